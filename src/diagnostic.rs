@@ -1,0 +1,339 @@
+//! What is wrong with a file: where, what, and what would be accepted.
+//!
+//! ```text
+//! config/lb.toml:14:11: error: pool "web" uses monitor "htp-80", which is not defined
+//! 14 | monitors = ["htp-80"]
+//!    |             ^^^^^^^^ defined monitors: http-80, tcp-443
+//! ```
+//!
+//! Loaders collect diagnostics instead of stopping at the first, so that one run of `evenkeel check` shows everything.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// A file that was read, kept to show lines of it.
+#[derive(Debug)]
+pub struct Source {
+    path: Arc<str>,
+    text: Vec<u8>,
+    /// Where each line begins; made when the first line number is asked for.
+    line_starts: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// The diagnostic names the file and the system's reason.
+    pub fn read(path: &Path) -> Result<Self, Diagnostic> {
+        let shown: Arc<str> = path.display().to_string().into();
+        match std::fs::read(path) {
+            Ok(text) => Ok(Self {
+                path: shown,
+                text,
+                line_starts: OnceLock::new(),
+            }),
+            Err(error) => Err(Diagnostic {
+                severity: Severity::Error,
+                path: shown,
+                place: None,
+                message: format!("cannot be read: {error}"),
+                hint: None,
+            }),
+        }
+    }
+
+    /// A text that is in memory, shown under `path`.
+    pub fn from_text(path: &str, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path: path.into(),
+            text: text.into(),
+            line_starts: OnceLock::new(),
+        }
+    }
+
+    /// The bytes of the file.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The file's name as it is shown.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// An error at a range of bytes.
+    pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            path: Arc::clone(&self.path),
+            place: Some(self.place(span)),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Something that is odd but can be served.
+    pub fn warning(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..self.error(span, message)
+        }
+    }
+
+    /// Line number of a byte, from 1.
+    pub fn line_of(&self, offset: usize) -> usize {
+        self.line_starts().partition_point(|&start| start <= offset)
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
+            let breaks = self.text.iter().enumerate().filter(|&(_, &b)| b == b'\n');
+            std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect()
+        })
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        let start = span.start.min(self.text.len());
+        let line = self.line_of(start);
+        let line_start = self.line_starts()[line - 1];
+        let line_end = self.text[start..]
+            .iter()
+            .position(|&b| b == b'\n')
+            .map_or(self.text.len(), |at| start + at);
+        let end = span.end.clamp(start, line_end);
+        let shown =
+            |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace('\t', " ");
+        let before = shown(line_start..start).chars().count();
+        Place {
+            line,
+            column: before + 1,
+            width: shown(start..end).chars().count().max(1),
+            text: shown(line_start..line_end).trim_end().to_owned(),
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Severity {
+    /// The file is not used.
+    Error,
+    /// The file is used all the same.
+    Warning,
+}
+
+/// Where in a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Place {
+    /// From 1.
+    line: usize,
+    /// In characters, from 1.
+    column: usize,
+    /// Characters to underline, at least 1.
+    width: usize,
+    text: String,
+}
+
+/// One problem of one file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Diagnostic {
+    severity: Severity,
+    path: Arc<str>,
+    place: Option<Place>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// Adds what would have been accepted, shown beside the caret.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self
+    }
+
+    /// Says something else at the same place.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Whether it keeps the file from being used.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    fn sort_key(&self) -> (Arc<str>, usize, usize) {
+        let (line, column) = self
+            .place
+            .as_ref()
+            .map_or((0, 0), |place| (place.line, place.column));
+        (Arc::clone(&self.path), line, column)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let Some(place) = &self.place else {
+            write!(f, "{}: {severity}: {}", self.path, self.message)?;
+            return self
+                .hint
+                .as_ref()
+                .map_or(Ok(()), |hint| write!(f, " ({hint})"));
+        };
+        let Place {
+            line,
+            column,
+            width,
+            text,
+        } = place;
+        writeln!(
+            f,
+            "{}:{line}:{column}: {severity}: {}",
+            self.path, self.message
+        )?;
+        let gutter = line.to_string().len();
+        // A very long line is shown from a little before the place.
+        let skip = if text.chars().count() > 160 {
+            column.saturating_sub(40)
+        } else {
+            0
+        };
+        let shown: String = text.chars().skip(skip).take(160).collect();
+        let width = (*width).min(161_usize.saturating_sub(column - skip)).max(1);
+        writeln!(f, "{line} | {shown}")?;
+        write!(
+            f,
+            "{:gutter$} | {:indent$}{}",
+            "",
+            "",
+            "^".repeat(width),
+            indent = column - 1 - skip
+        )?;
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, " {hint}"))
+    }
+}
+
+/// What a load found, in the order of files and lines.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Adds all of another load.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Whether any is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(Diagnostic::is_error)
+    }
+
+    /// Those that are errors, counted.
+    pub fn error_count(&self) -> usize {
+        self.0.iter().filter(|d| d.is_error()).count()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Orders them by file, line and column.
+    pub fn sort(&mut self) {
+        self.0.sort_by_cached_key(Diagnostic::sort_key);
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, diagnostic) in self.0.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{diagnostic}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The candidate most like `word`, when one is near enough to have been meant.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (edit_distance(word, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= 1 + candidate.len() / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance in bytes.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(!x.eq_ignore_ascii_case(&y));
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_line_a_caret_and_what_is_accepted() {
+        let source = Source::from_text("lb.toml", "[server]\nlisten = 5\n");
+        let shown = source
+            .error(18..19, "`listen` must be a list")
+            .hint("for example [\"[::]:53\"]")
+            .to_string();
+        assert_eq!(
+            shown,
+            "lb.toml:2:10: error: `listen` must be a list\n\
+             2 | listen = 5\n  |          ^ for example [\"[::]:53\"]"
+        );
+    }
+
+    #[test]
+    fn a_place_past_the_end_is_the_end() {
+        let source = Source::from_text("x", "ab");
+        assert!(
+            source
+                .error(9..12, "gone")
+                .to_string()
+                .starts_with("x:1:3: error: gone")
+        );
+    }
+
+    #[test]
+    fn near_words_are_suggested_and_far_ones_not() {
+        assert_eq!(
+            nearest("intervall", ["interval", "timeout"]),
+            Some("interval")
+        );
+        assert_eq!(nearest("zzz", ["interval", "timeout"]), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! evenkeel: an authoritative DNS server that answers a cluster's shared name with its healthy nodes.
+
+pub mod diagnostic;
+pub mod name;
