@@ -1,0 +1,38 @@
+//! The path of an observation.
+//!
+//! In reading order: a [`monitor`] says what is checked and how often; the [`scheduler`] runs a [`probe`] of it
+//! against every address and sends what it observed to the [`publisher`]. There a [`tracker`] counts until an
+//! address flips, the [`table`] says which pools that concerns, and one new snapshot is stored for all queries.
+
+mod monitor;
+pub mod probe;
+mod publisher;
+mod scheduler;
+mod table;
+mod tracker;
+
+pub use monitor::{BodyCondition, HttpCheck, Kind, Monitor};
+pub use publisher::{Plan, Publisher, PublisherHandle, Stopped};
+use scheduler::Scheduler;
+pub use tracker::{Tracker, Transition};
+
+/// What observations say of an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// It answered as it should.
+    Up,
+    /// It did not.
+    Down,
+    /// Nobody has looked yet.
+    Unknown,
+}
+
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! Probes: one attempt of a monitor against one address.
+
+mod http;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{Kind, Monitor};
+
+/// Why a probe failed; the text is the reason that users see.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum Failure {
+    /// Nothing came in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The connection could not be made or broke.
+    #[error("{0}")]
+    Connection(String),
+    /// Another status code than expected.
+    #[error("status {0}")]
+    Status(u16),
+    /// The body lacks what it must hold.
+    #[error("body {0}")]
+    Body(String),
+}
+
+/// Carries out the probes of all kinds; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    http: http::Prober,
+}
+
+impl Prober {
+    /// Prepares the clients that probes share.
+    ///
+    /// # Errors
+    /// The system does not let them be made.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: http::Prober::new()?,
+        })
+    }
+
+    /// Probes once, within the monitor's timeout.
+    ///
+    /// # Errors
+    /// The reason why the address counts as failed.
+    pub async fn probe(
+        &self,
+        monitor: &Monitor,
+        address: IpAddr,
+        host: &str,
+    ) -> Result<(), Failure> {
+        let Kind::Http(check) = &monitor.kind;
+        tokio::time::timeout(monitor.timeout, self.http.probe(check, address, host))
+            .await
+            .unwrap_or(Err(Failure::Timeout(monitor.timeout)))
+    }
+}

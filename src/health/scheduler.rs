@@ -1,0 +1,222 @@
+//! When each target is probed.
+//!
+//! A target is one address, seen by one monitor, under one host name. It has one task, so that its probes never
+//! overlap; ticks that pass while a probe is under way are left out and the rhythm is kept. The first probe runs at
+//! once, the later ones at a random place within the interval, which spreads the targets over it.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Monitor;
+use super::probe::Prober;
+use super::publisher::Message;
+use super::table::{Observation, TargetId};
+use crate::pool::Pool;
+
+/// What makes two targets the same, also across reloads.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct TargetKey {
+    address: IpAddr,
+    monitor: Arc<str>,
+    host: Arc<str>,
+}
+
+/// A target that is being probed.
+#[derive(Debug)]
+struct Running {
+    id: TargetId,
+    monitor: Arc<Monitor>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// A target whose probing has yet to begin.
+#[derive(Debug)]
+struct Pending {
+    id: TargetId,
+    key: TargetKey,
+    monitor: Arc<Monitor>,
+}
+
+/// Targets of a configuration that is about to be used.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// For each pool and slot, the targets that decide its health.
+    pub(super) slots: Vec<Vec<Vec<TargetId>>>,
+    /// Targets that nobody has probed yet, and those whose limits have changed: identifier, rise, fall.
+    pub(super) limits: Vec<(TargetId, u32, u32)>,
+    pending: Vec<Pending>,
+    keys: HashSet<TargetKey>,
+}
+
+/// Runs the probes of all targets.
+#[derive(Debug)]
+pub(super) struct Scheduler {
+    prober: Prober,
+    /// Permits for probes in flight.
+    gate: Arc<Semaphore>,
+    publisher: mpsc::Sender<Message>,
+    running: HashMap<TargetKey, Running>,
+    last_id: u64,
+}
+
+impl Scheduler {
+    pub(super) fn new(prober: Prober, in_flight: usize, publisher: mpsc::Sender<Message>) -> Self {
+        Self {
+            prober,
+            gate: Arc::new(Semaphore::new(in_flight)),
+            publisher,
+            running: HashMap::new(),
+            last_id: 0,
+        }
+    }
+
+    /// Bounds the probes in flight from now on.
+    pub(super) fn set_in_flight(&mut self, in_flight: usize) {
+        // Running targets keep their gate; a new one serves those that start from now on.
+        if self.gate.available_permits() != in_flight {
+            self.gate = Arc::new(Semaphore::new(in_flight));
+        }
+    }
+
+    /// Lists the targets of some pools, those that run already under the identifiers they have.
+    pub(super) fn prepare(&mut self, pools: &[Pool]) -> Prepared {
+        let mut prepared = Prepared {
+            slots: Vec::new(),
+            limits: Vec::new(),
+            pending: Vec::new(),
+            keys: HashSet::new(),
+        };
+        let mut new_ids = HashMap::new();
+        for pool in pools {
+            let slot_targets = |(_, address): (usize, IpAddr)| {
+                let targets = pool.monitors.iter().map(|monitor| {
+                    let host = pool
+                        .host
+                        .clone()
+                        .unwrap_or_else(|| address.to_string().into());
+                    let key = TargetKey {
+                        address,
+                        monitor: Arc::clone(&monitor.name),
+                        host,
+                    };
+                    self.target(key, monitor, &mut new_ids, &mut prepared)
+                });
+                targets.collect()
+            };
+            let slots = pool.slots().map(slot_targets).collect();
+            prepared.slots.push(slots);
+        }
+        prepared
+    }
+
+    fn target(
+        &mut self,
+        key: TargetKey,
+        monitor: &Arc<Monitor>,
+        new_ids: &mut HashMap<TargetKey, TargetId>,
+        prepared: &mut Prepared,
+    ) -> TargetId {
+        let running = self.running.get(&key);
+        if let Some(running) = running.filter(|running| *running.monitor == **monitor) {
+            prepared.keys.insert(key);
+            return running.id;
+        }
+        if let Some(&id) = new_ids.get(&key) {
+            return id;
+        }
+        let id = running.map_or_else(
+            || {
+                self.last_id += 1;
+                TargetId(self.last_id)
+            },
+            |running| running.id,
+        );
+        prepared.limits.push((id, monitor.rise, monitor.fall));
+        prepared.pending.push(Pending {
+            id,
+            key: key.clone(),
+            monitor: Arc::clone(monitor),
+        });
+        prepared.keys.insert(key.clone());
+        new_ids.insert(key, id);
+        id
+    }
+
+    /// Begins to probe what is new or has changed.
+    pub(super) fn start(&mut self, prepared: &mut Prepared) {
+        for Pending { id, key, monitor } in prepared.pending.drain(..) {
+            let probing = Probing {
+                id,
+                address: key.address,
+                host: Arc::clone(&key.host),
+                monitor: Arc::clone(&monitor),
+                prober: self.prober.clone(),
+                gate: Arc::clone(&self.gate),
+                publisher: self.publisher.clone(),
+            };
+            let task = AbortOnDropHandle::new(tokio::spawn(probing.run()));
+            self.running.insert(
+                key,
+                Running {
+                    id,
+                    monitor,
+                    _task: task,
+                },
+            );
+        }
+    }
+
+    /// Ends the probing of whatever is not among the prepared targets.
+    pub(super) fn retire_all_but(&mut self, prepared: &Prepared) {
+        self.running.retain(|key, _| prepared.keys.contains(key));
+    }
+}
+
+/// The task of one target.
+struct Probing {
+    id: TargetId,
+    address: IpAddr,
+    host: Arc<str>,
+    monitor: Arc<Monitor>,
+    prober: Prober,
+    gate: Arc<Semaphore>,
+    publisher: mpsc::Sender<Message>,
+}
+
+impl Probing {
+    async fn run(self) {
+        let interval = self.monitor.interval;
+        let phase = interval.mul_f64(fastrand::f64());
+        let mut ticks = tokio::time::interval_at(Instant::now() + phase, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            let Ok(permit) = self.gate.acquire().await else {
+                return;
+            };
+            let result = self
+                .prober
+                .probe(&self.monitor, self.address, &self.host)
+                .await;
+            drop(permit);
+            let observation = Observation {
+                target: self.id,
+                monitor: Arc::clone(&self.monitor.name),
+                result,
+            };
+            if self
+                .publisher
+                .send(Message::Observed(observation))
+                .await
+                .is_err()
+            {
+                return; // nobody is left to know
+            }
+            ticks.tick().await;
+        }
+    }
+}

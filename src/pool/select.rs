@@ -1,0 +1,303 @@
+//! Who is answered: a draw from the candidates of one address family, weights first, then a shuffle.
+//!
+//! `k = min(limit, ⌊Σw / w_max⌋)` nodes are drawn. With equal weights every k-set is equally likely (Floyd's
+//! sampling, O(k)). With unequal weights each node is included with probability `k·w/Σw` exactly (systematic
+//! sampling over prefix sums), which is why k is bounded: beyond it the heaviest node would need a probability above
+//! one, and in a small pool an answer that holds all nodes would make every weight a no-op. The draw is then
+//! shuffled, because clients that take the first record must be balanced too; cutting a shuffled draw short keeps
+//! the shares, so that an answer may end where the message is full.
+
+use smallvec::SmallVec;
+
+/// Bytes of an IPv4 address.
+pub const FAMILY_V4: usize = 4;
+/// Bytes of an IPv6 address.
+pub const FAMILY_V6: usize = 16;
+
+/// Unequal pools up to this size are put into a fresh random order for every draw; larger ones were ordered when
+/// they were built, so that a draw does not cost more in a larger pool.
+const REORDERED: usize = 64;
+
+/// Draws up to this size look for repetitions by comparing; larger ones by a bit set.
+const COMPARED: usize = 16;
+
+/// One node with its eligible addresses of a family.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate<const N: usize> {
+    /// At least 1.
+    pub weight: u32,
+    /// At least one.
+    pub addresses: SmallVec<[[u8; N]; 1]>,
+}
+
+/// Addresses that were drawn, in random order.
+pub type Drawn<const N: usize> = SmallVec<[[u8; N]; 8]>;
+
+type Picks = SmallVec<[u32; COMPARED]>;
+
+/// The nodes of one address family that may be answered.
+#[derive(Debug)]
+pub struct Candidates<const N: usize> {
+    nodes: Vec<Candidate<N>>,
+    /// Sums of the weights up to and including each node; empty when all weights are equal.
+    prefix_sums: Vec<u64>,
+    /// ⌊Σw / w_max⌋: the most nodes that one draw can hold with exact shares.
+    capacity: usize,
+}
+
+impl<const N: usize> Candidates<N> {
+    /// Prepares nodes for drawing.
+    pub(super) fn new(mut nodes: Vec<Candidate<N>>, rng: &mut fastrand::Rng) -> Self {
+        let heaviest = nodes.iter().map(|node| node.weight).max().unwrap_or(1);
+        if nodes.iter().all(|node| node.weight == heaviest) {
+            let capacity = nodes.len();
+            return Self {
+                nodes,
+                prefix_sums: Vec::new(),
+                capacity,
+            };
+        }
+        if nodes.len() > REORDERED {
+            rng.shuffle(&mut nodes);
+        }
+        let prefix_sums: Vec<u64> = nodes
+            .iter()
+            .scan(0, |sum, node| {
+                *sum += u64::from(node.weight);
+                Some(*sum)
+            })
+            .collect();
+        let total = prefix_sums.last().copied().unwrap_or_default();
+        Self {
+            nodes,
+            prefix_sums,
+            capacity: (total / u64::from(heaviest)) as usize,
+        }
+    }
+
+    /// Whether there is nobody to draw.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Draws at most `limit` nodes and gives one address of each, in random order.
+    pub fn draw(&self, limit: usize, rng: &mut fastrand::Rng) -> Drawn<N> {
+        let count = limit.min(self.capacity);
+        let mut picks = if self.prefix_sums.is_empty() {
+            draw_equal(self.nodes.len(), count, rng)
+        } else if self.nodes.len() <= REORDERED {
+            self.draw_reordered(count, rng)
+        } else {
+            self.draw_systematic(count, rng)
+        };
+        rng.shuffle(&mut picks);
+        let address = |&pick: &u32| {
+            let addresses = &self.nodes[pick as usize].addresses;
+            if addresses.len() == 1 {
+                addresses[0]
+            } else {
+                addresses[rng.usize(..addresses.len())]
+            }
+        };
+        picks.iter().map(address).collect()
+    }
+
+    /// Systematic sampling in the stored order: `count` points at equal distances from a random start.
+    ///
+    /// In units of 1/`count` the points are `start + i·Σw`, and node j holds the range `[count·S(j-1), count·S(j))`,
+    /// never longer than Σw: it catches at most one point, with probability `count·w/Σw`.
+    fn draw_systematic(&self, count: usize, rng: &mut fastrand::Rng) -> Picks {
+        let total = self.prefix_sums[self.prefix_sums.len() - 1];
+        let start = rng.u64(..total);
+        let point = |i: usize| (start + i as u64 * total) / count as u64;
+        (0..count)
+            .map(|i| self.prefix_sums.partition_point(|&sum| sum <= point(i)) as u32)
+            .collect()
+    }
+
+    /// The same in a fresh random order, so that every set of nodes that can be drawn together sometimes is.
+    fn draw_reordered(&self, count: usize, rng: &mut fastrand::Rng) -> Picks {
+        let mut order: SmallVec<[u32; REORDERED]> = (0..self.nodes.len() as u32).collect();
+        rng.shuffle(&mut order);
+        let total = self.prefix_sums[self.prefix_sums.len() - 1];
+        let mut next_point = rng.u64(..total);
+        let mut reached = 0;
+        let mut picks = Picks::new();
+        for node in order {
+            reached += u64::from(self.nodes[node as usize].weight) * count as u64;
+            if next_point < reached {
+                picks.push(node);
+                next_point += total;
+            }
+        }
+        picks
+    }
+}
+
+/// `count` different numbers below `len`, every set equally likely (Floyd: CACM 30(9), 1987).
+fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Picks {
+    let mut picks = Picks::new();
+    if count == len {
+        picks.extend(0..len as u32);
+        return picks;
+    }
+    let mut taken: Vec<u64> = if count > COMPARED {
+        vec![0; len.div_ceil(64)]
+    } else {
+        Vec::new()
+    };
+    for last in len - count..len {
+        let mut pick = rng.usize(..=last);
+        let repeated = match taken.get(pick / 64) {
+            Some(word) => word >> (pick % 64) & 1 == 1,
+            None => picks.contains(&(pick as u32)),
+        };
+        if repeated {
+            pick = last;
+        }
+        if let Some(word) = taken.get_mut(pick / 64) {
+            *word |= 1 << (pick % 64);
+        }
+        picks.push(pick as u32);
+    }
+    picks
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn candidates(weights: &[u32]) -> Candidates<4> {
+        let node = |(i, &weight): (usize, &u32)| Candidate {
+            weight,
+            addresses: smallvec::smallvec![(i as u32).to_be_bytes()],
+        };
+        Candidates::new(
+            weights.iter().enumerate().map(node).collect(),
+            &mut fastrand::Rng::with_seed(3),
+        )
+    }
+
+    fn drawn(from: &Candidates<4>, limit: usize, rng: &mut fastrand::Rng) -> Vec<usize> {
+        from.draw(limit, rng)
+            .iter()
+            .map(|a| u32::from_be_bytes(*a) as usize)
+            .collect()
+    }
+
+    /// Pearson's statistic against equal expectations; `bound` is far beyond the 99.99% quantile.
+    fn assert_even(counts: impl IntoIterator<Item = u32>, bound: f64) {
+        let counts: Vec<u32> = counts.into_iter().collect();
+        let mean = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
+        let statistic: f64 = counts
+            .into_iter()
+            .map(|count| (f64::from(count) - mean).powi(2) / mean)
+            .sum();
+        assert!(
+            statistic < bound,
+            "chi-square {statistic} of at most {bound}"
+        );
+    }
+
+    #[test]
+    fn equal_weights_draw_every_set_and_every_first_equally_often() {
+        let from = candidates(&[1; 7]);
+        let mut rng = fastrand::Rng::with_seed(7);
+        let (mut sets, mut firsts) = (BTreeMap::new(), [0_u32; 7]);
+        for _ in 0..70_000 {
+            let mut draw = drawn(&from, 3, &mut rng);
+            firsts[draw[0]] += 1;
+            draw.sort_unstable();
+            *sets.entry(draw).or_insert(0_u32) += 1;
+        }
+        assert_eq!(sets.len(), 35);
+        assert_even(sets.into_values(), 90.0);
+        assert_even(firsts, 40.0);
+    }
+
+    #[test]
+    fn a_whole_pool_comes_in_every_order_equally_often() {
+        let from = candidates(&[5; 3]);
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut orders = BTreeMap::new();
+        for _ in 0..12_000 {
+            *orders.entry(drawn(&from, 8, &mut rng)).or_insert(0_u32) += 1;
+        }
+        assert_eq!(orders.len(), 6);
+        assert_even(orders.into_values(), 35.0);
+    }
+
+    #[test]
+    fn weights_are_shares_in_small_and_large_pools() {
+        let small: Vec<u32> = vec![1, 2, 1, 4];
+        let large: Vec<u32> = (0..200).map(|i| 1 + i % 5).collect();
+        for (weights, limit) in [
+            (small.clone(), 1),
+            (small, 8),
+            (large.clone(), 8),
+            (large, 40),
+        ] {
+            let from = candidates(&weights);
+            let total: u32 = weights.iter().sum();
+            let count = limit.min((total / weights.iter().max().unwrap()) as usize);
+            let rounds = 60_000;
+            let (mut included, mut first) =
+                (vec![0_u32; weights.len()], vec![0_u32; weights.len()]);
+            let mut rng = fastrand::Rng::with_seed(11);
+            for _ in 0..rounds {
+                let draw = drawn(&from, limit, &mut rng);
+                assert_eq!(draw.len(), count);
+                first[draw[0]] += 1;
+                draw.iter().for_each(|&node| included[node] += 1);
+            }
+            for (node, &weight) in weights.iter().enumerate() {
+                let share = f64::from(weight) / f64::from(total);
+                for (seen, expected) in
+                    [(included[node], share * count as f64), (first[node], share)]
+                {
+                    let expected = expected * f64::from(rounds);
+                    let off = (f64::from(seen) - expected).abs();
+                    assert!(
+                        off < 6.0 * expected.sqrt(),
+                        "node {node}: {seen} instead of {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nodes_with_several_addresses_use_all_of_them() {
+        let node = Candidate {
+            weight: 1,
+            addresses: smallvec::smallvec![[1; 4], [2; 4]],
+        };
+        let from = Candidates::new(vec![node], &mut fastrand::Rng::with_seed(1));
+        let mut rng = fastrand::Rng::with_seed(1);
+        let ones = (0..1000)
+            .filter(|_| from.draw(8, &mut rng)[0] == [1; 4])
+            .count();
+        assert!((400..600).contains(&ones));
+    }
+
+    proptest! {
+        /// Any draw holds different nodes, and as many as the rule says.
+        #[test]
+        fn draws_are_distinct(weights in prop::collection::vec(1_u32..50, 0..300), limit in 0_usize..300, seed: u64) {
+            let from = candidates(&weights);
+            let draw = drawn(&from, limit, &mut fastrand::Rng::with_seed(seed));
+            let total: u32 = weights.iter().sum();
+            let capacity = weights.iter().max().map_or(0, |max| (total / max) as usize);
+            prop_assert_eq!(draw.len(), limit.min(capacity));
+            let mut unique = draw;
+            unique.sort_unstable();
+            let len = unique.len();
+            unique.dedup();
+            prop_assert_eq!(unique.len(), len);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What queries read: one immutable snapshot behind one pointer.
+//!
+//! A query loads the pointer once and sees zones, names, pools and health that belong together. A flip of health
+//! replaces one [`PoolView`] and shares the rest; a reload replaces all.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::pool::PoolView;
+use crate::zone::Zones;
+
+/// The part of a snapshot that only a reload changes.
+#[derive(Debug)]
+pub struct Static {
+    /// Zones with the shared names tied in.
+    pub zones: Zones,
+    /// Identifier of this server for clients that ask for it (RFC 5001).
+    pub nsid: Option<Box<[u8]>>,
+}
+
+/// A snapshot.
+#[derive(Debug)]
+pub struct Serving {
+    /// Number of the loaded configuration, from 1.
+    pub generation: u64,
+    /// Zones and names.
+    pub fixed: Arc<Static>,
+    /// One view a pool, indexed by [`crate::zone::SharedName::pool`].
+    pub pools: Vec<Arc<PoolView>>,
+}
+
+/// The one pointer to the current snapshot.
+pub type Current = Arc<ArcSwap<Serving>>;
