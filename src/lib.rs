@@ -1,5 +1,6 @@
 //! evenkeel: an authoritative DNS server that answers a cluster's shared name with its healthy nodes.
 
+pub mod config;
 pub mod diagnostic;
 pub mod health;
 pub mod name;

@@ -1,0 +1,211 @@
+//! Configuration: what a file says, checked until nothing impossible is left.
+//!
+//! [`load`] reads the file and all that it names (zone files, certificates) and gives a [`Loaded`] whose values need no
+//! further checks, or every mistake at once. `serve`, `check` and a reload use this one loader.
+
+mod monitors;
+mod names;
+mod pools;
+mod section;
+mod server;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+pub use section::KnownKeys;
+pub use server::{Listen, Server, TcpLimits, Tls};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Source};
+use crate::name::Name;
+use crate::pool::Pool;
+use crate::zone::{self, Zones};
+use section::{Reading, Section};
+
+/// Where `serve` and `check` look when no file is named.
+pub const DEFAULT_PATH: &str = "/etc/evenkeel/evenkeel.toml";
+
+/// A configuration that can be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Addresses, limits, certificates.
+    pub server: Server,
+    /// Zones with the shared names tied in.
+    pub zones: Zones,
+    /// Pools in the order that shared names refer to.
+    pub pools: Vec<Pool>,
+    /// Number of shared names.
+    pub names: usize,
+    /// What is odd but does not keep the configuration from being used.
+    pub warnings: Diagnostics,
+    /// Every key that the loader asked for.
+    pub keys: KnownKeys,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A file; paths in it are relative to its directory.
+    File(PathBuf),
+    /// Texts inside the program, by name: the configuration first, then what it names.
+    Embedded(&'static [(&'static str, &'static str)]),
+}
+
+impl Origin {
+    /// The configuration itself.
+    fn root(&self) -> Result<Source, Diagnostic> {
+        match self {
+            Self::File(path) => Source::read(path)
+                .map_err(|unreadable| unreadable.hint("name another file with --config")),
+            Self::Embedded(texts) => Ok(Source::from_text(texts[0].0, texts[0].1)),
+        }
+    }
+
+    /// Path of a file that the configuration names.
+    fn path(&self, named: &str) -> PathBuf {
+        match self {
+            Self::File(path) => path.with_file_name(named),
+            Self::Embedded(_) => named.into(),
+        }
+    }
+
+    /// A file that the configuration names.
+    fn read(&self, named: &str) -> Result<Source, Diagnostic> {
+        match self {
+            Self::File(_) => Source::read(&self.path(named)),
+            Self::Embedded(texts) => match texts.iter().find(|(name, _)| *name == named) {
+                Some((name, text)) => Ok(Source::from_text(name, *text)),
+                None => Source::read(Path::new(named)),
+            },
+        }
+    }
+}
+
+/// Loads a configuration.
+///
+/// # Errors
+/// Every mistake of the file and of those it names, in the order of files and lines.
+pub fn load(origin: &Origin) -> Result<Loaded, Diagnostics> {
+    let source = origin.root().map_err(|unreadable| {
+        let mut problems = Diagnostics::default();
+        problems.push(unreadable);
+        problems
+    })?;
+    load_source(&source, origin)
+}
+
+fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let text = match std::str::from_utf8(source.text()) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.valid_up_to();
+            problems.push(source.error(at..at + 1, "not UTF-8"));
+            return Err(problems);
+        }
+    };
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        problems.push(source.error(error.span().unwrap_or(0..0), error.message()));
+    }
+    if problems.has_errors() {
+        // What the recovered rest means would be a guess.
+        problems.sort();
+        return Err(problems);
+    }
+    let reading = Reading {
+        source,
+        problems: RefCell::new(problems),
+        keys: RefCell::default(),
+    };
+    let loaded = read_root(&reading, root.get_ref(), origin);
+    let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
+    problems.sort();
+    match loaded {
+        Some((server, zones, pools, names)) if !problems.has_errors() => Ok(Loaded {
+            server,
+            zones,
+            pools,
+            names,
+            warnings: problems,
+            keys,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Reads the whole file; what is wrong is noted in `reading`.
+fn read_root<'a>(
+    reading: &'a Reading<'a>,
+    root: &'a DeTable<'a>,
+    origin: &Origin,
+) -> Option<(Server, Zones, Vec<Pool>, usize)> {
+    let root = Section::new(reading, "the file", 0..0, Some(root));
+    let server = root
+        .section("server", "[server]")
+        .unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
+    let server = server::read(server, origin);
+    let (mut zones, apexes) = read_zones(&root, origin);
+    let monitors = monitors::read(&root);
+    let names = names::read(&root);
+    let pools = pools::read(&root, &monitors, &names);
+    names::share(reading, &names, &pools, &mut zones, &apexes);
+    monitors::warn_unused(reading, &monitors, &pools);
+    root.finish();
+    Some((server?, zones, pools, names.len()))
+}
+
+/// The zones that load, and the names of all.
+fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
+    let reading = root.reading;
+    let mut zones = Vec::new();
+    let mut apexes: Vec<Name> = Vec::new();
+    let tables = root.named("zones", "[zones.NAME]");
+    if tables.is_empty() {
+        reading.error(
+            0..0,
+            "no zone is configured",
+            "for example: [zones.\"lb.example\"] with file = \"lb.example.zone\"",
+        );
+    }
+    for (title, section) in tables {
+        let file = section.string("file");
+        if file.is_none() && section.place_of("file").is_none() {
+            section.missing("file", "the zone file, relative to this one");
+        }
+        match Name::parse(title.value) {
+            Err(error) => reading.error(
+                title.span,
+                format!("\"{}\" is not a zone's name: {error}", title.value),
+                "",
+            ),
+            Ok(apex) if apexes.contains(&apex) => {
+                reading.error(title.span, format!("zone {apex} stands twice"), "")
+            }
+            Ok(apex) => {
+                if let Some(file) = file {
+                    match origin.read(file.value) {
+                        Ok(source) => {
+                            let mut problems = reading.problems.borrow_mut();
+                            zones.extend(zone::load(
+                                source,
+                                &origin.path(file.value),
+                                &apex,
+                                &mut problems,
+                            ));
+                        }
+                        Err(unreadable) => reading.error(
+                            file.span,
+                            format!("zone file {unreadable}"),
+                            "paths are relative to this file",
+                        ),
+                    }
+                }
+                apexes.push(apex);
+            }
+        }
+        section.finish();
+    }
+    (Zones::new(zones), apexes)
+}

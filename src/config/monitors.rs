@@ -1,0 +1,214 @@
+//! `[monitors.NAME]`.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::bytes::Regex;
+use reqwest::Url;
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use toml::de::DeValue;
+
+use super::section::{Reading, Section, Unaccepted, as_str, mistyped, one_of};
+use crate::health::{BodyCondition, HttpCheck, Kind, Monitor};
+use crate::pool::Pool;
+
+/// A monitor and where it is defined.
+pub(super) struct PlacedMonitor {
+    pub(super) monitor: Arc<Monitor>,
+    span: Range<usize>,
+}
+
+pub(super) fn read(root: &Section<'_>) -> Vec<PlacedMonitor> {
+    let mut monitors = Vec::new();
+    for (name, section) in root.named("monitors", "[monitors.NAME]") {
+        let reading = section.reading;
+        let second = Duration::from_secs(1);
+        let period = |key, default: Duration| {
+            section
+                .duration(key, second / 20..=86_400 * second)
+                .map_or(default, |d| d.value)
+        };
+        let count = |key, default| section.integer(key, 1..=1000).map_or(default, |n| n.value);
+        if section.read("kind", one_of(&[("http", ())])).is_none()
+            && section.place_of("kind").is_none()
+        {
+            section.missing("kind", "accepted: http");
+        }
+        let (interval, timeout) = (period("interval", 5 * second), period("timeout", second));
+        if timeout > interval {
+            let span = section
+                .place_of("timeout")
+                .unwrap_or_else(|| section.span.clone());
+            let message =
+                format!("`timeout` ({timeout:?}) is longer than `interval` ({interval:?})");
+            reading.error(span, message, "a probe must end before the next begins");
+        }
+        let (rise, fall) = (count("rise", 2), count("fall", 3));
+        if let Some(check) = http(&section) {
+            let name = name.value.into();
+            let monitor = Monitor {
+                name,
+                kind: Kind::Http(check),
+                interval,
+                timeout,
+                rise,
+                fall,
+            };
+            monitors.push(PlacedMonitor {
+                monitor: Arc::new(monitor),
+                span: section.span.clone(),
+            });
+        }
+        section.finish();
+    }
+    monitors
+}
+
+/// The keys of kind `http`.
+fn http(section: &Section<'_>) -> Option<HttpCheck> {
+    let port = section.integer("port", 1..=65_535);
+    if port.is_none() && section.place_of("port").is_none() {
+        section.missing("port", "the TCP port of the nodes, for example 8008");
+    }
+    let path = section.read("path", |value| {
+        let path = as_str(value)?;
+        let sound = path.starts_with('/') && Url::parse(&format!("http://host{path}")).is_ok();
+        let message = format!("cannot be \"{path}\"");
+        if sound {
+            Ok(path)
+        } else {
+            Err(Unaccepted {
+                message,
+                hint: "accepted: a path such as \"/readyz\"".to_owned(),
+            })
+        }
+    });
+    let status = section.list("status", "a list such as [200, \"300-399\"]", status_range);
+    if let Some(status) = status.as_ref().filter(|status| status.value.is_empty()) {
+        section.reading.error(
+            status.span.clone(),
+            "`status` is empty: no answer could pass",
+            "for example: [200]",
+        );
+    }
+    let check = HttpCheck {
+        port: u16::try_from(port?.value).ok()?,
+        path: path.map_or("/", |path| path.value).to_owned(),
+        status: status.map_or_else(
+            || vec![200..=299],
+            |list| list.value.into_iter().map(|range| range.value).collect(),
+        ),
+        body: body_condition(section),
+        body_limit: section
+            .integer("body_limit", 1..=1_048_576)
+            .map_or(65_536, |limit| limit.value) as usize,
+        headers: headers(section),
+        keep_alive: section.boolean("keep_alive").unwrap_or(false),
+    };
+    Some(check)
+}
+
+/// `200` or `"200-299"`.
+fn status_range(value: &DeValue<'_>) -> Result<RangeInclusive<u16>, Unaccepted> {
+    let accepted = "a status code, or a range as a string: 200, \"200-299\"";
+    let text = match value {
+        DeValue::Integer(digits) => digits.as_str(),
+        DeValue::String(text) => text,
+        _ => return Err(mistyped(value, accepted)),
+    };
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    match (from.trim().parse::<u16>(), to.trim().parse::<u16>()) {
+        (Ok(from), Ok(to)) if (100..=999).contains(&from) && from <= to && to <= 999 => {
+            Ok(from..=to)
+        }
+        _ => Err(Unaccepted {
+            message: format!("cannot be {text}"),
+            hint: format!("accepted: {accepted}, from 100 to 999"),
+        }),
+    }
+}
+
+fn body_condition(section: &Section<'_>) -> Option<BodyCondition> {
+    let contains = section.string("body_contains");
+    let matches = section.read("body_matches", |value| {
+        let pattern = as_str(value)?;
+        Regex::new(pattern).map_err(|error| Unaccepted {
+            message: "is no regular expression".to_owned(),
+            hint: error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    });
+    match (contains, matches) {
+        (Some(_), Some(matches)) => {
+            let message = "`body_contains` and `body_matches` stand together";
+            section.reading.error(
+                matches.span,
+                message,
+                "one of them; a regular expression can hold both conditions",
+            );
+            None
+        }
+        (Some(contains), None) if contains.value.is_empty() => {
+            section.reading.error(
+                contains.span,
+                "`body_contains` is empty",
+                "leave it out to accept every body",
+            );
+            None
+        }
+        (Some(contains), None) => Some(BodyCondition::Contains(contains.value.into())),
+        (None, matches) => matches.map(|matches| BodyCondition::Matches(matches.value)),
+    }
+}
+
+fn headers(section: &Section<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let Some(table) = section.section("headers", "[monitors.NAME.headers]") else {
+        return headers;
+    };
+    for (name, value) in table.entries() {
+        let key = HeaderName::from_bytes(name.value.as_bytes());
+        let text = as_str(value.value)
+            .ok()
+            .and_then(|text| HeaderValue::from_str(text).ok());
+        match (key, text) {
+            (Ok(HOST), _) => {
+                table.reading.error(
+                    name.span,
+                    "the Host header is the pool's",
+                    "give the pool a `host`",
+                );
+            }
+            (Ok(key), Some(text)) => {
+                headers.insert(key, text);
+            }
+            (Err(_), _) => table.reading.error(
+                name.span,
+                format!("\"{}\" is no header name", name.value),
+                "",
+            ),
+            (_, None) => table.reading.error(
+                value.span,
+                "not a header value",
+                "accepted: a string of visible characters",
+            ),
+        }
+    }
+    headers
+}
+
+/// Monitors that no pool uses are probably misspelled somewhere.
+pub(super) fn warn_unused(reading: &Reading<'_>, monitors: &[PlacedMonitor], pools: &[Pool]) {
+    for PlacedMonitor { monitor, span } in monitors {
+        let used = |pool: &Pool| pool.monitors.iter().any(|used| used.name == monitor.name);
+        if !pools.iter().any(used) {
+            let message = format!("monitor \"{}\" is used by no pool", monitor.name);
+            reading.warn(span.clone(), message, "name it in the `monitors` of a pool");
+        }
+    }
+}

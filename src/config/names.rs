@@ -1,0 +1,159 @@
+//! `[names."…"]`: shared names.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use super::section::{Placed, Reading, Section};
+use crate::name::Name;
+use crate::pool::Pool;
+use crate::zone::{Misplaced, SharedName, Zones};
+
+/// A shared name, before its pool and its zone are looked up.
+pub(super) struct PlacedName<'a> {
+    pub(super) owner: Name,
+    span: Range<usize>,
+    pub(super) pool: Option<Placed<&'a str>>,
+    ttl: u32,
+    answers: usize,
+}
+
+pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
+    let mut names: Vec<PlacedName<'a>> = Vec::new();
+    let mut owners = HashSet::new();
+    for (title, section) in root.named("names", "[names.NAME]") {
+        let pool = section.string("pool");
+        if pool.is_none() && section.place_of("pool").is_none() {
+            section.missing("pool", "the pool whose nodes are answered");
+        }
+        let day = Duration::from_secs(86_400);
+        let ttl = section.duration("ttl", Duration::ZERO..=day);
+        if let Some(ttl) = ttl.as_ref().filter(|ttl| ttl.value.subsec_nanos() > 0) {
+            section.reading.error(
+                ttl.span.clone(),
+                "`ttl` is no whole number of seconds",
+                "DNS counts seconds",
+            );
+        }
+        let answers = section
+            .integer("answers", 1..=4000)
+            .map_or(8, |answers| answers.value as usize);
+        match Name::parse(title.value) {
+            Ok(owner) if !owners.insert(owner.clone()) => {
+                section
+                    .reading
+                    .error(title.span, format!("name {owner} stands twice"), "");
+            }
+            Ok(owner) => names.push(PlacedName {
+                owner,
+                span: title.span,
+                pool,
+                ttl: ttl.map_or(5, |ttl| ttl.value.as_secs() as u32),
+                answers,
+            }),
+            Err(error) => {
+                section.reading.error(
+                    title.span,
+                    format!("\"{}\" is not a domain name: {error}", title.value),
+                    "",
+                );
+            }
+        }
+        section.finish();
+    }
+    names
+}
+
+/// The names that use each pool.
+pub(super) fn by_pool<'n, 'a>(
+    names: &'n [PlacedName<'a>],
+) -> HashMap<&'a str, Vec<&'n PlacedName<'a>>> {
+    let mut users: HashMap<&str, Vec<&PlacedName<'_>>> = HashMap::new();
+    for name in names {
+        if let Some(pool) = &name.pool {
+            users.entry(pool.value).or_default().push(name);
+        }
+    }
+    users
+}
+
+/// Ties the names into their zones. `apexes` are those of all zones in the file, also of those that did not load.
+pub(super) fn share(
+    reading: &Reading<'_>,
+    names: &[PlacedName<'_>],
+    pools: &[Pool],
+    zones: &mut Zones,
+    apexes: &[Name],
+) {
+    let indices: HashMap<&str, usize> = pools
+        .iter()
+        .enumerate()
+        .map(|(i, pool)| (&*pool.name, i))
+        .collect();
+    for PlacedName {
+        owner,
+        span,
+        pool,
+        ttl,
+        answers,
+    } in names
+    {
+        if let Some(pool) = pool
+            .as_ref()
+            .filter(|pool| !indices.contains_key(pool.value))
+        {
+            let defined: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
+            let message = format!(
+                "name {owner} uses pool \"{}\", which is not defined",
+                pool.value
+            );
+            reading.error(
+                pool.span.clone(),
+                message,
+                format!("defined pools: {}", defined.join(", ")),
+            );
+        }
+        let Some(zone) = zones.find_mut(owner) else {
+            if !apexes.iter().any(|apex| owner.is_at_or_below(apex)) {
+                let apexes: Vec<String> = apexes.iter().map(ToString::to_string).collect();
+                reading.error(
+                    span.clone(),
+                    format!("name {owner} lies in no zone"),
+                    format!("zones: {}", apexes.join(", ")),
+                );
+            }
+            continue;
+        };
+        let pool = pool
+            .as_ref()
+            .and_then(|pool| indices.get(pool.value))
+            .copied()
+            .unwrap_or_default();
+        match zone.share(
+            owner,
+            SharedName {
+                pool,
+                ttl: *ttl,
+                answers: *answers,
+            },
+        ) {
+            Ok(()) => {}
+            Err(Misplaced::Beside(rtype)) => {
+                let message = format!("name {owner} has {rtype} records in the zone file too");
+                reading.error(
+                    span.clone(),
+                    message,
+                    "a shared name's addresses come from its pool only",
+                );
+            }
+            Err(Misplaced::Delegated) => {
+                let message = format!("name {owner} is delegated away in the zone file");
+                reading.error(
+                    span.clone(),
+                    message,
+                    "names at or below an NS record are answered elsewhere",
+                );
+            }
+        }
+    }
+}

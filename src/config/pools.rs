@@ -1,0 +1,283 @@
+//! `[pools.NAME]` and the nodes in them.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::monitors::PlacedMonitor;
+use super::names::{self, PlacedName};
+use super::section::{Placed, Section, Unaccepted, as_str, one_of, parsed};
+use crate::health::Monitor;
+use crate::name::Name;
+use crate::pool::{Node, Pool, Role, WhenEmpty};
+
+const ADDRESS: &str = "an IPv4 or IPv6 address without a port";
+
+pub(super) fn read(
+    root: &Section<'_>,
+    monitors: &[PlacedMonitor],
+    names: &[PlacedName<'_>],
+) -> Vec<Pool> {
+    let users = names::by_pool(names);
+    let mut pools = Vec::new();
+    for (name, section) in root.named("pools", "[pools.NAME]") {
+        let monitors = used_monitors(&section, name.value, monitors);
+        let users = users.get(name.value).map_or(&[][..], Vec::as_slice);
+        let pool = Pool {
+            name: name.value.into(),
+            nodes: nodes(&section, name.value),
+            host: host(&section, name.value, &monitors, users),
+            monitors,
+            when_empty: when_empty(&section),
+        };
+        if users.is_empty() {
+            let message = format!("pool \"{}\" is used by no name", name.value);
+            section
+                .reading
+                .warn(name.span, message, "give a name in [names] this `pool`");
+        }
+        pools.push(pool);
+        section.finish();
+    }
+    pools
+}
+
+fn used_monitors(
+    section: &Section<'_>,
+    pool: &str,
+    monitors: &[PlacedMonitor],
+) -> Vec<Arc<Monitor>> {
+    let Some(list) = section.list("monitors", "a list of monitors' names", as_str) else {
+        return Vec::new();
+    };
+    let mut used: Vec<Arc<Monitor>> = Vec::new();
+    for Placed { value: name, span } in list.value {
+        match monitors.iter().find(|placed| &*placed.monitor.name == name) {
+            Some(placed) if used.contains(&placed.monitor) => {
+                section.reading.error(
+                    span,
+                    format!("pool \"{pool}\" names monitor \"{name}\" twice"),
+                    "",
+                );
+            }
+            Some(placed) => used.push(Arc::clone(&placed.monitor)),
+            None => {
+                let defined: Vec<&str> = monitors
+                    .iter()
+                    .map(|placed| &*placed.monitor.name)
+                    .collect();
+                let hint = if defined.is_empty() {
+                    "no monitor is defined".to_owned()
+                } else {
+                    format!("defined monitors: {}", defined.join(", "))
+                };
+                section.reading.error(
+                    span,
+                    format!("pool \"{pool}\" uses monitor \"{name}\", which is not defined"),
+                    hint,
+                );
+            }
+        }
+    }
+    used
+}
+
+/// The `host` of the pool, or the one name that uses it.
+fn host(
+    section: &Section<'_>,
+    pool: &str,
+    monitors: &[Arc<Monitor>],
+    users: &[&PlacedName<'_>],
+) -> Option<Arc<str>> {
+    let given = section.read("host", |value| {
+        let host = as_str(value)?;
+        let sound = host.bytes().all(|b| b.is_ascii_graphic())
+            && Name::parse(host).is_ok_and(|name| !name.is_wildcard());
+        if sound {
+            Ok(host)
+        } else {
+            Err(Unaccepted {
+                message: format!("cannot be \"{host}\""),
+                hint: "accepted: a host name".to_owned(),
+            })
+        }
+    });
+    if let Some(given) = given {
+        return Some(given.value.trim_end_matches('.').into());
+    }
+    let ambiguous = match users {
+        [only] if only.owner.is_wildcard() => Some("a wildcard uses it"),
+        [] | [_] => None,
+        _ => Some("several names use it"),
+    };
+    if let Some(why) =
+        ambiguous.filter(|_| !monitors.is_empty() && section.place_of("host").is_none())
+    {
+        let message = format!("pool \"{pool}\" needs a `host` for its probes: {why}");
+        section.reading.error(
+            section.span.clone(),
+            message,
+            "the name that the nodes expect in the Host header",
+        );
+    }
+    users
+        .first()
+        .filter(|_| ambiguous.is_none())
+        .map(|only| only.owner.to_string().into())
+}
+
+fn when_empty(section: &Section<'_>) -> WhenEmpty {
+    const FALLBACK: &str = "fallback";
+    let words = [
+        ("all", WhenEmpty::All),
+        ("servfail", WhenEmpty::ServFail),
+        ("nodata", WhenEmpty::NoData),
+        (FALLBACK, WhenEmpty::Fallback(Vec::new())),
+    ];
+    let policy = section.read("when_empty", one_of(&words));
+    let addresses = section.list("fallback", "a list of addresses", parsed::<IpAddr>(ADDRESS));
+    match (policy, addresses) {
+        (
+            Some(Placed {
+                value: WhenEmpty::Fallback(_),
+                span,
+            }),
+            addresses,
+        ) => {
+            let addresses: Vec<IpAddr> = addresses.map_or_else(Vec::new, |list| {
+                list.value
+                    .into_iter()
+                    .map(|address| address.value)
+                    .collect()
+            });
+            if addresses.is_empty() {
+                section.reading.error(
+                    span,
+                    "`when_empty` is \"fallback\", but there are no addresses",
+                    "give them in `fallback`",
+                );
+            }
+            WhenEmpty::Fallback(addresses)
+        }
+        (policy, addresses) => {
+            if let Some(addresses) = addresses {
+                let message = "`fallback` is given, but `when_empty` does not use it";
+                section
+                    .reading
+                    .error(addresses.span, message, "set when_empty = \"fallback\"");
+            }
+            policy.map_or(WhenEmpty::All, |policy| policy.value)
+        }
+    }
+}
+
+fn nodes(section: &Section<'_>, pool: &str) -> Vec<Node> {
+    let accepted = "a list such as [{ name = \"core-1\", address = \"10.0.0.11\" }]";
+    let Some(tables) = section.tables("nodes", "a node of [pools.NAME]", accepted) else {
+        if section.place_of("nodes").is_none() {
+            section.missing("nodes", accepted);
+        }
+        return Vec::new();
+    };
+    let mut nodes: Vec<Node> = Vec::new();
+    let (mut names, mut addresses) = (HashSet::new(), HashSet::new());
+    for node in tables.value {
+        let name = node.string("name");
+        if name.is_none() && node.place_of("name").is_none() {
+            node.missing("name", "a word that is this node's in its pool");
+        }
+        if let Some(name) = &name {
+            if name.value.is_empty()
+                || !name
+                    .value
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && b != b'/')
+            {
+                let hint = "accepted: visible characters without spaces or slashes";
+                node.reading.error(
+                    name.span.clone(),
+                    format!("\"{}\" cannot be a node's name", name.value),
+                    hint,
+                );
+            } else if !names.insert(name.value) {
+                node.reading.error(
+                    name.span.clone(),
+                    format!("pool \"{pool}\" has two nodes \"{}\"", name.value),
+                    "",
+                );
+            }
+        }
+        let own = node_addresses(&node);
+        for Placed {
+            value: address,
+            span,
+        } in &own
+        {
+            if !addresses.insert(*address) {
+                let hint = "a node in two pools is fine, twice in one is not";
+                node.reading.error(
+                    span.clone(),
+                    format!("{address} stands twice in pool \"{pool}\""),
+                    hint,
+                );
+            }
+        }
+        let role = node.read(
+            "role",
+            one_of(&[("active", Role::Active), ("backup", Role::Backup)]),
+        );
+        nodes.push(Node {
+            name: name.map_or("", |name| name.value).into(),
+            addresses: own.into_iter().map(|address| address.value).collect(),
+            weight: node
+                .integer("weight", 1..=10_000)
+                .map_or(1, |weight| weight.value),
+            role: role.map_or(Role::Active, |role| role.value),
+        });
+        node.finish();
+    }
+    if !nodes.iter().any(|node| node.role == Role::Active) {
+        let span: Range<usize> = tables.span.start..tables.span.start + 1;
+        section.reading.error(
+            span,
+            format!("pool \"{pool}\" has no active node"),
+            "backups stand in for active nodes",
+        );
+    }
+    nodes
+}
+
+/// `address`, or `addresses`.
+fn node_addresses(node: &Section<'_>) -> Vec<Placed<IpAddr>> {
+    let one = node.read("address", parsed::<IpAddr>(ADDRESS));
+    let many = node.list(
+        "addresses",
+        "a list of addresses",
+        parsed::<IpAddr>(ADDRESS),
+    );
+    match (one, many) {
+        (Some(_), Some(many)) => {
+            node.reading.error(
+                many.span,
+                "`address` and `addresses` stand together",
+                "one of them",
+            );
+            Vec::new()
+        }
+        (Some(one), None) => vec![one],
+        (None, Some(many)) => {
+            if many.value.is_empty() {
+                node.reading
+                    .error(many.span, "`addresses` is empty", "at least one address");
+            }
+            many.value
+        }
+        (None, None) => {
+            if node.place_of("address").is_none() && node.place_of("addresses").is_none() {
+                node.missing("address", ADDRESS);
+            }
+            Vec::new()
+        }
+    }
+}

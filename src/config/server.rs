@@ -1,0 +1,251 @@
+//! `[server]` and `[server.tls]`.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::Origin;
+use super::section::{Placed, Section, parsed};
+use crate::diagnostic::Diagnostic;
+
+/// Longest identifier for RFC 5001, in bytes: it must leave room in a response of 512 bytes.
+const MAX_NSID: usize = 64;
+
+/// An address to listen on.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Points at the address in the file, for errors at start.
+    at: Diagnostic,
+}
+
+impl Listen {
+    /// What is wrong with this address, shown where it stands in the file.
+    pub fn problem(&self, message: impl Into<String>) -> Diagnostic {
+        self.at.clone().message(message)
+    }
+}
+
+/// `[server]`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// UDP and TCP. No address stands twice.
+    pub listen: Vec<Listen>,
+    /// Longest wait for the first round of probes.
+    pub startup_grace: Duration,
+    /// UDP threads for each address.
+    pub workers: NonZeroUsize,
+    /// Probes under way at the same time, at most.
+    pub probes_in_flight: usize,
+    /// Limits of TCP connections.
+    pub tcp: TcpLimits,
+    /// Identifier for clients that ask (RFC 5001).
+    pub nsid: Option<Box<[u8]>>,
+    /// Encrypted transports.
+    pub tls: Option<Tls>,
+}
+
+/// Limits of TCP connections, for each address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TcpLimits {
+    /// Open connections, at most; the idlest is closed for a new one.
+    pub connections: NonZeroUsize,
+    /// How long a connection may be silent or stalled.
+    pub idle_timeout: Duration,
+}
+
+/// `[server.tls]`.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Certificate chain and key.
+    pub certified: Arc<CertifiedKey>,
+    /// DNS over TLS (RFC 7858).
+    pub dot: Vec<Listen>,
+    /// DNS over HTTPS (RFC 8484).
+    pub doh: Vec<Listen>,
+    /// DNS over QUIC (RFC 9250).
+    pub doq: Vec<Listen>,
+    /// Path of the HTTPS endpoint.
+    pub doh_path: String,
+}
+
+pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
+    let second = Duration::from_secs(1);
+    let count = |key, range, default| section.integer(key, range).map_or(default, |n| n.value);
+    let listen = listen(&section, "listen").unwrap_or_else(|| {
+        let at = section.reading.source.error(section.span.clone(), "");
+        let any = [
+            (Ipv4Addr::UNSPECIFIED, 53).into(),
+            (Ipv6Addr::UNSPECIFIED, 53).into(),
+        ];
+        any.map(|address| Listen {
+            address,
+            at: at.clone(),
+        })
+        .to_vec()
+    });
+    if listen.is_empty() {
+        let span = section.place_of("listen").unwrap_or_default();
+        section.reading.error(
+            span,
+            "`listen` names no address",
+            "for example: [\"0.0.0.0:53\", \"[::]:53\"]",
+        );
+    }
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let nsid = section.string("nsid").and_then(|nsid| {
+        let fits = (1..=MAX_NSID).contains(&nsid.value.len());
+        if !fits {
+            section.reading.error(
+                nsid.span,
+                "`nsid` has the wrong length",
+                format!("accepted: 1 to {MAX_NSID} bytes"),
+            );
+        }
+        fits.then(|| nsid.value.as_bytes().into())
+    });
+    let tls = match section.section("tls", "[server.tls]") {
+        Some(tls) => Some(read_tls(tls, origin)?),
+        None => None,
+    };
+    let server = Server {
+        listen,
+        startup_grace: section
+            .duration("startup_grace", Duration::ZERO..=60 * second)
+            .map_or(3 * second, |d| d.value),
+        workers: NonZeroUsize::new(count("workers", 1..=256, cores.clamp(1, 256)) as usize)?,
+        probes_in_flight: count("probes_in_flight", 1..=10_000, 512) as usize,
+        tcp: TcpLimits {
+            connections: NonZeroUsize::new(count("tcp_connections", 1..=100_000, 1000) as usize)?,
+            idle_timeout: section
+                .duration("tcp_idle_timeout", second / 10..=600 * second)
+                .map_or(10 * second, |d| d.value),
+        },
+        nsid,
+        tls,
+    };
+    section.finish();
+    Some(server)
+}
+
+/// Reads a list of socket addresses, each of them once.
+fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
+    let accepted = "an address and a port: \"127.0.0.1:53\", \"[::]:53\"";
+    let list = section.list(
+        key,
+        &format!("a list of addresses such as [{accepted}]"),
+        parsed::<SocketAddr>(accepted),
+    )?;
+    let mut listen: Vec<Listen> = Vec::new();
+    for Placed {
+        value: address,
+        span,
+    } in list.value
+    {
+        if listen.iter().any(|other| other.address == address) {
+            section
+                .reading
+                .error(span, format!("{address} stands twice in `{key}`"), "");
+        } else {
+            listen.push(Listen {
+                address,
+                at: section.reading.source.error(span, ""),
+            });
+        }
+    }
+    Some(listen)
+}
+
+fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
+    let file = |key| {
+        let file = section.string(key);
+        if file.is_none() && section.place_of(key).is_none() {
+            section.missing(key, "a PEM file, relative to this one");
+        }
+        file.map(|file| Placed {
+            value: origin.path(file.value),
+            span: file.span,
+        })
+    };
+    let (certificate, key) = (file("certificate"), file("key"));
+    let listen = |key| listen(&section, key).unwrap_or_default();
+    let (dot, doh, doq) = (listen("dot"), listen("doh"), listen("doq"));
+    if dot.is_empty() && doh.is_empty() && doq.is_empty() {
+        let hint = "give addresses with `dot`, `doh` or `doq`";
+        section.reading.error(
+            section.span.clone(),
+            "no encrypted transport has an address",
+            hint,
+        );
+    }
+    let doh_path = match section.string("doh_path") {
+        Some(path) if path.value.starts_with('/') => path.value.to_owned(),
+        Some(path) => {
+            section.reading.error(
+                path.span,
+                "`doh_path` must begin with /",
+                "for example: \"/dns-query\"",
+            );
+            return None;
+        }
+        None => "/dns-query".to_owned(),
+    };
+    let certified = match (certificate, key) {
+        (Some(certificate), Some(key)) => certified_key(&section, &certificate, &key),
+        _ => None,
+    };
+    section.finish();
+    Some(Tls {
+        certified: Arc::new(certified?),
+        dot,
+        doh,
+        doq,
+        doh_path,
+    })
+}
+
+/// Reads a certificate chain and its key; notes what is wrong with either.
+fn certified_key(
+    section: &Section<'_>,
+    certificate: &Placed<PathBuf>,
+    key: &Placed<PathBuf>,
+) -> Option<CertifiedKey> {
+    let problem = |file: &Placed<PathBuf>, what: String| {
+        section.reading.error(
+            file.span.clone(),
+            format!("{}: {what}", file.value.display()),
+            "accepted: a PEM file",
+        );
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&certificate.value)
+        .and_then(|certificates| certificates.collect());
+    let chain = chain
+        .map_err(|error| problem(certificate, format!("no certificate can be read: {error}")))
+        .ok();
+    let private = PrivateKeyDer::from_pem_file(&key.value)
+        .map_err(|error| problem(key, format!("no private key can be read: {error}")))
+        .ok();
+    let (chain, private) = (chain?, private?);
+    if chain.is_empty() {
+        problem(certificate, "no certificate is in it".to_owned());
+        return None;
+    }
+    CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider())
+        .map_err(|error| {
+            problem(
+                key,
+                format!(
+                    "the key cannot be used with {}: {error}",
+                    certificate.value.display()
+                ),
+            )
+        })
+        .ok()
+}
