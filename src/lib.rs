@@ -1,7 +1,41 @@
 //! evenkeel: an authoritative DNS server that answers a cluster's shared name with its healthy nodes.
+//!
+//! # The two paths
+//! ```text
+//!  PATH OF A QUERY                                   PATH OF AN OBSERVATION
+//!
+//!  dns::udp, dns::tcp     dns::encrypted             health::scheduler   when to probe
+//!     │ packet               │ hickory's listeners      │
+//!     ▼                      ▼                          ▼
+//!  dns::respond ◄──── dns::hickory (adapter)         health::probe       one attempt, a reason
+//!     │ dns::query, dns::edns   what is asked           │ Observation
+//!     ▼                                                 ▼
+//!  dns::answer ────────► serving::Serving ◄──────── health::publisher   the one task that stores snapshots
+//!     │   zone::lookup      one ArcSwap load            │ health::table, health::tracker   who flips
+//!     │   pool::select      a query                     │ pool::decide                     who may be answered
+//!     ▼
+//!  dns::encode            within the limit of the transport
+//! ```
+//! A query reads one immutable [`serving::Serving`] and shares nothing else with anybody. Observations become
+//! transitions in one task, which stores the next snapshot. `dns::answer` is a pure function of question, snapshot
+//! and random numbers: it defines what is answered, on every transport.
+//!
+//! # The rest
+//! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
+//! starts, reloads and stops everything; [`cli`] has one file a command; [`fake_core`] is a node to try it with.
+//!
+//! # Words
+//! A *pool* is a set of *nodes* that can replace each other; a *monitor* is a configured check, a *probe* one attempt
+//! of it, an *observation* its result. *Health* (up, down, unknown) is what observations say of an address;
+//! *eligible* is who may be answered, *selected* who is. A *generation* is the number of a loaded configuration; a
+//! *snapshot* is what queries read.
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod diagnostic;
+pub mod dns;
+pub mod fake_core;
 pub mod health;
 pub mod name;
 pub mod pool;

@@ -1,0 +1,93 @@
+//! The command line: one file a command.
+
+mod check;
+mod demo;
+mod log;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{DEFAULT_PATH, Origin};
+
+/// Something failed.
+const FAILED: u8 = 1;
+/// The command line is wrong (`EX_USAGE` of sysexits).
+const USAGE: u8 = 64;
+/// The configuration is wrong (`EX_CONFIG` of sysexits).
+const CONFIG: u8 = 78;
+
+/// Authoritative DNS that answers a cluster's shared name with its healthy nodes.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  evenkeel demo                                  three nodes and a server on loopback
+  evenkeel check --config lb.toml                what is wrong with a configuration
+  evenkeel serve --config lb.toml                answer queries
+
+Exit codes: 0 done, 1 failed, 64 usage, 78 configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer queries until SIGTERM; SIGHUP reloads the configuration
+    #[command(after_help = "\
+Examples:
+  evenkeel serve                                 with /etc/evenkeel/evenkeel.toml
+  evenkeel serve --config lb.toml
+  kill -HUP PID                                  reload; a bad file changes nothing
+  EVENKEEL_LOG=debug evenkeel serve              log more")]
+    Serve(ConfigFile),
+    /// Load a configuration as `serve` does and say what is wrong with it
+    #[command(after_help = "\
+Examples:
+  evenkeel check --config lb.toml                exit code 78 when something is wrong
+  evenkeel check --config lb.toml && kill -HUP PID")]
+    Check(ConfigFile),
+    /// Show it all on loopback: three nodes, their probes, and DNS on 127.0.0.1:5300
+    #[command(after_help = "\
+Example:
+  evenkeel demo
+  dig @127.0.0.1 -p 5300 core.lb.example         in another terminal")]
+    Demo,
+}
+
+#[derive(Args, Debug)]
+struct ConfigFile {
+    /// Configuration file
+    #[arg(long, short, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+impl ConfigFile {
+    fn origin(self) -> Origin {
+        Origin::File(self.config)
+    }
+}
+
+/// Runs the command that the process was called with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed terminal is no reason for another exit code.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match cli.command {
+        Command::Serve(file) => serve::run(file.origin()),
+        Command::Check(file) => check::run(&file.origin()),
+        Command::Demo => demo::run(),
+    }
+}

@@ -1,0 +1,251 @@
+//! UDP: threads that take packets in batches, answer them in place, and send the answers in batches.
+//!
+//! Each worker has a socket of its own and shares nothing but the snapshot with the others; the kernel spreads
+//! clients over the sockets.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::Cache;
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg,
+    sendmmsg, sendmsg,
+};
+use tracing::warn;
+
+use super::respond::{Transport, respond};
+use crate::serving::{Current, Serving};
+
+/// Packets taken by one system call.
+const BATCH: usize = 64;
+
+/// Longest packet that is read; queries are far shorter, and what is cut off makes a FORMERR.
+const PACKET: usize = 4096;
+
+/// Errors are logged at most this often by one worker.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a worker waits when the system refuses to give it packets.
+const ERROR_PAUSE: Duration = Duration::from_millis(10);
+
+/// A response that waits to be sent.
+struct Reply {
+    len: usize,
+    to: SockaddrStorage,
+    /// The address that was asked, on a wildcard socket.
+    from: Option<Asked>,
+}
+
+/// The address at which a packet came in.
+#[derive(Clone, Copy)]
+enum Asked {
+    V4(libc::in_pktinfo),
+    V6(libc::in6_pktinfo),
+}
+
+/// A thread's state.
+pub(super) struct Worker {
+    socket: UdpSocket,
+    serving: Cache<Current, Arc<Serving>>,
+    stop: Arc<AtomicBool>,
+    rng: fastrand::Rng,
+    replies: Vec<Reply>,
+    /// The bytes of `replies`, in their order.
+    buffers: Vec<Vec<u8>>,
+    last_log: Option<Instant>,
+}
+
+impl Worker {
+    /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
+    pub(super) fn new(socket: UdpSocket, current: Current, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            socket,
+            serving: Cache::new(current),
+            stop,
+            rng: fastrand::Rng::new(),
+            replies: Vec::with_capacity(BATCH),
+            buffers: vec![Vec::new(); BATCH],
+            last_log: None,
+        }
+    }
+
+    /// Answers until told to stop, then what is still waiting in the socket.
+    pub(super) fn run(mut self) {
+        let mut packets = vec![[0_u8; PACKET]; BATCH];
+        let wildcard = self
+            .socket
+            .local_addr()
+            .is_ok_and(|address| address.ip().is_unspecified());
+        let control = wildcard.then(|| cmsg_space!(libc::in6_pktinfo));
+        let mut headers = MultiHeaders::preallocate(BATCH, control);
+        let mut send_headers = MultiHeaders::preallocate(BATCH, None);
+        loop {
+            let stopping = self.stop.load(Ordering::Relaxed);
+            let flags = if stopping {
+                MsgFlags::MSG_DONTWAIT
+            } else {
+                MsgFlags::MSG_WAITFORONE
+            };
+            match self.receive(&mut packets, &mut headers, flags) {
+                Ok(()) => self.send(&mut send_headers),
+                // The read timeout, or, when stopping, nothing is left.
+                Err(Errno::EAGAIN) if stopping => return,
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Err(error) => {
+                    self.log(|| format!("cannot receive: {error}"));
+                    std::thread::sleep(ERROR_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Takes a batch and prepares the replies to it.
+    fn receive(
+        &mut self,
+        packets: &mut [[u8; PACKET]],
+        headers: &mut MultiHeaders<SockaddrStorage>,
+        flags: MsgFlags,
+    ) -> Result<(), Errno> {
+        self.replies.clear();
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSliceMut::new(&mut [])]);
+        for (slice, packet) in slices.iter_mut().zip(packets) {
+            *slice = [IoSliceMut::new(packet)];
+        }
+        let received = recvmmsg(
+            self.socket.as_raw_fd(),
+            headers,
+            slices.iter_mut(),
+            flags,
+            None,
+        )?;
+        let serving = self.serving.load();
+        for message in received {
+            let Some(to) = message.address.filter(|to| source_port(to) != 0) else {
+                continue;
+            };
+            let Some(packet) = message.iovs().next() else {
+                continue;
+            };
+            let buffer = &mut self.buffers[self.replies.len()];
+            if respond(packet, Transport::Udp, serving, &mut self.rng, buffer) {
+                let from = message
+                    .cmsgs()
+                    .ok()
+                    .and_then(|mut messages| messages.find_map(Asked::from_control));
+                self.replies.push(Reply {
+                    len: buffer.len(),
+                    to,
+                    from,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the replies: in one call, or one by one where each needs its own source address.
+    fn send(&mut self, headers: &mut MultiHeaders<SockaddrStorage>) {
+        let fd = self.socket.as_raw_fd();
+        let mut next = 0;
+        while next < self.replies.len() {
+            let outcome = match self.replies[next].from {
+                Some(from) => send_from(
+                    fd,
+                    &self.buffers[next][..self.replies[next].len],
+                    &self.replies[next].to,
+                    from,
+                )
+                .map(|()| 1),
+                None => {
+                    let rest = &self.replies[next..];
+                    let slices: Vec<[IoSlice<'_>; 1]> = rest
+                        .iter()
+                        .zip(&self.buffers[next..])
+                        .map(|(reply, buffer)| [IoSlice::new(&buffer[..reply.len])])
+                        .collect();
+                    let addresses: Vec<Option<SockaddrStorage>> =
+                        rest.iter().map(|reply| Some(reply.to)).collect();
+                    sendmmsg(fd, headers, &slices, &addresses, [], MsgFlags::empty())
+                        .map(Iterator::count)
+                }
+            };
+            match outcome {
+                Ok(sent) => next += sent.max(1),
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    // One destination that cannot be reached must not keep the others from their answers.
+                    self.log(|| format!("cannot send: {error}"));
+                    next += 1;
+                }
+            }
+        }
+    }
+
+    /// Logs at most once in [`LOG_INTERVAL`]: whoever sends packets must not be able to fill the log.
+    fn log(&mut self, message: impl FnOnce() -> String) {
+        if self
+            .last_log
+            .is_none_or(|last| last.elapsed() > LOG_INTERVAL)
+        {
+            self.last_log = Some(Instant::now());
+            let address = self
+                .socket
+                .local_addr()
+                .map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
+            warn!("{address}: {}", message());
+        }
+    }
+}
+
+fn source_port(address: &SockaddrStorage) -> u16 {
+    let v4 = address.as_sockaddr_in().map(|v4| v4.port());
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.port()))
+        .unwrap_or_default()
+}
+
+impl Asked {
+    fn from_control(message: ControlMessageOwned) -> Option<Self> {
+        match message {
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::V4(info)),
+            ControlMessageOwned::Ipv6PacketInfo(info) => Some(Self::V6(info)),
+            _ => None,
+        }
+    }
+}
+
+fn send_from(fd: i32, bytes: &[u8], to: &SockaddrStorage, from: Asked) -> Result<(), Errno> {
+    let slices = [IoSlice::new(bytes)];
+    let send =
+        |control: ControlMessage<'_>| sendmsg(fd, &slices, &[control], MsgFlags::empty(), Some(to));
+    match from {
+        Asked::V4(mut info) => {
+            // The address as it was asked; the route decides the interface.
+            info.ipi_spec_dst = info.ipi_addr;
+            info.ipi_ifindex = 0;
+            send(ControlMessage::Ipv4PacketInfo(&info))
+        }
+        // Link-local addresses need their interface, and for the others it is the one the packet came by.
+        Asked::V6(info) => send(ControlMessage::Ipv6PacketInfo(&info)),
+    }
+    .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn ports_are_read_in_both_families() {
+        let port = |address: &str| source_port(&address.parse::<SocketAddr>().unwrap().into());
+        assert_eq!(port("127.0.0.1:53"), 53);
+        assert_eq!(port("[::1]:54"), 54);
+    }
+}
