@@ -52,50 +52,25 @@ impl Daemon {
     pub async fn start(origin: Origin, loaded: Loaded) -> Result<Self, StartError> {
         raise_open_files();
         let mut endpoints = Endpoints::default();
-        let prepared = endpoints
-            .prepare(&loaded.server)
-            .map_err(StartError::Addresses)?;
+        let prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
         let current = Current::new(ArcSwap::from_pointee(Serving {
             generation: 0,
-            fixed: Arc::new(Static {
-                zones: Zones::new(Vec::new()),
-                nsid: None,
-            }),
+            fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
             pools: Vec::new(),
         }));
         let prober = Prober::new().context("the HTTP client of the probes cannot be made")?;
-        let (task, mut publisher) =
-            Publisher::new(Arc::clone(&current), prober, loaded.server.probes_in_flight);
+        let (task, mut publisher) = Publisher::new(Arc::clone(&current), prober, loaded.server.probes_in_flight);
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
-        let Loaded {
-            server,
-            zones,
-            pools,
-            ..
-        } = loaded;
-        let fixed = Arc::new(Static {
-            zones,
-            nsid: server.nsid.clone(),
-        });
-        let plan = Plan {
-            generation: 1,
-            fixed,
-            pools,
-        };
+        let Loaded { server, zones, pools, .. } = loaded;
+        let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
+        let plan = Plan { generation: 1, fixed, pools };
         publisher
             .adopt(plan, server.probes_in_flight, server.startup_grace)
             .await
             .context("the first snapshot was not published")?;
         endpoints.commit(prepared, &server, &current).await;
-        let daemon = Self {
-            origin,
-            current,
-            publisher,
-            publishing,
-            endpoints,
-            generation: 1,
-        };
+        let daemon = Self { origin, current, publisher, publishing, endpoints, generation: 1 };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)
     }
@@ -103,11 +78,7 @@ impl Daemon {
     /// `UDP+TCP 127.0.0.1:53, TLS 127.0.0.1:853`.
     fn listening(&self) -> String {
         let addresses = self.endpoints.addresses();
-        addresses
-            .iter()
-            .map(|(what, address)| format!("{what} {address}"))
-            .collect::<Vec<_>>()
-            .join(", ")
+        addresses.iter().map(|(what, address)| format!("{what} {address}")).collect::<Vec<_>>().join(", ")
     }
 
     /// Takes the configuration anew. Whatever is wrong with it, nothing changes then, and the log says what.
@@ -117,10 +88,7 @@ impl Daemon {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(problems)) => return refuse(&problems),
             Err(panic) => {
-                return error!(
-                    "reload: the loader failed, generation {} is kept: {panic}",
-                    self.generation
-                );
+                return error!("reload: the loader failed, generation {} is kept: {panic}", self.generation);
             }
         };
         let prepared = match self.endpoints.prepare(&loaded.server) {
@@ -129,47 +97,21 @@ impl Daemon {
         };
         log_warnings(&loaded.warnings);
         let summary = summary(&loaded);
-        let Loaded {
-            server,
-            zones,
-            pools,
-            ..
-        } = loaded;
-        let fixed = Arc::new(Static {
-            zones,
-            nsid: server.nsid.clone(),
-        });
+        let Loaded { server, zones, pools, .. } = loaded;
+        let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
         let generation = self.generation + 1;
-        let plan = Plan {
-            generation,
-            fixed,
-            pools,
-        };
-        if let Err(stopped) = self
-            .publisher
-            .adopt(plan, server.probes_in_flight, server.startup_grace)
-            .await
-        {
+        let plan = Plan { generation, fixed, pools };
+        if let Err(stopped) = self.publisher.adopt(plan, server.probes_in_flight, server.startup_grace).await {
             return error!("reload: {stopped}");
         }
         self.generation = generation;
-        self.endpoints
-            .commit(prepared, &server, &self.current)
-            .await;
-        info!(
-            "reloaded: {}; generation {generation}: {summary}",
-            self.listening()
-        );
+        self.endpoints.commit(prepared, &server, &self.current).await;
+        info!("reloaded: {}; generation {generation}: {summary}", self.listening());
     }
 
     /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
     pub async fn run(mut self) -> ExitCode {
-        let signals = [
-            SignalKind::hangup(),
-            SignalKind::terminate(),
-            SignalKind::interrupt(),
-        ]
-        .map(signal);
+        let signals = [SignalKind::hangup(), SignalKind::terminate(), SignalKind::interrupt()].map(signal);
         let [Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)] = signals else {
             error!("signals cannot be waited for");
             return ExitCode::FAILURE;
@@ -189,10 +131,7 @@ impl Daemon {
                 }
             };
             info!("{name}: stopping");
-            if tokio::time::timeout(STOP_GRACE, self.endpoints.end())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(STOP_GRACE, self.endpoints.end()).await.is_err() {
                 warn!("not everything ended within {STOP_GRACE:?}");
             }
             info!("stopped");
@@ -217,21 +156,16 @@ pub fn summary(loaded: &Loaded) -> String {
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let nodes = loaded.pools.iter().map(|pool| pool.nodes.len()).sum();
     let zones = loaded.zones.apexes().count();
-    [
-        (zones, "zone"),
-        (loaded.names, "name"),
-        (loaded.pools.len(), "pool"),
-        (nodes, "node"),
-    ]
-    .map(|(n, what)| count(n, what))
-    .join(", ")
+    [(zones, "zone"), (loaded.names, "name"), (loaded.pools.len(), "pool"), (nodes, "node")]
+        .map(|(n, what)| count(n, what))
+        .join(", ")
 }
 
 /// Every probe and every TCP connection takes a file descriptor, and the usual soft limit is low for compatibility
 /// with `select` only.
 fn raise_open_files() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         warn!("the limit of open files stays as it is: {error}");
     }

@@ -30,11 +30,7 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, Diagnostic> {
         let shown: Arc<str> = path.display().to_string().into();
         match std::fs::read(path) {
-            Ok(text) => Ok(Self {
-                path: shown,
-                text,
-                line_starts: OnceLock::new(),
-            }),
+            Ok(text) => Ok(Self { path: shown, text, line_starts: OnceLock::new() }),
             Err(error) => Err(Diagnostic {
                 severity: Severity::Error,
                 path: shown,
@@ -47,11 +43,7 @@ impl Source {
 
     /// A text that is in memory, shown under `path`.
     pub fn from_text(path: &str, text: impl Into<Vec<u8>>) -> Self {
-        Self {
-            path: path.into(),
-            text: text.into(),
-            line_starts: OnceLock::new(),
-        }
+        Self { path: path.into(), text: text.into(), line_starts: OnceLock::new() }
     }
 
     /// The bytes of the file.
@@ -77,10 +69,7 @@ impl Source {
 
     /// Something that is odd but can be served.
     pub fn warning(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
-        Diagnostic {
-            severity: Severity::Warning,
-            ..self.error(span, message)
-        }
+        Diagnostic { severity: Severity::Warning, ..self.error(span, message) }
     }
 
     /// Line number of a byte, from 1.
@@ -91,9 +80,7 @@ impl Source {
     fn line_starts(&self) -> &[usize] {
         self.line_starts.get_or_init(|| {
             let breaks = self.text.iter().enumerate().filter(|&(_, &b)| b == b'\n');
-            std::iter::once(0)
-                .chain(breaks.map(|(at, _)| at + 1))
-                .collect()
+            std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
         })
     }
 
@@ -101,13 +88,9 @@ impl Source {
         let start = span.start.min(self.text.len());
         let line = self.line_of(start);
         let line_start = self.line_starts()[line - 1];
-        let line_end = self.text[start..]
-            .iter()
-            .position(|&b| b == b'\n')
-            .map_or(self.text.len(), |at| start + at);
+        let line_end = self.text[start..].iter().position(|&b| b == b'\n').map_or(self.text.len(), |at| start + at);
         let end = span.end.clamp(start, line_end);
-        let shown =
-            |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace('\t', " ");
+        let shown = |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace('\t', " ");
         let before = shown(line_start..start).chars().count();
         Place {
             line,
@@ -170,10 +153,7 @@ impl Diagnostic {
     }
 
     fn sort_key(&self) -> (Arc<str>, usize, usize) {
-        let (line, column) = self
-            .place
-            .as_ref()
-            .map_or((0, 0), |place| (place.line, place.column));
+        let (line, column) = self.place.as_ref().map_or((0, 0), |place| (place.line, place.column));
         (Arc::clone(&self.path), line, column)
     }
 }
@@ -186,43 +166,18 @@ impl fmt::Display for Diagnostic {
         };
         let Some(place) = &self.place else {
             write!(f, "{}: {severity}: {}", self.path, self.message)?;
-            return self
-                .hint
-                .as_ref()
-                .map_or(Ok(()), |hint| write!(f, " ({hint})"));
+            return self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"));
         };
-        let Place {
-            line,
-            column,
-            width,
-            text,
-        } = place;
-        writeln!(
-            f,
-            "{}:{line}:{column}: {severity}: {}",
-            self.path, self.message
-        )?;
+        let Place { line, column, width, text } = place;
+        writeln!(f, "{}:{line}:{column}: {severity}: {}", self.path, self.message)?;
         let gutter = line.to_string().len();
         // A very long line is shown from a little before the place.
-        let skip = if text.chars().count() > 160 {
-            column.saturating_sub(40)
-        } else {
-            0
-        };
+        let skip = if text.chars().count() > 160 { column.saturating_sub(40) } else { 0 };
         let shown: String = text.chars().skip(skip).take(160).collect();
         let width = (*width).min(161_usize.saturating_sub(column - skip)).max(1);
         writeln!(f, "{line} | {shown}")?;
-        write!(
-            f,
-            "{:gutter$} | {:indent$}{}",
-            "",
-            "",
-            "^".repeat(width),
-            indent = column - 1 - skip
-        )?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| write!(f, " {hint}"))
+        write!(f, "{:gutter$} | {:indent$}{}", "", "", "^".repeat(width), indent = column - 1 - skip)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " {hint}"))
     }
 }
 
@@ -306,10 +261,7 @@ mod tests {
     #[test]
     fn shows_the_line_a_caret_and_what_is_accepted() {
         let source = Source::from_text("lb.toml", "[server]\nlisten = 5\n");
-        let shown = source
-            .error(18..19, "`listen` must be a list")
-            .hint("for example [\"[::]:53\"]")
-            .to_string();
+        let shown = source.error(18..19, "`listen` must be a list").hint("for example [\"[::]:53\"]").to_string();
         assert_eq!(
             shown,
             "lb.toml:2:10: error: `listen` must be a list\n\
@@ -320,20 +272,12 @@ mod tests {
     #[test]
     fn a_place_past_the_end_is_the_end() {
         let source = Source::from_text("x", "ab");
-        assert!(
-            source
-                .error(9..12, "gone")
-                .to_string()
-                .starts_with("x:1:3: error: gone")
-        );
+        assert!(source.error(9..12, "gone").to_string().starts_with("x:1:3: error: gone"));
     }
 
     #[test]
     fn near_words_are_suggested_and_far_ones_not() {
-        assert_eq!(
-            nearest("intervall", ["interval", "timeout"]),
-            Some("interval")
-        );
+        assert_eq!(nearest("intervall", ["interval", "timeout"]), Some("interval"));
         assert_eq!(nearest("zzz", ["interval", "timeout"]), None);
     }
 }

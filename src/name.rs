@@ -63,8 +63,7 @@ impl Name {
     /// Whether `self` is `ancestor` or stands below it.
     pub fn is_at_or_below(&self, ancestor: &Self) -> bool {
         let (own, above) = (&self.0, &ancestor.0);
-        own.len() >= above.len()
-            && suffixes(own).any(|suffix| suffix.len() == above.len() && suffix == &**above)
+        own.len() >= above.len() && suffixes(own).any(|suffix| suffix.len() == above.len() && suffix == &**above)
     }
 
     /// Whether the leftmost label is `*` (RFC 4592 §2.1.1).
@@ -268,9 +267,7 @@ fn write_labels(f: &mut fmt::Formatter<'_>, wire: &[u8]) -> fmt::Result {
         }
         for &byte in label {
             match byte {
-                b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
-                    write!(f, "\\{}", char::from(byte))?
-                }
+                b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => write!(f, "\\{}", char::from(byte))?,
                 b'!'..=b'~' => write!(f, "{}", char::from(byte))?,
                 _ => write!(f, "\\{byte:03}")?,
             }
@@ -288,10 +285,7 @@ mod tests {
     #[test]
     fn relative_names_are_completed_by_the_origin() {
         let origin = parse_wire(b"Example.", None).unwrap();
-        assert_eq!(
-            parse_wire(b"www", Some(&origin)).unwrap(),
-            b"\x03www\x07Example\0"
-        );
+        assert_eq!(parse_wire(b"www", Some(&origin)).unwrap(), b"\x03www\x07Example\0");
         assert_eq!(parse_wire(b"www.", Some(&origin)).unwrap(), b"\x03www\0");
         assert_eq!(parse_wire(b"@", Some(&origin)).unwrap(), b"\x07Example\0");
     }
@@ -311,10 +305,7 @@ mod tests {
         assert_eq!(Name::parse(&format!("{label}a")), Err(NameError::LongLabel));
         let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
         assert_eq!(Name::parse(&longest).unwrap().as_wire().len(), MAX_WIRE_LEN);
-        assert_eq!(
-            Name::parse(&format!("{longest}a")),
-            Err(NameError::LongName)
-        );
+        assert_eq!(Name::parse(&format!("{longest}a")), Err(NameError::LongName));
         assert_eq!(Name::parse(".a"), Err(NameError::EmptyLabel));
         assert_eq!(Name::parse("a..b"), Err(NameError::EmptyLabel));
     }
@@ -322,11 +313,7 @@ mod tests {
     #[test]
     fn below_means_whole_labels() {
         let zone = Name::parse("lb.example").unwrap();
-        assert!(
-            Name::parse("core.LB.example.")
-                .unwrap()
-                .is_at_or_below(&zone)
-        );
+        assert!(Name::parse("core.LB.example.").unwrap().is_at_or_below(&zone));
         assert!(zone.is_at_or_below(&zone));
         assert!(!Name::parse("xlb.example").unwrap().is_at_or_below(&zone));
         assert!(zone.is_at_or_below(&Name::root()));

@@ -13,10 +13,7 @@ use crate::fake_core::FakeCore;
 /// The files of the demo, as they lie in the repository.
 const FILES: &[(&str, &str)] = &[
     ("config/demo.toml", include_str!("../../config/demo.toml")),
-    (
-        "../zones/lb.example.zone",
-        include_str!("../../zones/lb.example.zone"),
-    ),
+    ("../zones/lb.example.zone", include_str!("../../zones/lb.example.zone")),
 ];
 
 /// Port of the REST API of a Core node.
@@ -46,10 +43,7 @@ pub(super) fn run() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!("no runtime: {error}");

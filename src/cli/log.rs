@@ -9,8 +9,7 @@ const DEFAULT_FILTER: &str = "info,hickory_server=off,hickory_net=off,hickory_pr
 
 /// Begins to log.
 pub(super) fn init() {
-    let filter =
-        EnvFilter::try_from_env("EVENKEEL_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let filter = EnvFilter::try_from_env("EVENKEEL_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

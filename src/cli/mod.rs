@@ -78,11 +78,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // A closed terminal is no reason for another exit code.
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
     match cli.command {

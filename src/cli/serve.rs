@@ -18,10 +18,7 @@ pub(super) fn run(origin: Origin) -> ExitCode {
         }
     };
     log_warnings(&loaded.warnings);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!("not started: no runtime: {error}");

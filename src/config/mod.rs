@@ -56,8 +56,9 @@ impl Origin {
     /// The configuration itself.
     fn root(&self) -> Result<Source, Diagnostic> {
         match self {
-            Self::File(path) => Source::read(path)
-                .map_err(|unreadable| unreadable.hint("name another file with --config")),
+            Self::File(path) => {
+                Source::read(path).map_err(|unreadable| unreadable.hint("name another file with --config"))
+            }
             Self::Embedded(texts) => Ok(Source::from_text(texts[0].0, texts[0].1)),
         }
     }
@@ -114,23 +115,14 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
         problems.sort();
         return Err(problems);
     }
-    let reading = Reading {
-        source,
-        problems: RefCell::new(problems),
-        keys: RefCell::default(),
-    };
+    let reading = Reading { source, problems: RefCell::new(problems), keys: RefCell::default() };
     let loaded = read_root(&reading, root.get_ref(), origin);
     let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
     problems.sort();
     match loaded {
-        Some((server, zones, pools, names)) if !problems.has_errors() => Ok(Loaded {
-            server,
-            zones,
-            pools,
-            names,
-            warnings: problems,
-            keys,
-        }),
+        Some((server, zones, pools, names)) if !problems.has_errors() => {
+            Ok(Loaded { server, zones, pools, names, warnings: problems, keys })
+        }
         _ => Err(problems),
     }
 }
@@ -142,9 +134,7 @@ fn read_root<'a>(
     origin: &Origin,
 ) -> Option<(Server, Zones, Vec<Pool>, usize)> {
     let root = Section::new(reading, "the file", 0..0, Some(root));
-    let server = root
-        .section("server", "[server]")
-        .unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
+    let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
     let (mut zones, apexes) = read_zones(&root, origin);
     let monitors = monitors::read(&root);
@@ -175,25 +165,14 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
             section.missing("file", "the zone file, relative to this one");
         }
         match Name::parse(title.value) {
-            Err(error) => reading.error(
-                title.span,
-                format!("\"{}\" is not a zone's name: {error}", title.value),
-                "",
-            ),
-            Ok(apex) if apexes.contains(&apex) => {
-                reading.error(title.span, format!("zone {apex} stands twice"), "")
-            }
+            Err(error) => reading.error(title.span, format!("\"{}\" is not a zone's name: {error}", title.value), ""),
+            Ok(apex) if apexes.contains(&apex) => reading.error(title.span, format!("zone {apex} stands twice"), ""),
             Ok(apex) => {
                 if let Some(file) = file {
                     match origin.read(file.value) {
                         Ok(source) => {
                             let mut problems = reading.problems.borrow_mut();
-                            zones.extend(zone::load(
-                                source,
-                                &origin.path(file.value),
-                                &apex,
-                                &mut problems,
-                            ));
+                            zones.extend(zone::load(source, &origin.path(file.value), &apex, &mut problems));
                         }
                         Err(unreadable) => reading.error(
                             file.span,

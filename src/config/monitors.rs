@@ -24,41 +24,23 @@ pub(super) fn read(root: &Section<'_>) -> Vec<PlacedMonitor> {
     for (name, section) in root.named("monitors", "[monitors.NAME]") {
         let reading = section.reading;
         let second = Duration::from_secs(1);
-        let period = |key, default: Duration| {
-            section
-                .duration(key, second / 20..=86_400 * second)
-                .map_or(default, |d| d.value)
-        };
+        let period =
+            |key, default: Duration| section.duration(key, second / 20..=86_400 * second).map_or(default, |d| d.value);
         let count = |key, default| section.integer(key, 1..=1000).map_or(default, |n| n.value);
-        if section.read("kind", one_of(&[("http", ())])).is_none()
-            && section.place_of("kind").is_none()
-        {
+        if section.read("kind", one_of(&[("http", ())])).is_none() && section.place_of("kind").is_none() {
             section.missing("kind", "accepted: http");
         }
         let (interval, timeout) = (period("interval", 5 * second), period("timeout", second));
         if timeout > interval {
-            let span = section
-                .place_of("timeout")
-                .unwrap_or_else(|| section.span.clone());
-            let message =
-                format!("`timeout` ({timeout:?}) is longer than `interval` ({interval:?})");
+            let span = section.place_of("timeout").unwrap_or_else(|| section.span.clone());
+            let message = format!("`timeout` ({timeout:?}) is longer than `interval` ({interval:?})");
             reading.error(span, message, "a probe must end before the next begins");
         }
         let (rise, fall) = (count("rise", 2), count("fall", 3));
         if let Some(check) = http(&section) {
             let name = name.value.into();
-            let monitor = Monitor {
-                name,
-                kind: Kind::Http(check),
-                interval,
-                timeout,
-                rise,
-                fall,
-            };
-            monitors.push(PlacedMonitor {
-                monitor: Arc::new(monitor),
-                span: section.span.clone(),
-            });
+            let monitor = Monitor { name, kind: Kind::Http(check), interval, timeout, rise, fall };
+            monitors.push(PlacedMonitor { monitor: Arc::new(monitor), span: section.span.clone() });
         }
         section.finish();
     }
@@ -78,31 +60,20 @@ fn http(section: &Section<'_>) -> Option<HttpCheck> {
         if sound {
             Ok(path)
         } else {
-            Err(Unaccepted {
-                message,
-                hint: "accepted: a path such as \"/readyz\"".to_owned(),
-            })
+            Err(Unaccepted { message, hint: "accepted: a path such as \"/readyz\"".to_owned() })
         }
     });
     let status = section.list("status", "a list such as [200, \"300-399\"]", status_range);
     if let Some(status) = status.as_ref().filter(|status| status.value.is_empty()) {
-        section.reading.error(
-            status.span.clone(),
-            "`status` is empty: no answer could pass",
-            "for example: [200]",
-        );
+        section.reading.error(status.span.clone(), "`status` is empty: no answer could pass", "for example: [200]");
     }
     let check = HttpCheck {
         port: u16::try_from(port?.value).ok()?,
         path: path.map_or("/", |path| path.value).to_owned(),
-        status: status.map_or_else(
-            || vec![200..=299],
-            |list| list.value.into_iter().map(|range| range.value).collect(),
-        ),
+        status: status
+            .map_or_else(|| vec![200..=299], |list| list.value.into_iter().map(|range| range.value).collect()),
         body: body_condition(section),
-        body_limit: section
-            .integer("body_limit", 1..=1_048_576)
-            .map_or(65_536, |limit| limit.value) as usize,
+        body_limit: section.integer("body_limit", 1..=1_048_576).map_or(65_536, |limit| limit.value) as usize,
         headers: headers(section),
         keep_alive: section.boolean("keep_alive").unwrap_or(false),
     };
@@ -119,9 +90,7 @@ fn status_range(value: &DeValue<'_>) -> Result<RangeInclusive<u16>, Unaccepted> 
     };
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     match (from.trim().parse::<u16>(), to.trim().parse::<u16>()) {
-        (Ok(from), Ok(to)) if (100..=999).contains(&from) && from <= to && to <= 999 => {
-            Ok(from..=to)
-        }
+        (Ok(from), Ok(to)) if (100..=999).contains(&from) && from <= to && to <= 999 => Ok(from..=to),
         _ => Err(Unaccepted {
             message: format!("cannot be {text}"),
             hint: format!("accepted: {accepted}, from 100 to 999"),
@@ -135,30 +104,17 @@ fn body_condition(section: &Section<'_>) -> Option<BodyCondition> {
         let pattern = as_str(value)?;
         Regex::new(pattern).map_err(|error| Unaccepted {
             message: "is no regular expression".to_owned(),
-            hint: error
-                .to_string()
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .to_owned(),
+            hint: error.to_string().lines().last().unwrap_or_default().to_owned(),
         })
     });
     match (contains, matches) {
         (Some(_), Some(matches)) => {
             let message = "`body_contains` and `body_matches` stand together";
-            section.reading.error(
-                matches.span,
-                message,
-                "one of them; a regular expression can hold both conditions",
-            );
+            section.reading.error(matches.span, message, "one of them; a regular expression can hold both conditions");
             None
         }
         (Some(contains), None) if contains.value.is_empty() => {
-            section.reading.error(
-                contains.span,
-                "`body_contains` is empty",
-                "leave it out to accept every body",
-            );
+            section.reading.error(contains.span, "`body_contains` is empty", "leave it out to accept every body");
             None
         }
         (Some(contains), None) => Some(BodyCondition::Contains(contains.value.into())),
@@ -173,30 +129,18 @@ fn headers(section: &Section<'_>) -> HeaderMap {
     };
     for (name, value) in table.entries() {
         let key = HeaderName::from_bytes(name.value.as_bytes());
-        let text = as_str(value.value)
-            .ok()
-            .and_then(|text| HeaderValue::from_str(text).ok());
+        let text = as_str(value.value).ok().and_then(|text| HeaderValue::from_str(text).ok());
         match (key, text) {
             (Ok(HOST), _) => {
-                table.reading.error(
-                    name.span,
-                    "the Host header is the pool's",
-                    "give the pool a `host`",
-                );
+                table.reading.error(name.span, "the Host header is the pool's", "give the pool a `host`");
             }
             (Ok(key), Some(text)) => {
                 headers.insert(key, text);
             }
-            (Err(_), _) => table.reading.error(
-                name.span,
-                format!("\"{}\" is no header name", name.value),
-                "",
-            ),
-            (_, None) => table.reading.error(
-                value.span,
-                "not a header value",
-                "accepted: a string of visible characters",
-            ),
+            (Err(_), _) => table.reading.error(name.span, format!("\"{}\" is no header name", name.value), ""),
+            (_, None) => {
+                table.reading.error(value.span, "not a header value", "accepted: a string of visible characters")
+            }
         }
     }
     headers

@@ -29,20 +29,12 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
         if let Some(ttl) = ttl.as_ref().filter(|ttl| ttl.value.subsec_nanos() > 0) {
-            section.reading.error(
-                ttl.span.clone(),
-                "`ttl` is no whole number of seconds",
-                "DNS counts seconds",
-            );
+            section.reading.error(ttl.span.clone(), "`ttl` is no whole number of seconds", "DNS counts seconds");
         }
-        let answers = section
-            .integer("answers", 1..=4000)
-            .map_or(8, |answers| answers.value as usize);
+        let answers = section.integer("answers", 1..=4000).map_or(8, |answers| answers.value as usize);
         match Name::parse(title.value) {
             Ok(owner) if !owners.insert(owner.clone()) => {
-                section
-                    .reading
-                    .error(title.span, format!("name {owner} stands twice"), "");
+                section.reading.error(title.span, format!("name {owner} stands twice"), "");
             }
             Ok(owner) => names.push(PlacedName {
                 owner,
@@ -52,11 +44,7 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
                 answers,
             }),
             Err(error) => {
-                section.reading.error(
-                    title.span,
-                    format!("\"{}\" is not a domain name: {error}", title.value),
-                    "",
-                );
+                section.reading.error(title.span, format!("\"{}\" is not a domain name: {error}", title.value), "");
             }
         }
         section.finish();
@@ -65,9 +53,7 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
 }
 
 /// The names that use each pool.
-pub(super) fn by_pool<'n, 'a>(
-    names: &'n [PlacedName<'a>],
-) -> HashMap<&'a str, Vec<&'n PlacedName<'a>>> {
+pub(super) fn by_pool<'n, 'a>(names: &'n [PlacedName<'a>]) -> HashMap<&'a str, Vec<&'n PlacedName<'a>>> {
     let mut users: HashMap<&str, Vec<&PlacedName<'_>>> = HashMap::new();
     for name in names {
         if let Some(pool) = &name.pool {
@@ -85,33 +71,12 @@ pub(super) fn share(
     zones: &mut Zones,
     apexes: &[Name],
 ) {
-    let indices: HashMap<&str, usize> = pools
-        .iter()
-        .enumerate()
-        .map(|(i, pool)| (&*pool.name, i))
-        .collect();
-    for PlacedName {
-        owner,
-        span,
-        pool,
-        ttl,
-        answers,
-    } in names
-    {
-        if let Some(pool) = pool
-            .as_ref()
-            .filter(|pool| !indices.contains_key(pool.value))
-        {
+    let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, pool)| (&*pool.name, i)).collect();
+    for PlacedName { owner, span, pool, ttl, answers } in names {
+        if let Some(pool) = pool.as_ref().filter(|pool| !indices.contains_key(pool.value)) {
             let defined: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
-            let message = format!(
-                "name {owner} uses pool \"{}\", which is not defined",
-                pool.value
-            );
-            reading.error(
-                pool.span.clone(),
-                message,
-                format!("defined pools: {}", defined.join(", ")),
-            );
+            let message = format!("name {owner} uses pool \"{}\", which is not defined", pool.value);
+            reading.error(pool.span.clone(), message, format!("defined pools: {}", defined.join(", ")));
         }
         let Some(zone) = zones.find_mut(owner) else {
             if !apexes.iter().any(|apex| owner.is_at_or_below(apex)) {
@@ -124,35 +89,16 @@ pub(super) fn share(
             }
             continue;
         };
-        let pool = pool
-            .as_ref()
-            .and_then(|pool| indices.get(pool.value))
-            .copied()
-            .unwrap_or_default();
-        match zone.share(
-            owner,
-            SharedName {
-                pool,
-                ttl: *ttl,
-                answers: *answers,
-            },
-        ) {
+        let pool = pool.as_ref().and_then(|pool| indices.get(pool.value)).copied().unwrap_or_default();
+        match zone.share(owner, SharedName { pool, ttl: *ttl, answers: *answers }) {
             Ok(()) => {}
             Err(Misplaced::Beside(rtype)) => {
                 let message = format!("name {owner} has {rtype} records in the zone file too");
-                reading.error(
-                    span.clone(),
-                    message,
-                    "a shared name's addresses come from its pool only",
-                );
+                reading.error(span.clone(), message, "a shared name's addresses come from its pool only");
             }
             Err(Misplaced::Delegated) => {
                 let message = format!("name {owner} is delegated away in the zone file");
-                reading.error(
-                    span.clone(),
-                    message,
-                    "names at or below an NS record are answered elsewhere",
-                );
+                reading.error(span.clone(), message, "names at or below an NS record are answered elsewhere");
             }
         }
     }

@@ -14,11 +14,7 @@ use crate::pool::{Node, Pool, Role, WhenEmpty};
 
 const ADDRESS: &str = "an IPv4 or IPv6 address without a port";
 
-pub(super) fn read(
-    root: &Section<'_>,
-    monitors: &[PlacedMonitor],
-    names: &[PlacedName<'_>],
-) -> Vec<Pool> {
+pub(super) fn read(root: &Section<'_>, monitors: &[PlacedMonitor], names: &[PlacedName<'_>]) -> Vec<Pool> {
     let users = names::by_pool(names);
     let mut pools = Vec::new();
     for (name, section) in root.named("pools", "[pools.NAME]") {
@@ -33,9 +29,7 @@ pub(super) fn read(
         };
         if users.is_empty() {
             let message = format!("pool \"{}\" is used by no name", name.value);
-            section
-                .reading
-                .warn(name.span, message, "give a name in [names] this `pool`");
+            section.reading.warn(name.span, message, "give a name in [names] this `pool`");
         }
         pools.push(pool);
         section.finish();
@@ -43,11 +37,7 @@ pub(super) fn read(
     pools
 }
 
-fn used_monitors(
-    section: &Section<'_>,
-    pool: &str,
-    monitors: &[PlacedMonitor],
-) -> Vec<Arc<Monitor>> {
+fn used_monitors(section: &Section<'_>, pool: &str, monitors: &[PlacedMonitor]) -> Vec<Arc<Monitor>> {
     let Some(list) = section.list("monitors", "a list of monitors' names", as_str) else {
         return Vec::new();
     };
@@ -55,18 +45,11 @@ fn used_monitors(
     for Placed { value: name, span } in list.value {
         match monitors.iter().find(|placed| &*placed.monitor.name == name) {
             Some(placed) if used.contains(&placed.monitor) => {
-                section.reading.error(
-                    span,
-                    format!("pool \"{pool}\" names monitor \"{name}\" twice"),
-                    "",
-                );
+                section.reading.error(span, format!("pool \"{pool}\" names monitor \"{name}\" twice"), "");
             }
             Some(placed) => used.push(Arc::clone(&placed.monitor)),
             None => {
-                let defined: Vec<&str> = monitors
-                    .iter()
-                    .map(|placed| &*placed.monitor.name)
-                    .collect();
+                let defined: Vec<&str> = monitors.iter().map(|placed| &*placed.monitor.name).collect();
                 let hint = if defined.is_empty() {
                     "no monitor is defined".to_owned()
                 } else {
@@ -84,23 +67,15 @@ fn used_monitors(
 }
 
 /// The `host` of the pool, or the one name that uses it.
-fn host(
-    section: &Section<'_>,
-    pool: &str,
-    monitors: &[Arc<Monitor>],
-    users: &[&PlacedName<'_>],
-) -> Option<Arc<str>> {
+fn host(section: &Section<'_>, pool: &str, monitors: &[Arc<Monitor>], users: &[&PlacedName<'_>]) -> Option<Arc<str>> {
     let given = section.read("host", |value| {
         let host = as_str(value)?;
-        let sound = host.bytes().all(|b| b.is_ascii_graphic())
-            && Name::parse(host).is_ok_and(|name| !name.is_wildcard());
+        let sound =
+            host.bytes().all(|b| b.is_ascii_graphic()) && Name::parse(host).is_ok_and(|name| !name.is_wildcard());
         if sound {
             Ok(host)
         } else {
-            Err(Unaccepted {
-                message: format!("cannot be \"{host}\""),
-                hint: "accepted: a host name".to_owned(),
-            })
+            Err(Unaccepted { message: format!("cannot be \"{host}\""), hint: "accepted: a host name".to_owned() })
         }
     });
     if let Some(given) = given {
@@ -111,20 +86,11 @@ fn host(
         [] | [_] => None,
         _ => Some("several names use it"),
     };
-    if let Some(why) =
-        ambiguous.filter(|_| !monitors.is_empty() && section.place_of("host").is_none())
-    {
+    if let Some(why) = ambiguous.filter(|_| !monitors.is_empty() && section.place_of("host").is_none()) {
         let message = format!("pool \"{pool}\" needs a `host` for its probes: {why}");
-        section.reading.error(
-            section.span.clone(),
-            message,
-            "the name that the nodes expect in the Host header",
-        );
+        section.reading.error(section.span.clone(), message, "the name that the nodes expect in the Host header");
     }
-    users
-        .first()
-        .filter(|_| ambiguous.is_none())
-        .map(|only| only.owner.to_string().into())
+    users.first().filter(|_| ambiguous.is_none()).map(|only| only.owner.to_string().into())
 }
 
 fn when_empty(section: &Section<'_>) -> WhenEmpty {
@@ -138,19 +104,9 @@ fn when_empty(section: &Section<'_>) -> WhenEmpty {
     let policy = section.read("when_empty", one_of(&words));
     let addresses = section.list("fallback", "a list of addresses", parsed::<IpAddr>(ADDRESS));
     match (policy, addresses) {
-        (
-            Some(Placed {
-                value: WhenEmpty::Fallback(_),
-                span,
-            }),
-            addresses,
-        ) => {
-            let addresses: Vec<IpAddr> = addresses.map_or_else(Vec::new, |list| {
-                list.value
-                    .into_iter()
-                    .map(|address| address.value)
-                    .collect()
-            });
+        (Some(Placed { value: WhenEmpty::Fallback(_), span }), addresses) => {
+            let addresses: Vec<IpAddr> =
+                addresses.map_or_else(Vec::new, |list| list.value.into_iter().map(|address| address.value).collect());
             if addresses.is_empty() {
                 section.reading.error(
                     span,
@@ -163,9 +119,7 @@ fn when_empty(section: &Section<'_>) -> WhenEmpty {
         (policy, addresses) => {
             if let Some(addresses) = addresses {
                 let message = "`fallback` is given, but `when_empty` does not use it";
-                section
-                    .reading
-                    .error(addresses.span, message, "set when_empty = \"fallback\"");
+                section.reading.error(addresses.span, message, "set when_empty = \"fallback\"");
             }
             policy.map_or(WhenEmpty::All, |policy| policy.value)
         }
@@ -188,62 +142,32 @@ fn nodes(section: &Section<'_>, pool: &str) -> Vec<Node> {
             node.missing("name", "a word that is this node's in its pool");
         }
         if let Some(name) = &name {
-            if name.value.is_empty()
-                || !name
-                    .value
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && b != b'/')
-            {
+            if name.value.is_empty() || !name.value.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
                 let hint = "accepted: visible characters without spaces or slashes";
-                node.reading.error(
-                    name.span.clone(),
-                    format!("\"{}\" cannot be a node's name", name.value),
-                    hint,
-                );
+                node.reading.error(name.span.clone(), format!("\"{}\" cannot be a node's name", name.value), hint);
             } else if !names.insert(name.value) {
-                node.reading.error(
-                    name.span.clone(),
-                    format!("pool \"{pool}\" has two nodes \"{}\"", name.value),
-                    "",
-                );
+                node.reading.error(name.span.clone(), format!("pool \"{pool}\" has two nodes \"{}\"", name.value), "");
             }
         }
         let own = node_addresses(&node);
-        for Placed {
-            value: address,
-            span,
-        } in &own
-        {
+        for Placed { value: address, span } in &own {
             if !addresses.insert(*address) {
                 let hint = "a node in two pools is fine, twice in one is not";
-                node.reading.error(
-                    span.clone(),
-                    format!("{address} stands twice in pool \"{pool}\""),
-                    hint,
-                );
+                node.reading.error(span.clone(), format!("{address} stands twice in pool \"{pool}\""), hint);
             }
         }
-        let role = node.read(
-            "role",
-            one_of(&[("active", Role::Active), ("backup", Role::Backup)]),
-        );
+        let role = node.read("role", one_of(&[("active", Role::Active), ("backup", Role::Backup)]));
         nodes.push(Node {
             name: name.map_or("", |name| name.value).into(),
             addresses: own.into_iter().map(|address| address.value).collect(),
-            weight: node
-                .integer("weight", 1..=10_000)
-                .map_or(1, |weight| weight.value),
+            weight: node.integer("weight", 1..=10_000).map_or(1, |weight| weight.value),
             role: role.map_or(Role::Active, |role| role.value),
         });
         node.finish();
     }
     if !nodes.iter().any(|node| node.role == Role::Active) {
         let span: Range<usize> = tables.span.start..tables.span.start + 1;
-        section.reading.error(
-            span,
-            format!("pool \"{pool}\" has no active node"),
-            "backups stand in for active nodes",
-        );
+        section.reading.error(span, format!("pool \"{pool}\" has no active node"), "backups stand in for active nodes");
     }
     nodes
 }
@@ -251,25 +175,16 @@ fn nodes(section: &Section<'_>, pool: &str) -> Vec<Node> {
 /// `address`, or `addresses`.
 fn node_addresses(node: &Section<'_>) -> Vec<Placed<IpAddr>> {
     let one = node.read("address", parsed::<IpAddr>(ADDRESS));
-    let many = node.list(
-        "addresses",
-        "a list of addresses",
-        parsed::<IpAddr>(ADDRESS),
-    );
+    let many = node.list("addresses", "a list of addresses", parsed::<IpAddr>(ADDRESS));
     match (one, many) {
         (Some(_), Some(many)) => {
-            node.reading.error(
-                many.span,
-                "`address` and `addresses` stand together",
-                "one of them",
-            );
+            node.reading.error(many.span, "`address` and `addresses` stand together", "one of them");
             Vec::new()
         }
         (Some(one), None) => vec![one],
         (None, Some(many)) => {
             if many.value.is_empty() {
-                node.reading
-                    .error(many.span, "`addresses` is empty", "at least one address");
+                node.reading.error(many.span, "`addresses` is empty", "at least one address");
             }
             many.value
         }

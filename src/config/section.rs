@@ -30,21 +30,11 @@ impl Reading<'_> {
         self.problems.borrow_mut().push(diagnostic);
     }
 
-    pub(super) fn error(
-        &self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
         self.push(self.source.error(span, message).hint(hint));
     }
 
-    pub(super) fn warn(
-        &self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    pub(super) fn warn(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
         self.push(self.source.warning(span, message).hint(hint));
     }
 }
@@ -58,10 +48,7 @@ pub(super) struct Placed<T> {
 
 impl<T> Placed<T> {
     fn map<U>(self, f: impl FnOnce(T) -> U) -> Placed<U> {
-        Placed {
-            value: f(self.value),
-            span: self.span,
-        }
+        Placed { value: f(self.value), span: self.span }
     }
 }
 
@@ -90,22 +77,13 @@ impl<'a> Section<'a> {
         span: Range<usize>,
         entries: Option<&'a DeTable<'a>>,
     ) -> Self {
-        Self {
-            reading,
-            title,
-            span,
-            entries,
-            asked: RefCell::default(),
-        }
+        Self { reading, title, span, entries, asked: RefCell::default() }
     }
 
     fn get(&self, key: &'static str) -> Option<Placed<&'a DeValue<'a>>> {
         self.asked.borrow_mut().push(key);
         let value = self.entries?.get(key)?;
-        Some(Placed {
-            value: value.get_ref(),
-            span: value.span(),
-        })
+        Some(Placed { value: value.get_ref(), span: value.span() })
     }
 
     /// Whether the key stands in the file.
@@ -134,52 +112,35 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
-        let parse = |value: &DeValue<'_>| {
-            value
-                .as_bool()
-                .ok_or_else(|| mistyped(value, "true or false"))
-        };
+        let parse = |value: &DeValue<'_>| value.as_bool().ok_or_else(|| mistyped(value, "true or false"));
         self.read(key, parse).map(|placed| placed.value)
     }
 
     /// A whole number within a range.
-    pub(super) fn integer(
-        &self,
-        key: &'static str,
-        range: RangeInclusive<u32>,
-    ) -> Option<Placed<u32>> {
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u32>) -> Option<Placed<u32>> {
         let accepted = format!("a whole number from {} to {}", range.start(), range.end());
         self.read(key, |value| {
             let DeValue::Integer(digits) = value else {
                 return Err(mistyped(value, &accepted));
             };
             let number = u32::from_str_radix(digits.as_str(), digits.radix()).ok();
-            number
-                .filter(|number| range.contains(number))
-                .ok_or_else(|| Unaccepted {
-                    message: format!("is out of range: {digits}"),
-                    hint: format!("accepted: {accepted}"),
-                })
+            number.filter(|number| range.contains(number)).ok_or_else(|| Unaccepted {
+                message: format!("is out of range: {digits}"),
+                hint: format!("accepted: {accepted}"),
+            })
         })
     }
 
     /// A duration with units, within a range.
-    pub(super) fn duration(
-        &self,
-        key: &'static str,
-        range: RangeInclusive<Duration>,
-    ) -> Option<Placed<Duration>> {
+    pub(super) fn duration(&self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Placed<Duration>> {
         let (from, to) = (range.start(), range.end());
-        let accepted =
-            format!("a duration such as \"2s\", \"500ms\" or \"1m30s\", from {from:?} to {to:?}");
+        let accepted = format!("a duration such as \"2s\", \"500ms\" or \"1m30s\", from {from:?} to {to:?}");
         self.read(key, |value| {
             let text = value.as_str().ok_or_else(|| mistyped(value, &accepted))?;
-            parse_duration(text)
-                .filter(|duration| range.contains(duration))
-                .ok_or_else(|| Unaccepted {
-                    message: format!("is no duration in range: \"{text}\""),
-                    hint: format!("accepted: {accepted}"),
-                })
+            parse_duration(text).filter(|duration| range.contains(duration)).ok_or_else(|| Unaccepted {
+                message: format!("is no duration in range: \"{text}\""),
+                hint: format!("accepted: {accepted}"),
+            })
         })
     }
 
@@ -190,18 +151,13 @@ impl<'a> Section<'a> {
         accepted: &str,
         parse: impl Fn(&'a DeValue<'a>) -> Result<T, Unaccepted>,
     ) -> Option<Placed<Vec<Placed<T>>>> {
-        let as_array =
-            |value: &'a DeValue<'a>| value.as_array().ok_or_else(|| mistyped(value, accepted));
+        let as_array = |value: &'a DeValue<'a>| value.as_array().ok_or_else(|| mistyped(value, accepted));
         let array = self.read(key, as_array)?;
         Some(array.map(|items| {
             let item = |item: &'a Spanned<DeValue<'a>>| match parse(item.get_ref()) {
-                Ok(value) => Some(Placed {
-                    value,
-                    span: item.span(),
-                }),
+                Ok(value) => Some(Placed { value, span: item.span() }),
                 Err(Unaccepted { message, hint }) => {
-                    self.reading
-                        .error(item.span(), format!("an item of `{key}` {message}"), hint);
+                    self.reading.error(item.span(), format!("an item of `{key}` {message}"), hint);
                     None
                 }
             };
@@ -211,48 +167,24 @@ impl<'a> Section<'a> {
 
     /// A table below this one.
     pub(super) fn section(&self, key: &'static str, title: &'static str) -> Option<Self> {
-        let as_table =
-            |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, "a table"));
+        let as_table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, "a table"));
         let table = self.read(key, as_table)?;
-        Some(Section::new(
-            self.reading,
-            title,
-            self.key_span(key),
-            Some(table.value),
-        ))
+        Some(Section::new(self.reading, title, self.key_span(key), Some(table.value)))
     }
 
     /// The tables below `key`, each with its own name.
-    pub(super) fn named(
-        &self,
-        key: &'static str,
-        title: &'static str,
-    ) -> Vec<(Placed<&'a str>, Self)> {
-        let as_table = |value: &'a DeValue<'a>| {
-            value
-                .as_table()
-                .ok_or_else(|| mistyped(value, "a table of tables"))
-        };
+    pub(super) fn named(&self, key: &'static str, title: &'static str) -> Vec<(Placed<&'a str>, Self)> {
+        let as_table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, "a table of tables"));
         let Some(tables) = self.read(key, as_table) else {
             return Vec::new();
         };
-        let entry = |(name, value): (
-            &'a Spanned<toml::de::DeString<'a>>,
-            &'a Spanned<DeValue<'a>>,
-        )| {
-            let name = Placed {
-                value: &**name.get_ref(),
-                span: name.span(),
-            };
+        let entry = |(name, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+            let name = Placed { value: &**name.get_ref(), span: name.span() };
             match value.get_ref().as_table() {
-                Some(table) => Some((
-                    name.clone(),
-                    Section::new(self.reading, title, name.span, Some(table)),
-                )),
+                Some(table) => Some((name.clone(), Section::new(self.reading, title, name.span, Some(table)))),
                 None => {
                     let Unaccepted { message, hint } = mistyped(value.get_ref(), "a table");
-                    self.reading
-                        .error(value.span(), format!("`{}` {message}", name.value), hint);
+                    self.reading.error(value.span(), format!("`{}` {message}", name.value), hint);
                     None
                 }
             }
@@ -261,65 +193,36 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of an array.
-    pub(super) fn tables(
-        &self,
-        key: &'static str,
-        title: &'static str,
-        accepted: &str,
-    ) -> Option<Placed<Vec<Self>>> {
-        let table =
-            |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, accepted));
+    pub(super) fn tables(&self, key: &'static str, title: &'static str, accepted: &str) -> Option<Placed<Vec<Self>>> {
+        let table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, accepted));
         let items = self.list(key, accepted, table)?;
         Some(items.map(|items| {
-            items
-                .into_iter()
-                .map(|item| Section::new(self.reading, title, item.span, Some(item.value)))
-                .collect()
+            items.into_iter().map(|item| Section::new(self.reading, title, item.span, Some(item.value))).collect()
         }))
     }
 
     /// All entries of a table whose keys are free.
     pub(super) fn entries(&self) -> Vec<(Placed<&'a str>, Placed<&'a DeValue<'a>>)> {
-        let entry = |(key, value): (
-            &'a Spanned<toml::de::DeString<'a>>,
-            &'a Spanned<DeValue<'a>>,
-        )| {
-            let key = Placed {
-                value: &**key.get_ref(),
-                span: key.span(),
-            };
-            (
-                key,
-                Placed {
-                    value: value.get_ref(),
-                    span: value.span(),
-                },
-            )
+        let entry = |(key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+            let key = Placed { value: &**key.get_ref(), span: key.span() };
+            (key, Placed { value: value.get_ref(), span: value.span() })
         };
         self.entries.into_iter().flatten().map(entry).collect()
     }
 
     fn key_span(&self, key: &str) -> Range<usize> {
-        self.entries
-            .and_then(|entries| entries.get_key_value(key))
-            .map_or(0..0, |(key, _)| key.span())
+        self.entries.and_then(|entries| entries.get_key_value(key)).map_or(0..0, |(key, _)| key.span())
     }
 
     /// Reports that a key without a default is not there.
     pub(super) fn missing(&self, key: &'static str, hint: &str) {
-        self.reading
-            .error(self.span.clone(), format!("`{key}` is missing"), hint);
+        self.reading.error(self.span.clone(), format!("`{key}` is missing"), hint);
     }
 
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
         let asked = self.asked.into_inner();
-        self.reading
-            .keys
-            .borrow_mut()
-            .entry(self.title)
-            .or_default()
-            .extend(&asked);
+        self.reading.keys.borrow_mut().entry(self.title).or_default().extend(&asked);
         for key in self.entries.into_iter().flat_map(DeTable::keys) {
             let name: &str = key.get_ref();
             if asked.contains(&name) {
@@ -329,11 +232,7 @@ impl<'a> Section<'a> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("accepted: {}", asked.join(", ")),
             };
-            self.reading.error(
-                key.span(),
-                format!("unknown key `{name}` in {}", self.title),
-                hint,
-            );
+            self.reading.error(key.span(), format!("unknown key `{name}` in {}", self.title), hint);
         }
     }
 }
@@ -344,43 +243,21 @@ pub(super) fn as_str<'a>(value: &'a DeValue<'a>) -> Result<&'a str, Unaccepted> 
 }
 
 /// One of some words.
-pub(super) fn one_of<'w, T: Clone>(
-    words: &'w [(&'w str, T)],
-) -> impl Fn(&DeValue<'_>) -> Result<T, Unaccepted> + 'w {
+pub(super) fn one_of<'w, T: Clone>(words: &'w [(&'w str, T)]) -> impl Fn(&DeValue<'_>) -> Result<T, Unaccepted> + 'w {
     move |value| {
         let word = as_str(value)?;
-        let hint = || {
-            format!(
-                "accepted: {}",
-                words
-                    .iter()
-                    .map(|(word, _)| *word)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        };
-        let found = words
-            .iter()
-            .find(|(accepted, _)| *accepted == word)
-            .map(|(_, meaning)| meaning.clone());
-        found.ok_or_else(|| Unaccepted {
-            message: format!("cannot be \"{word}\""),
-            hint: hint(),
-        })
+        let hint = || format!("accepted: {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "));
+        let found = words.iter().find(|(accepted, _)| *accepted == word).map(|(_, meaning)| meaning.clone());
+        found.ok_or_else(|| Unaccepted { message: format!("cannot be \"{word}\""), hint: hint() })
     }
 }
 
 /// Something that is read from a string by its `FromStr`.
-pub(super) fn parsed<T: std::str::FromStr>(
-    accepted: &str,
-) -> impl Fn(&DeValue<'_>) -> Result<T, Unaccepted> {
+pub(super) fn parsed<T: std::str::FromStr>(accepted: &str) -> impl Fn(&DeValue<'_>) -> Result<T, Unaccepted> {
     let hint = format!("accepted: {accepted}");
     move |value| {
         let text = as_str(value)?;
-        text.parse().map_err(|_| Unaccepted {
-            message: format!("cannot be \"{text}\""),
-            hint: hint.clone(),
-        })
+        text.parse().map_err(|_| Unaccepted { message: format!("cannot be \"{text}\""), hint: hint.clone() })
     }
 }
 
@@ -395,10 +272,7 @@ pub(super) fn mistyped(value: &DeValue<'_>, accepted: &str) -> Unaccepted {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     };
-    Unaccepted {
-        message: format!("must not be {found}"),
-        hint: format!("accepted: {accepted}"),
-    }
+    Unaccepted { message: format!("must not be {found}"), hint: format!("accepted: {accepted}") }
 }
 
 /// Numbers with the units ms, s, m, h and d, as in `1m30s`.
@@ -435,17 +309,7 @@ mod tests {
         assert_eq!(ms("1m30s"), Some(90_000));
         assert_eq!(ms("500ms"), Some(500));
         assert_eq!(ms("0s"), Some(0));
-        for text in [
-            "",
-            "2",
-            "s",
-            "2 s",
-            "-1s",
-            "1.5s",
-            "2S",
-            "4294967296s",
-            "1s2",
-        ] {
+        for text in ["", "2", "s", "2 s", "-1s", "1.5s", "2S", "4294967296s", "1s2"] {
             assert_eq!(ms(text), None, "{text}");
         }
     }

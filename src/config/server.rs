@@ -81,33 +81,18 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
     let count = |key, range, default| section.integer(key, range).map_or(default, |n| n.value);
     let listen = listen(&section, "listen").unwrap_or_else(|| {
         let at = section.reading.source.error(section.span.clone(), "");
-        let any = [
-            (Ipv4Addr::UNSPECIFIED, 53).into(),
-            (Ipv6Addr::UNSPECIFIED, 53).into(),
-        ];
-        any.map(|address| Listen {
-            address,
-            at: at.clone(),
-        })
-        .to_vec()
+        let any = [(Ipv4Addr::UNSPECIFIED, 53).into(), (Ipv6Addr::UNSPECIFIED, 53).into()];
+        any.map(|address| Listen { address, at: at.clone() }).to_vec()
     });
     if listen.is_empty() {
         let span = section.place_of("listen").unwrap_or_default();
-        section.reading.error(
-            span,
-            "`listen` names no address",
-            "for example: [\"0.0.0.0:53\", \"[::]:53\"]",
-        );
+        section.reading.error(span, "`listen` names no address", "for example: [\"0.0.0.0:53\", \"[::]:53\"]");
     }
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let nsid = section.string("nsid").and_then(|nsid| {
         let fits = (1..=MAX_NSID).contains(&nsid.value.len());
         if !fits {
-            section.reading.error(
-                nsid.span,
-                "`nsid` has the wrong length",
-                format!("accepted: 1 to {MAX_NSID} bytes"),
-            );
+            section.reading.error(nsid.span, "`nsid` has the wrong length", format!("accepted: 1 to {MAX_NSID} bytes"));
         }
         fits.then(|| nsid.value.as_bytes().into())
     });
@@ -117,9 +102,7 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
     };
     let server = Server {
         listen,
-        startup_grace: section
-            .duration("startup_grace", Duration::ZERO..=60 * second)
-            .map_or(3 * second, |d| d.value),
+        startup_grace: section.duration("startup_grace", Duration::ZERO..=60 * second).map_or(3 * second, |d| d.value),
         workers: NonZeroUsize::new(count("workers", 1..=256, cores.clamp(1, 256)) as usize)?,
         probes_in_flight: count("probes_in_flight", 1..=10_000, 512) as usize,
         tcp: TcpLimits {
@@ -138,26 +121,14 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
 /// Reads a list of socket addresses, each of them once.
 fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
     let accepted = "an address and a port: \"127.0.0.1:53\", \"[::]:53\"";
-    let list = section.list(
-        key,
-        &format!("a list of addresses such as [{accepted}]"),
-        parsed::<SocketAddr>(accepted),
-    )?;
+    let list =
+        section.list(key, &format!("a list of addresses such as [{accepted}]"), parsed::<SocketAddr>(accepted))?;
     let mut listen: Vec<Listen> = Vec::new();
-    for Placed {
-        value: address,
-        span,
-    } in list.value
-    {
+    for Placed { value: address, span } in list.value {
         if listen.iter().any(|other| other.address == address) {
-            section
-                .reading
-                .error(span, format!("{address} stands twice in `{key}`"), "");
+            section.reading.error(span, format!("{address} stands twice in `{key}`"), "");
         } else {
-            listen.push(Listen {
-                address,
-                at: section.reading.source.error(span, ""),
-            });
+            listen.push(Listen { address, at: section.reading.source.error(span, "") });
         }
     }
     Some(listen)
@@ -169,30 +140,19 @@ fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
         if file.is_none() && section.place_of(key).is_none() {
             section.missing(key, "a PEM file, relative to this one");
         }
-        file.map(|file| Placed {
-            value: origin.path(file.value),
-            span: file.span,
-        })
+        file.map(|file| Placed { value: origin.path(file.value), span: file.span })
     };
     let (certificate, key) = (file("certificate"), file("key"));
     let listen = |key| listen(&section, key).unwrap_or_default();
     let (dot, doh, doq) = (listen("dot"), listen("doh"), listen("doq"));
     if dot.is_empty() && doh.is_empty() && doq.is_empty() {
         let hint = "give addresses with `dot`, `doh` or `doq`";
-        section.reading.error(
-            section.span.clone(),
-            "no encrypted transport has an address",
-            hint,
-        );
+        section.reading.error(section.span.clone(), "no encrypted transport has an address", hint);
     }
     let doh_path = match section.string("doh_path") {
         Some(path) if path.value.starts_with('/') => path.value.to_owned(),
         Some(path) => {
-            section.reading.error(
-                path.span,
-                "`doh_path` must begin with /",
-                "for example: \"/dns-query\"",
-            );
+            section.reading.error(path.span, "`doh_path` must begin with /", "for example: \"/dns-query\"");
             return None;
         }
         None => "/dns-query".to_owned(),
@@ -202,33 +162,17 @@ fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
         _ => None,
     };
     section.finish();
-    Some(Tls {
-        certified: Arc::new(certified?),
-        dot,
-        doh,
-        doq,
-        doh_path,
-    })
+    Some(Tls { certified: Arc::new(certified?), dot, doh, doq, doh_path })
 }
 
 /// Reads a certificate chain and its key; notes what is wrong with either.
-fn certified_key(
-    section: &Section<'_>,
-    certificate: &Placed<PathBuf>,
-    key: &Placed<PathBuf>,
-) -> Option<CertifiedKey> {
+fn certified_key(section: &Section<'_>, certificate: &Placed<PathBuf>, key: &Placed<PathBuf>) -> Option<CertifiedKey> {
     let problem = |file: &Placed<PathBuf>, what: String| {
-        section.reading.error(
-            file.span.clone(),
-            format!("{}: {what}", file.value.display()),
-            "accepted: a PEM file",
-        );
+        section.reading.error(file.span.clone(), format!("{}: {what}", file.value.display()), "accepted: a PEM file");
     };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&certificate.value)
-        .and_then(|certificates| certificates.collect());
-    let chain = chain
-        .map_err(|error| problem(certificate, format!("no certificate can be read: {error}")))
-        .ok();
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(&certificate.value).and_then(|certificates| certificates.collect());
+    let chain = chain.map_err(|error| problem(certificate, format!("no certificate can be read: {error}"))).ok();
     let private = PrivateKeyDer::from_pem_file(&key.value)
         .map_err(|error| problem(key, format!("no private key can be read: {error}")))
         .ok();
@@ -238,14 +182,6 @@ fn certified_key(
         return None;
     }
     CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider())
-        .map_err(|error| {
-            problem(
-                key,
-                format!(
-                    "the key cannot be used with {}: {error}",
-                    certificate.value.display()
-                ),
-            )
-        })
+        .map_err(|error| problem(key, format!("the key cannot be used with {}: {error}", certificate.value.display())))
         .ok()
 }

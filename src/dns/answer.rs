@@ -70,22 +70,11 @@ pub struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn new(rcode: Rcode, authoritative: bool) -> Self {
-        Self {
-            rcode,
-            authoritative,
-            answers: SmallVec::new(),
-            authority: None,
-            additional: SmallVec::new(),
-        }
+        Self { rcode, authoritative, answers: SmallVec::new(), authority: None, additional: SmallVec::new() }
     }
 
     fn push(&mut self, owner: &'a [u8], rrset: &'a Rrset) {
-        self.answers.push(Records {
-            owner,
-            rtype: rrset.rtype,
-            ttl: rrset.ttl,
-            data: Data::Rrset(&rrset.rdatas),
-        });
+        self.answers.push(Records { owner, rtype: rrset.rtype, ttl: rrset.ttl, data: Data::Rrset(&rrset.rdatas) });
     }
 
     /// Adds the SOA that says how long "nothing" holds (RFC 2308 §3).
@@ -100,11 +89,7 @@ impl<'a> Answer<'a> {
 }
 
 /// Answers a question from the snapshot.
-pub fn answer<'a>(
-    question: &Question<'a>,
-    serving: &'a Serving,
-    rng: &mut fastrand::Rng,
-) -> Answer<'a> {
+pub fn answer<'a>(question: &Question<'a>, serving: &'a Serving, rng: &mut fastrand::Rng) -> Answer<'a> {
     let qtype = question.qtype;
     let Some(zone) = serving.fixed.zones.find(&question.folded, qtype) else {
         return Answer::new(Rcode::Refused, false);
@@ -116,12 +101,9 @@ pub fn answer<'a>(
         match zone.lookup(&folded, qtype) {
             Found::Rrset(rrset) => answer.push(owner, rrset),
             Found::Shared(shared) => draw(&mut answer, owner, shared, qtype, zone, serving, rng),
-            Found::Any => answer.answers.push(Records {
-                owner,
-                rtype: Rtype::HINFO,
-                ttl: ANY_TTL,
-                data: Data::Fixed(ANY_RDATA),
-            }),
+            Found::Any => {
+                answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) })
+            }
             Found::NoData => answer.negative(zone, u32::MAX),
             Found::NxDomain => {
                 // RFC 6604 §3: the code of the last name in a chain of aliases.
@@ -133,10 +115,7 @@ pub fn answer<'a>(
                 answer.push(owner, cname);
                 let target = &*cname.rdatas[0];
                 let name = Name::from_wire(target);
-                let repeats = answer
-                    .answers
-                    .iter()
-                    .any(|records| records.owner.eq_ignore_ascii_case(target));
+                let repeats = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
                 let ends = qtype == Rtype::ANY || repeats || answer.answers.len() > MAX_ALIASES;
                 if !ends && zone.contains(&name) {
                     owner = target;
@@ -174,12 +153,7 @@ fn draw<'a>(
         // The next flip may fill the family: "nothing" must not be kept longer than addresses are.
         answer.negative(zone, shared.ttl);
     } else {
-        answer.answers.push(Records {
-            owner,
-            rtype: qtype,
-            ttl: shared.ttl,
-            data,
-        });
+        answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
     }
 }
 
@@ -187,28 +161,16 @@ fn draw<'a>(
 fn refer<'a>(answer: &mut Answer<'a>, owner: &'a [u8], referral: &Referral<'a>, zone: &'a Zone) {
     answer.authoritative = !answer.answers.is_empty();
     let labels = suffixes(owner).count() - 1;
-    let cut = suffixes(owner)
-        .nth(labels - referral.labels)
-        .unwrap_or(owner);
+    let cut = suffixes(owner).nth(labels - referral.labels).unwrap_or(owner);
     let ns = referral.ns;
-    answer.authority = Some(Records {
-        owner: cut,
-        rtype: Rtype::NS,
-        ttl: ns.ttl,
-        data: Data::Rrset(&ns.rdatas),
-    });
+    answer.authority = Some(Records { owner: cut, rtype: Rtype::NS, ttl: ns.ttl, data: Data::Rrset(&ns.rdatas) });
     let cut = Name::from_wire(cut);
     for server in &ns.rdatas {
         let name = Name::from_wire(server);
         let required = name.is_at_or_below(&cut);
         for rrset in zone.glue(&name) {
             let data = Data::Rrset(&rrset.rdatas);
-            let records = Records {
-                owner: server,
-                rtype: rrset.rtype,
-                ttl: rrset.ttl,
-                data,
-            };
+            let records = Records { owner: server, rtype: rrset.rtype, ttl: rrset.ttl, data };
             answer.additional.push(Glue { records, required });
         }
     }

@@ -60,11 +60,7 @@ impl<'p> Edns<'p> {
             return Err(EdnsError::Overrun);
         }
         // Options mean what version 0 says they mean; the version is judged first.
-        if bad_option && version == 0 {
-            Err(EdnsError::BadOption(edns))
-        } else {
-            Ok(edns)
-        }
+        if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
     }
 
     /// Largest response to this client over UDP, in bytes.
@@ -74,9 +70,7 @@ impl<'p> Edns<'p> {
 
     /// Bytes that the OPT record of the response takes.
     pub(super) fn response_len(&self, nsid: Option<&[u8]>) -> usize {
-        let nsid = nsid
-            .filter(|_| self.wants_nsid)
-            .map_or(0, |id| 4 + id.len());
+        let nsid = nsid.filter(|_| self.wants_nsid).map_or(0, |id| 4 + id.len());
         11 + nsid + self.client_subnet.map_or(0, |subnet| 4 + subnet.len())
     }
 
@@ -106,8 +100,7 @@ impl<'p> Edns<'p> {
 /// Whether the data is a client subnet as a query may carry it (RFC 7871 §6): scope 0, just as many address bytes as
 /// the prefix needs, no bits beyond it. Family 0 is what `dig +subnet=0` sends, with an empty prefix.
 fn is_client_subnet(data: &[u8]) -> bool {
-    let Some((&[family_high, family_low, prefix, scope], address)) = data.split_first_chunk::<4>()
-    else {
+    let Some((&[family_high, family_low, prefix, scope], address)) = data.split_first_chunk::<4>() else {
         return false;
     };
     let longest = match u16::from_be_bytes([family_high, family_low]) {
@@ -120,9 +113,7 @@ fn is_client_subnet(data: &[u8]) -> bool {
     prefix <= longest
         && scope == 0
         && address.len() == usize::from(prefix).div_ceil(8)
-        && address
-            .last()
-            .is_none_or(|last| u32::from(*last).trailing_zeros() >= spare_bits as u32)
+        && address.last().is_none_or(|last| u32::from(*last).trailing_zeros() >= spare_bits as u32)
 }
 
 #[cfg(test)]

@@ -17,17 +17,8 @@ const MAX_TARGETS: usize = 48;
 const MAX_POINTER: usize = 0x3fff;
 
 /// Writes the response to a query, at most `limit` bytes (at least 512), into `out`, which is emptied first.
-pub fn encode(
-    query: &Query<'_>,
-    answer: &Answer<'_>,
-    limit: usize,
-    nsid: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) {
-    let opt_len = query
-        .edns
-        .as_ref()
-        .map_or(0, |edns| edns.response_len(nsid));
+pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
+    let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
     let mut message = Message::new(out, limit - opt_len, query.question.raw);
     let mut counts = [0_u16; 3];
     let mut truncated = false;
@@ -43,16 +34,7 @@ pub fn encode(
             truncated |= glue.required && !fits;
         }
     }
-    finish(
-        query.header,
-        answer.rcode,
-        answer.authoritative,
-        truncated,
-        counts,
-        query.edns.as_ref(),
-        nsid,
-        out,
-    );
+    finish(query.header, answer.rcode, answer.authoritative, truncated, counts, query.edns.as_ref(), nsid, out);
 }
 
 /// Writes the response to a packet that is no good query.
@@ -63,22 +45,8 @@ pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mu
         out.extend(question);
         out[5] = 1;
     }
-    let Rejection {
-        header,
-        rcode,
-        edns,
-        ..
-    } = rejection;
-    finish(
-        *header,
-        *rcode,
-        false,
-        false,
-        [0; 3],
-        edns.as_ref(),
-        nsid,
-        out,
-    );
+    let Rejection { header, rcode, edns, .. } = rejection;
+    finish(*header, *rcode, false, false, [0; 3], edns.as_ref(), nsid, out);
 }
 
 /// Adds the OPT record and fills in the header; QDCOUNT is there already.
@@ -119,11 +87,7 @@ impl<'o> Message<'o> {
         out.clear();
         out.extend([0; HEADER_LEN]);
         out[5] = 1;
-        let mut message = Self {
-            out,
-            limit,
-            targets: SmallVec::new(),
-        };
+        let mut message = Self { out, limit, targets: SmallVec::new() };
         message.put_name(question);
         message.out.extend(&question[question.len() - 4..]);
         message
@@ -132,9 +96,7 @@ impl<'o> Message<'o> {
     /// Adds records and counts them; `false` when they do not fit, with the message as it was before.
     fn put(&mut self, records: &Records<'_>, count: &mut u16) -> bool {
         match &records.data {
-            Data::Rrset(rdatas) => {
-                self.put_whole(records, rdatas.iter().map(|rdata| &**rdata), count)
-            }
+            Data::Rrset(rdatas) => self.put_whole(records, rdatas.iter().map(|rdata| &**rdata), count),
             Data::Fixed(rdata) => self.put_whole(records, std::iter::once(*rdata), count),
             Data::V4(drawn) => self.put_drawn(records, drawn, count),
             Data::V6(drawn) => self.put_drawn(records, drawn, count),
@@ -162,12 +124,7 @@ impl<'o> Message<'o> {
         true
     }
 
-    fn put_drawn<const N: usize>(
-        &mut self,
-        records: &Records<'_>,
-        drawn: &[[u8; N]],
-        count: &mut u16,
-    ) -> bool {
+    fn put_drawn<const N: usize>(&mut self, records: &Records<'_>, drawn: &[[u8; N]], count: &mut u16) -> bool {
         let mut added = 0;
         for address in drawn {
             if !self.put_whole(records, std::iter::once(address.as_slice()), &mut added) {
@@ -202,17 +159,12 @@ impl<'o> Message<'o> {
 
     /// Writes the name at the start of `bytes`, its longest known suffix as a pointer; gives its uncompressed length.
     fn put_name(&mut self, bytes: &[u8]) -> usize {
-        let len =
-            suffixes(bytes).count() - 1 + Labels::of(bytes).map(<[u8]>::len).sum::<usize>() + 1;
+        let len = suffixes(bytes).count() - 1 + Labels::of(bytes).map(<[u8]>::len).sum::<usize>() + 1;
         for suffix in suffixes(&bytes[..len]) {
             if suffix == [0] {
                 break;
             }
-            if let Some(&target) = self
-                .targets
-                .iter()
-                .find(|&&target| self.is_at(suffix, usize::from(target)))
-            {
+            if let Some(&target) = self.targets.iter().find(|&&target| self.is_at(suffix, usize::from(target))) {
                 self.out.extend((0xc000 | target).to_be_bytes());
                 return len;
             }
@@ -231,9 +183,7 @@ impl<'o> Message<'o> {
         for label in Labels::of(name) {
             at = self.follow(at);
             let written = self.out.get(at..at + 1 + label.len());
-            if !written.is_some_and(|w| {
-                usize::from(w[0]) == label.len() && w[1..].eq_ignore_ascii_case(label)
-            }) {
+            if !written.is_some_and(|w| usize::from(w[0]) == label.len() && w[1..].eq_ignore_ascii_case(label)) {
                 return false;
             }
             at += 1 + label.len();

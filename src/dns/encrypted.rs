@@ -126,8 +126,7 @@ pub(super) async fn serve(
             Some(socket) => Ok(socket),
             None => bind(&transport, address),
         };
-        let registered =
-            bound.and_then(|socket| register(&transport, socket, &certificate, &current));
+        let registered = bound.and_then(|socket| register(&transport, socket, &certificate, &current));
         match registered {
             Ok(mut server) => tokio::select! {
                 outcome = server.block_until_done() => {
@@ -140,9 +139,7 @@ pub(super) async fn serve(
                     return;
                 }
             },
-            Err(error) => warn!(
-                "the {transport} listener on {address} cannot be started, trying again: {error}"
-            ),
+            Err(error) => warn!("the {transport} listener on {address} cannot be started, trying again: {error}"),
         }
         tokio::select! {
             () = tokio::time::sleep(RETRY) => {}
@@ -157,9 +154,7 @@ fn register(
     certificate: &Arc<Certificate>,
     current: &Current,
 ) -> io::Result<Server<Handler>> {
-    let mut server = Server::new(Handler {
-        current: Arc::clone(current),
-    });
+    let mut server = Server::new(Handler { current: Arc::clone(current) });
     let certificate: Arc<dyn ResolvesServerCert> = Arc::<Certificate>::clone(certificate);
     match (transport, socket) {
         (Encrypted::Tls, EncryptedSocket::Tcp(listener)) => {

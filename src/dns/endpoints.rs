@@ -65,10 +65,7 @@ impl Endpoints {
     /// # Errors
     /// Names each address that cannot be bound, where it stands in the configuration.
     pub fn prepare(&self, server: &Server) -> Result<Prepared, Diagnostics> {
-        let mut prepared = Prepared {
-            wanted: Vec::new(),
-            new: Vec::new(),
-        };
+        let mut prepared = Prepared { wanted: Vec::new(), new: Vec::new() };
         let mut problems = Diagnostics::default();
         let mut add = |transport: Option<Encrypted>, listen: &Listen| {
             let key = (transport, listen.address);
@@ -82,21 +79,11 @@ impl Endpoints {
         };
         server.listen.iter().for_each(|listen| add(None, listen));
         if let Some(tls) = &server.tls {
-            tls.dot
-                .iter()
-                .for_each(|listen| add(Some(Encrypted::Tls), listen));
-            tls.doh
-                .iter()
-                .for_each(|listen| add(Some(Encrypted::Https(tls.doh_path.clone())), listen));
-            tls.doq
-                .iter()
-                .for_each(|listen| add(Some(Encrypted::Quic), listen));
+            tls.dot.iter().for_each(|listen| add(Some(Encrypted::Tls), listen));
+            tls.doh.iter().for_each(|listen| add(Some(Encrypted::Https(tls.doh_path.clone())), listen));
+            tls.doq.iter().for_each(|listen| add(Some(Encrypted::Quic), listen));
         }
-        if problems.has_errors() {
-            Err(problems)
-        } else {
-            Ok(prepared)
-        }
+        if problems.has_errors() { Err(problems) } else { Ok(prepared) }
     }
 
     /// Begins the new endpoints and ends those that are not wanted any more.
@@ -104,25 +91,16 @@ impl Endpoints {
         if let Some(tls) = &server.tls {
             match &self.certificate {
                 Some(certificate) => certificate.replace(Arc::clone(&tls.certified)),
-                None => {
-                    self.certificate = Some(Arc::new(Certificate::new(Arc::clone(&tls.certified))))
-                }
+                None => self.certificate = Some(Arc::new(Certificate::new(Arc::clone(&tls.certified)))),
             }
         }
         let settings = (server.workers.get(), server.tcp);
         if self.settings.is_some_and(|running| running != settings) {
-            warn!(
-                "`workers` and the TCP limits apply to addresses that are bound from now on; restart for the others"
-            );
+            warn!("`workers` and the TCP limits apply to addresses that are bound from now on; restart for the others");
         }
         self.settings = Some(settings);
         let Prepared { wanted, new } = prepared;
-        let unwanted: Vec<Key> = self
-            .running
-            .keys()
-            .filter(|key| !wanted.contains(key))
-            .cloned()
-            .collect();
+        let unwanted: Vec<Key> = self.running.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         for (key, socket) in new {
             let endpoint = self.begin(&key, socket, server, current);
             self.running.insert(key, endpoint);
@@ -141,8 +119,7 @@ impl Endpoints {
         let (address, task) = match socket {
             Socket::Plain(Bound { address, udp, tcp }) => {
                 for socket in udp {
-                    let worker =
-                        udp::Worker::new(socket, Arc::clone(current), Arc::clone(&stop_workers));
+                    let worker = udp::Worker::new(socket, Arc::clone(current), Arc::clone(&stop_workers));
                     workers.push(spawn_worker(worker, address));
                 }
                 let (current, limits, stop) = (Arc::clone(current), server.tcp, stop.clone());
@@ -155,31 +132,17 @@ impl Endpoints {
                 (address, tokio::spawn(task))
             }
             Socket::Encrypted(socket, address) => {
-                let (Some(transport), Some(certificate)) =
-                    (key.0.clone(), self.certificate.clone())
-                else {
+                let (Some(transport), Some(certificate)) = (key.0.clone(), self.certificate.clone()) else {
                     unreachable!(
                         "an encrypted socket is bound for a transport of `[server.tls]`, which has a certificate"
                     )
                 };
-                let serving = encrypted::serve(
-                    transport,
-                    socket,
-                    address,
-                    certificate,
-                    Arc::clone(current),
-                    stop.clone(),
-                );
+                let serving =
+                    encrypted::serve(transport, socket, address, certificate, Arc::clone(current), stop.clone());
                 (address, tokio::spawn(serving))
             }
         };
-        Endpoint {
-            address,
-            stop_workers,
-            workers,
-            stop,
-            task,
-        }
+        Endpoint { address, stop_workers, workers, stop, task }
     }
 
     /// Ends all of them, once what has arrived is answered.
@@ -195,15 +158,10 @@ impl Endpoints {
     /// What is listened on: the transport and the address with the port that the system chose.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let name = |transport: &Option<Encrypted>| {
-            transport
-                .as_ref()
-                .map_or_else(|| "UDP+TCP".to_owned(), ToString::to_string)
+            transport.as_ref().map_or_else(|| "UDP+TCP".to_owned(), ToString::to_string)
         };
-        let mut addresses: Vec<_> = self
-            .running
-            .iter()
-            .map(|((transport, _), endpoint)| (name(transport), endpoint.address))
-            .collect();
+        let mut addresses: Vec<_> =
+            self.running.iter().map(|((transport, _), endpoint)| (name(transport), endpoint.address)).collect();
         addresses.sort_by(|a, b| (a.0 != "UDP+TCP", a).cmp(&(b.0 != "UDP+TCP", b)));
         addresses
     }
@@ -219,11 +177,8 @@ impl Endpoint {
         self.tell();
         // A panic in the task was reported when it happened; a worker's has ended the process.
         let _ = self.task.await;
-        let joined = tokio::task::spawn_blocking(move || {
-            self.workers
-                .into_iter()
-                .for_each(|worker| drop(worker.join()))
-        });
+        let joined =
+            tokio::task::spawn_blocking(move || self.workers.into_iter().for_each(|worker| drop(worker.join())));
         let _ = joined.await;
     }
 }
@@ -241,9 +196,7 @@ fn bind(key: &Key, server: &Server) -> io::Result<Socket> {
 }
 
 fn describe((transport, address): &Key, error: &io::Error) -> String {
-    let what = transport
-        .as_ref()
-        .map_or_else(|| "UDP and TCP".to_owned(), ToString::to_string);
+    let what = transport.as_ref().map_or_else(|| "UDP and TCP".to_owned(), ToString::to_string);
     match error.kind() {
         io::ErrorKind::AddrInUse => format!("{address} is in use by another process ({what})"),
         io::ErrorKind::PermissionDenied => {
@@ -272,8 +225,5 @@ fn spawn_worker(worker: udp::Worker, address: SocketAddr) -> thread::JoinHandle<
         let _guard = EndProcess;
         worker.run();
     };
-    thread::Builder::new()
-        .name(name)
-        .spawn(run)
-        .expect("the system has room for a thread for each worker")
+    thread::Builder::new().name(name).spawn(run).expect("the system has room for a thread for each worker")
 }

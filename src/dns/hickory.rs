@@ -21,27 +21,13 @@ pub(super) struct Handler {
 
 #[async_trait]
 impl RequestHandler for Handler {
-    async fn handle_request<R: ResponseHandler, T: Time>(
-        &self,
-        request: &Request,
-        mut client: R,
-    ) -> ResponseInfo {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut client: R) -> ResponseInfo {
         let mut out = Vec::new();
         let answered = {
             let mut rng = fastrand::Rng::new();
-            respond(
-                request.as_slice(),
-                Transport::Stream,
-                &self.current.load(),
-                &mut rng,
-                &mut out,
-            )
+            respond(request.as_slice(), Transport::Stream, &self.current.load(), &mut rng, &mut out)
         };
-        let message = if answered {
-            Message::from_vec(&out).ok()
-        } else {
-            None
-        };
+        let message = if answered { Message::from_vec(&out).ok() } else { None };
         let Some(message) = message else {
             return failure(request);
         };
@@ -49,33 +35,18 @@ impl RequestHandler for Handler {
         if let Some(edns) = &message.edns {
             builder.edns(edns);
         }
-        let response = builder.build(
-            message.metadata,
-            &message.answers,
-            &message.authorities,
-            [],
-            &message.additionals,
-        );
-        client
-            .send_response(response)
-            .await
-            .unwrap_or_else(|error| {
-                debug!("cannot send a response to {}: {error}", request.src());
-                failure(request)
-            })
+        let response =
+            builder.build(message.metadata, &message.answers, &message.authorities, [], &message.additionals);
+        client.send_response(response).await.unwrap_or_else(|error| {
+            debug!("cannot send a response to {}: {error}", request.src());
+            failure(request)
+        })
     }
 }
 
 /// What hickory is told when nothing was sent.
 fn failure(request: &Request) -> ResponseInfo {
-    let mut metadata = Metadata::new(
-        request.metadata.id,
-        MessageType::Response,
-        request.metadata.op_code,
-    );
+    let mut metadata = Metadata::new(request.metadata.id, MessageType::Response, request.metadata.op_code);
     metadata.response_code = ResponseCode::ServFail;
-    ResponseInfo::from(Header {
-        metadata,
-        counts: HeaderCounts::default(),
-    })
+    ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() })
 }

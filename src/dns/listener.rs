@@ -52,9 +52,7 @@ fn bind_once(address: SocketAddr, workers: NonZeroUsize) -> io::Result<Bound> {
     let address = local_address(&exclusive)?;
     let tcp = bind_tcp(address)?;
     drop(exclusive);
-    let udp = (0..workers.get())
-        .map(|_| bind_udp(address))
-        .collect::<io::Result<_>>()?;
+    let udp = (0..workers.get()).map(|_| bind_udp(address)).collect::<io::Result<_>>()?;
     Ok(Bound { address, udp, tcp })
 }
 
@@ -88,11 +86,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
-    let protocol = if kind == Type::DGRAM {
-        Protocol::UDP
-    } else {
-        Protocol::TCP
-    };
+    let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
         // 0.0.0.0 and [::] are configured and bound apart.
@@ -102,10 +96,7 @@ fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
 }
 
 fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
-    socket
-        .local_addr()?
-        .as_socket()
-        .ok_or_else(|| io::Error::other("not an address of the internet"))
+    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an address of the internet"))
 }
 
 #[cfg(test)]
@@ -116,20 +107,11 @@ mod tests {
 
     #[test]
     fn the_system_may_choose_one_port_for_udp_and_tcp() {
-        let bound = bind(
-            "127.0.0.1:0".parse().unwrap(),
-            NonZeroUsize::new(3).unwrap(),
-        )
-        .unwrap();
+        let bound = bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::new(3).unwrap()).unwrap();
         assert_ne!(bound.address.port(), 0);
         assert_eq!(bound.tcp.local_addr().unwrap(), bound.address);
         assert_eq!(bound.udp.len(), 3);
-        assert!(
-            bound
-                .udp
-                .iter()
-                .all(|socket| socket.local_addr().unwrap() == bound.address)
-        );
+        assert!(bound.udp.iter().all(|socket| socket.local_addr().unwrap() == bound.address));
     }
 
     #[test]

@@ -69,10 +69,7 @@ pub struct Rejection<'p> {
 }
 
 /// What a packet turned out to be.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a query lives on the stack of one call; a box would cost more"
-)]
+#[expect(clippy::large_enum_variant, reason = "a query lives on the stack of one call; a box would cost more")]
 pub enum Received<'p> {
     /// Nothing that may be answered: too short, or itself a response.
     Ignored,
@@ -91,29 +88,18 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         return Received::Ignored;
     };
     let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-    let header = Header {
-        id: word(0),
-        flags: word(2),
-    };
+    let header = Header { id: word(0), flags: word(2) };
     if header.is_response() {
         return Received::Ignored;
     }
-    let reject = |rcode, question, edns| {
-        Received::Rejected(Rejection {
-            header,
-            rcode,
-            question,
-            edns,
-        })
-    };
+    let reject = |rcode, question, edns| Received::Rejected(Rejection { header, rcode, question, edns });
     if header.opcode() != 0 {
         return reject(Rcode::NotImp, None, None);
     }
     if word(4) != 1 {
         return reject(Rcode::FormErr, None, None);
     }
-    let Some((name_len, fixed)) =
-        question_name_len(body).and_then(|len| Some((len, body[len..].first_chunk::<4>()?)))
+    let Some((name_len, fixed)) = question_name_len(body).and_then(|len| Some((len, body[len..].first_chunk::<4>()?)))
     else {
         return reject(Rcode::FormErr, None, None);
     };
@@ -132,17 +118,8 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         return reject(Rcode::Refused, Some(raw), edns);
     }
     let name = &raw[..name_len];
-    let question = Question {
-        name,
-        folded: Folded::new(name),
-        qtype,
-        raw,
-    };
-    Received::Query(Query {
-        header,
-        question,
-        edns,
-    })
+    let question = Question { name, folded: Folded::new(name), qtype, raw };
+    Received::Query(Query { header, question, edns })
 }
 
 impl Header {
@@ -165,11 +142,7 @@ impl Header {
     pub(super) fn response_flags(self, rcode: Rcode, authoritative: bool, truncated: bool) -> u16 {
         let copied = self.flags & (Self::OPCODE | Self::RD | Self::CD);
         let set = |flag, on| if on { flag } else { 0 };
-        Self::QR
-            | copied
-            | set(Self::AA, authoritative)
-            | set(Self::TC, truncated)
-            | (rcode as u16 & 0xf)
+        Self::QR | copied | set(Self::AA, authoritative) | set(Self::TC, truncated) | (rcode as u16 & 0xf)
     }
 }
 
@@ -191,11 +164,7 @@ fn question_name_len(body: &[u8]) -> Option<usize> {
 /// # Errors
 /// The packet is malformed: a record overruns it, or an OPT record stands twice, outside the additional section, at
 /// another name than the root, or overruns itself (RFC 6891 §6.1.1). When only an option is wrong, the OPT is given.
-fn find_opt<'p>(
-    packet: &'p [u8],
-    mut at: usize,
-    counts: [u16; 3],
-) -> Result<Option<Edns<'p>>, Option<Edns<'p>>> {
+fn find_opt<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Option<Edns<'p>>, Option<Edns<'p>>> {
     const ADDITIONAL: usize = 2;
     let mut found = None;
     for (section, count) in counts.into_iter().enumerate() {

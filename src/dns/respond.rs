@@ -30,10 +30,7 @@ pub fn respond(
         Received::Rejected(rejection) => encode_rejection(&rejection, nsid, out),
         Received::Query(query) => {
             let limit = match transport {
-                Transport::Udp => query
-                    .edns
-                    .as_ref()
-                    .map_or(PLAIN_UDP, |edns| edns.udp_limit()),
+                Transport::Udp => query.edns.as_ref().map_or(PLAIN_UDP, |edns| edns.udp_limit()),
                 Transport::Stream => u16::MAX,
             };
             let answer = answer(&query.question, serving, rng);

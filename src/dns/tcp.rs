@@ -49,10 +49,7 @@ impl Connections {
     }
 
     fn close_idlest(&mut self) {
-        let idlest = self
-            .open
-            .iter()
-            .min_by_key(|(_, (last_query, _))| last_query.load(Ordering::Relaxed));
+        let idlest = self.open.iter().min_by_key(|(_, (last_query, _))| last_query.load(Ordering::Relaxed));
         if let Some(&id) = idlest.map(|(id, _)| id)
             && let Some((_, handle)) = self.open.remove(&id)
         {
@@ -62,17 +59,9 @@ impl Connections {
 }
 
 /// Accepts and answers until `stop`; then answers what has arrived, and returns.
-pub(super) async fn serve(
-    listener: TcpListener,
-    current: Current,
-    limits: TcpLimits,
-    stop: CancellationToken,
-) {
+pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLimits, stop: CancellationToken) {
     let began = Instant::now();
-    let mut connections = Connections {
-        open: HashMap::new(),
-        tasks: JoinSet::new(),
-    };
+    let mut connections = Connections { open: HashMap::new(), tasks: JoinSet::new() };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -102,9 +91,7 @@ pub(super) async fn serve(
                 connections.open.insert(handle.id(), (last_query, handle));
             }
             Err(error) => {
-                let address = listener
-                    .local_addr()
-                    .map_or_else(|_| "TCP".to_owned(), |address| address.to_string());
+                let address = listener.local_addr().map_or_else(|_| "TCP".to_owned(), |address| address.to_string());
                 warn!("{address}: cannot accept a connection: {error}");
                 tokio::time::sleep(ERROR_PAUSE).await;
             }
@@ -159,8 +146,7 @@ impl Connection {
             }
             if answered {
                 deadline = Instant::now() + self.idle_timeout;
-                self.last_query
-                    .store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+                self.last_query.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
             }
         }
     }
@@ -176,13 +162,7 @@ impl Connection {
             };
             taken += 2 + message.len();
             let serving = self.current.load();
-            if respond(
-                message,
-                Transport::Stream,
-                &serving,
-                &mut self.rng,
-                &mut response,
-            ) {
+            if respond(message, Transport::Stream, &serving, &mut self.rng, &mut response) {
                 out.extend((response.len() as u16).to_be_bytes());
                 out.extend(&response);
             }

@@ -14,8 +14,7 @@ use arc_swap::Cache;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg,
-    sendmmsg, sendmsg,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
 };
 use tracing::warn;
 
@@ -78,20 +77,13 @@ impl Worker {
     /// Answers until told to stop, then what is still waiting in the socket.
     pub(super) fn run(mut self) {
         let mut packets = vec![[0_u8; PACKET]; BATCH];
-        let wildcard = self
-            .socket
-            .local_addr()
-            .is_ok_and(|address| address.ip().is_unspecified());
+        let wildcard = self.socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
         let control = wildcard.then(|| cmsg_space!(libc::in6_pktinfo));
         let mut headers = MultiHeaders::preallocate(BATCH, control);
         let mut send_headers = MultiHeaders::preallocate(BATCH, None);
         loop {
             let stopping = self.stop.load(Ordering::Relaxed);
-            let flags = if stopping {
-                MsgFlags::MSG_DONTWAIT
-            } else {
-                MsgFlags::MSG_WAITFORONE
-            };
+            let flags = if stopping { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
             match self.receive(&mut packets, &mut headers, flags) {
                 Ok(()) => self.send(&mut send_headers),
                 // The read timeout, or, when stopping, nothing is left.
@@ -113,18 +105,11 @@ impl Worker {
         flags: MsgFlags,
     ) -> Result<(), Errno> {
         self.replies.clear();
-        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
-            std::array::from_fn(|_| [IoSliceMut::new(&mut [])]);
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] = std::array::from_fn(|_| [IoSliceMut::new(&mut [])]);
         for (slice, packet) in slices.iter_mut().zip(packets) {
             *slice = [IoSliceMut::new(packet)];
         }
-        let received = recvmmsg(
-            self.socket.as_raw_fd(),
-            headers,
-            slices.iter_mut(),
-            flags,
-            None,
-        )?;
+        let received = recvmmsg(self.socket.as_raw_fd(), headers, slices.iter_mut(), flags, None)?;
         let serving = self.serving.load();
         for message in received {
             let Some(to) = message.address.filter(|to| source_port(to) != 0) else {
@@ -135,15 +120,8 @@ impl Worker {
             };
             let buffer = &mut self.buffers[self.replies.len()];
             if respond(packet, Transport::Udp, serving, &mut self.rng, buffer) {
-                let from = message
-                    .cmsgs()
-                    .ok()
-                    .and_then(|mut messages| messages.find_map(Asked::from_control));
-                self.replies.push(Reply {
-                    len: buffer.len(),
-                    to,
-                    from,
-                });
+                let from = message.cmsgs().ok().and_then(|mut messages| messages.find_map(Asked::from_control));
+                self.replies.push(Reply { len: buffer.len(), to, from });
             }
         }
         Ok(())
@@ -155,13 +133,10 @@ impl Worker {
         let mut next = 0;
         while next < self.replies.len() {
             let outcome = match self.replies[next].from {
-                Some(from) => send_from(
-                    fd,
-                    &self.buffers[next][..self.replies[next].len],
-                    &self.replies[next].to,
-                    from,
-                )
-                .map(|()| 1),
+                Some(from) => {
+                    send_from(fd, &self.buffers[next][..self.replies[next].len], &self.replies[next].to, from)
+                        .map(|()| 1)
+                }
                 None => {
                     let rest = &self.replies[next..];
                     let slices: Vec<[IoSlice<'_>; 1]> = rest
@@ -169,10 +144,8 @@ impl Worker {
                         .zip(&self.buffers[next..])
                         .map(|(reply, buffer)| [IoSlice::new(&buffer[..reply.len])])
                         .collect();
-                    let addresses: Vec<Option<SockaddrStorage>> =
-                        rest.iter().map(|reply| Some(reply.to)).collect();
-                    sendmmsg(fd, headers, &slices, &addresses, [], MsgFlags::empty())
-                        .map(Iterator::count)
+                    let addresses: Vec<Option<SockaddrStorage>> = rest.iter().map(|reply| Some(reply.to)).collect();
+                    sendmmsg(fd, headers, &slices, &addresses, [], MsgFlags::empty()).map(Iterator::count)
                 }
             };
             match outcome {
@@ -189,15 +162,9 @@ impl Worker {
 
     /// Logs at most once in [`LOG_INTERVAL`]: whoever sends packets must not be able to fill the log.
     fn log(&mut self, message: impl FnOnce() -> String) {
-        if self
-            .last_log
-            .is_none_or(|last| last.elapsed() > LOG_INTERVAL)
-        {
+        if self.last_log.is_none_or(|last| last.elapsed() > LOG_INTERVAL) {
             self.last_log = Some(Instant::now());
-            let address = self
-                .socket
-                .local_addr()
-                .map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
+            let address = self.socket.local_addr().map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
             warn!("{address}: {}", message());
         }
     }
@@ -205,8 +172,7 @@ impl Worker {
 
 fn source_port(address: &SockaddrStorage) -> u16 {
     let v4 = address.as_sockaddr_in().map(|v4| v4.port());
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.port()))
-        .unwrap_or_default()
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.port())).unwrap_or_default()
 }
 
 impl Asked {
@@ -221,8 +187,7 @@ impl Asked {
 
 fn send_from(fd: i32, bytes: &[u8], to: &SockaddrStorage, from: Asked) -> Result<(), Errno> {
     let slices = [IoSlice::new(bytes)];
-    let send =
-        |control: ControlMessage<'_>| sendmsg(fd, &slices, &[control], MsgFlags::empty(), Some(to));
+    let send = |control: ControlMessage<'_>| sendmsg(fd, &slices, &[control], MsgFlags::empty(), Some(to));
     match from {
         Asked::V4(mut info) => {
             // The address as it was asked; the route decides the interface.

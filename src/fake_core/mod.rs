@@ -47,10 +47,7 @@ impl FakeCore {
     /// # Panics
     /// When `id` cannot stand in a header.
     pub fn new(id: &'static str) -> Self {
-        Self {
-            id: HeaderValue::from_static(id),
-            faults: Arc::new(Mutex::new(Faults { readyz: 200 })),
-        }
+        Self { id: HeaderValue::from_static(id), faults: Arc::new(Mutex::new(Faults { readyz: 200 })) }
     }
 
     /// Answers on an address from now on, in a task of its own; gives the address.
@@ -66,12 +63,10 @@ impl FakeCore {
             .route("/_fake", get(faults).put(set_faults))
             .fallback(|| async { refused(StatusCode::NOT_FOUND, "Endpoint not found") })
             .with_state(self)
-            .layer(axum::middleware::map_response(
-                move |mut response: Response| {
-                    response.headers_mut().insert("x-core-id", id.clone());
-                    std::future::ready(response)
-                },
-            ));
+            .layer(axum::middleware::map_response(move |mut response: Response| {
+                response.headers_mut().insert("x-core-id", id.clone());
+                std::future::ready(response)
+            }));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(address)
     }
@@ -83,8 +78,7 @@ impl FakeCore {
 }
 
 async fn readyz(State(core): State<FakeCore>) -> Response {
-    let status =
-        StatusCode::from_u16(core.faults().readyz).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(core.faults().readyz).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let ready = status.is_success();
     let queued = if ready { 80 } else { 1500 };
     let body = json!({
@@ -105,20 +99,11 @@ async fn set_faults(State(core): State<FakeCore>, body: String) -> Response {
     let new: NewFaults = match serde_json::from_str(&body) {
         Ok(new) => new,
         Err(error) => {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                &format!("{error}; accepted: {{\"readyz\": STATUS}}"),
-            );
+            return refused(StatusCode::BAD_REQUEST, &format!("{error}; accepted: {{\"readyz\": STATUS}}"));
         }
     };
-    if new
-        .readyz
-        .is_some_and(|status| !(200..=999).contains(&status))
-    {
-        return refused(
-            StatusCode::BAD_REQUEST,
-            "readyz must be a status code from 200 to 999",
-        );
+    if new.readyz.is_some_and(|status| !(200..=999).contains(&status)) {
+        return refused(StatusCode::BAD_REQUEST, "readyz must be a status code from 200 to 999");
     }
     let mut faults = core.faults.lock().unwrap_or_else(PoisonError::into_inner);
     faults.readyz = new.readyz.unwrap_or(faults.readyz);

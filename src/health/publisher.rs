@@ -31,16 +31,9 @@ pub(super) enum Message {
     /// A probe has ended.
     Observed(Observation),
     /// Targets will be probed; `probed` is told when each of them has a result.
-    Prepare {
-        limits: Vec<(TargetId, u32, u32)>,
-        probed: oneshot::Sender<()>,
-    },
+    Prepare { limits: Vec<(TargetId, u32, u32)>, probed: oneshot::Sender<()> },
     /// A configuration replaces the one before.
-    Adopt {
-        plan: Box<Plan>,
-        slots: Vec<Vec<Vec<TargetId>>>,
-        done: oneshot::Sender<()>,
-    },
+    Adopt { plan: Box<Plan>, slots: Vec<Vec<Vec<TargetId>>>, done: oneshot::Sender<()> },
 }
 
 /// A configuration as the publisher needs it.
@@ -72,33 +65,18 @@ impl PublisherHandle {
     ///
     /// # Errors
     /// The publisher is gone.
-    pub async fn adopt(
-        &mut self,
-        plan: Plan,
-        in_flight: usize,
-        grace: Duration,
-    ) -> Result<(), Stopped> {
+    pub async fn adopt(&mut self, plan: Plan, in_flight: usize, grace: Duration) -> Result<(), Stopped> {
         self.scheduler.set_in_flight(in_flight);
         let mut prepared: Prepared = self.scheduler.prepare(&plan.pools);
         let (probed, all_probed) = oneshot::channel();
         let limits = std::mem::take(&mut prepared.limits);
-        self.publisher
-            .send(Message::Prepare { limits, probed })
-            .await
-            .map_err(|_| Stopped)?;
+        self.publisher.send(Message::Prepare { limits, probed }).await.map_err(|_| Stopped)?;
         self.scheduler.start(&mut prepared);
         // Whoever has not answered by then is unknown; that is no error.
         let _ = tokio::time::timeout(grace, all_probed).await;
         let (done, adopted) = oneshot::channel();
         let slots = std::mem::take(&mut prepared.slots);
-        self.publisher
-            .send(Message::Adopt {
-                plan: Box::new(plan),
-                slots,
-                done,
-            })
-            .await
-            .map_err(|_| Stopped)?;
+        self.publisher.send(Message::Adopt { plan: Box::new(plan), slots, done }).await.map_err(|_| Stopped)?;
         self.scheduler.retire_all_but(&prepared);
         adopted.await.map_err(|_| Stopped)
     }
@@ -137,13 +115,7 @@ impl Publisher {
             retired: Vec::new(),
             rng: fastrand::Rng::new(),
         };
-        (
-            publisher,
-            PublisherHandle {
-                publisher: sender,
-                scheduler,
-            },
-        )
+        (publisher, PublisherHandle { publisher: sender, scheduler })
     }
 
     /// Runs until nobody can send any more.
@@ -154,9 +126,7 @@ impl Publisher {
                 continue;
             }
             let deadline = Instant::now() + GATHER;
-            while let Ok(Some(message)) =
-                tokio::time::timeout_at(deadline, self.messages.recv()).await
-            {
+            while let Ok(Some(message)) = tokio::time::timeout_at(deadline, self.messages.recv()).await {
                 self.take(message);
             }
             self.publish_flips();
@@ -170,11 +140,8 @@ impl Publisher {
                 for &(target, rise, fall) in &limits {
                     self.table.set_limits(target, rise, fall);
                 }
-                let unprobed: HashSet<TargetId> = limits
-                    .iter()
-                    .map(|&(target, ..)| target)
-                    .filter(|&t| self.table.is_unprobed(t))
-                    .collect();
+                let unprobed: HashSet<TargetId> =
+                    limits.iter().map(|&(target, ..)| target).filter(|&t| self.table.is_unprobed(t)).collect();
                 self.awaited = Some((unprobed, probed));
                 self.tell_when_all_probed();
             }
@@ -186,14 +153,7 @@ impl Publisher {
         }
     }
 
-    fn observe(
-        &mut self,
-        Observation {
-            target,
-            monitor,
-            result,
-        }: Observation,
-    ) {
+    fn observe(&mut self, Observation { target, monitor, result }: Observation) {
         for flip in self.table.observe(target, result) {
             self.log_flip(&flip, &monitor);
             self.dirty.insert(flip.pool);
@@ -212,16 +172,8 @@ impl Publisher {
     }
 
     fn adopt(&mut self, plan: Plan, slots: Vec<Vec<Vec<TargetId>>>) {
-        let Plan {
-            generation,
-            fixed,
-            pools,
-        } = plan;
-        let known: HashSet<Arc<str>> = self
-            .pools
-            .iter()
-            .map(|pool| Arc::clone(&pool.name))
-            .collect();
+        let Plan { generation, fixed, pools } = plan;
+        let known: HashSet<Arc<str>> = self.pools.iter().map(|pool| Arc::clone(&pool.name)).collect();
         self.table.adopt(slots);
         self.pools = pools;
         self.dirty.clear();
@@ -240,11 +192,7 @@ impl Publisher {
             }
         }
         self.bases = bases;
-        self.store(Serving {
-            generation,
-            fixed,
-            pools: views,
-        });
+        self.store(Serving { generation, fixed, pools: views });
     }
 
     fn publish_flips(&mut self) {
@@ -257,11 +205,7 @@ impl Publisher {
                 self.log_basis(pool, basis);
             }
         }
-        self.store(Serving {
-            generation: before.generation,
-            fixed: Arc::clone(&before.fixed),
-            pools,
-        });
+        self.store(Serving { generation: before.generation, fixed: Arc::clone(&before.fixed), pools });
     }
 
     fn decide(&mut self, pool: usize) -> (Basis, Arc<PoolView>) {
@@ -274,25 +218,12 @@ impl Publisher {
         self.retired.retain(|old| Arc::strong_count(old) > 1);
     }
 
-    fn log_flip(
-        &self,
-        &Flip {
-            pool,
-            slot,
-            to,
-            count,
-        }: &Flip,
-        monitor: &str,
-    ) {
+    fn log_flip(&self, &Flip { pool, slot, to, count }: &Flip, monitor: &str) {
         let node = self.described(pool, slot);
         match to {
             Health::Up => info!("{node} is up: {count} of {count} probes of {monitor} passed"),
             _ => {
-                let reason = self
-                    .table
-                    .failure(pool, slot)
-                    .map(|f| format!(", {f}"))
-                    .unwrap_or_default();
+                let reason = self.table.failure(pool, slot).map(|f| format!(", {f}")).unwrap_or_default();
                 info!("{node} is {to}: {count} of {count} probes of {monitor} failed{reason}");
             }
         }
@@ -302,16 +233,8 @@ impl Publisher {
     fn log_pool(&self, pool: usize) {
         let health = self.table.pool(pool);
         let up = health.iter().filter(|&&h| h == Health::Up).count();
-        info!(
-            "pool {}: {up} of {} addresses up",
-            self.pools[pool].name,
-            health.len()
-        );
-        for (slot, health) in health
-            .into_iter()
-            .enumerate()
-            .filter(|&(_, health)| health != Health::Up)
-        {
+        info!("pool {}: {up} of {} addresses up", self.pools[pool].name, health.len());
+        for (slot, health) in health.into_iter().enumerate().filter(|&(_, health)| health != Health::Up) {
             let node = self.described(pool, slot);
             match self.table.failure(pool, slot) {
                 Some(failure) => info!("{node} is {health}: first probe failed, {failure}"),
@@ -323,11 +246,7 @@ impl Publisher {
     fn log_basis(&self, pool: usize, basis: Basis) {
         let pool = &self.pools[pool];
         let name = &pool.name;
-        let active = pool
-            .nodes
-            .iter()
-            .filter(|node| node.role == Role::Active)
-            .count();
+        let active = pool.nodes.iter().filter(|node| node.role == Role::Active).count();
         match basis {
             Basis::Active => warn!("pool {name}: active nodes are up again and answered"),
             Basis::Backup => warn!("pool {name}: no active node is up, backups are answered"),
@@ -335,16 +254,13 @@ impl Publisher {
                 warn!("pool {name}: no node is up, nodes that are not probed yet are answered")
             }
             Basis::Empty => match &pool.when_empty {
-                WhenEmpty::All => warn!(
-                    "pool {name}: no node is up, all {active} active nodes are answered (fail open)"
-                ),
+                WhenEmpty::All => {
+                    warn!("pool {name}: no node is up, all {active} active nodes are answered (fail open)")
+                }
                 WhenEmpty::ServFail => warn!("pool {name}: no node is up, SERVFAIL is answered"),
                 WhenEmpty::NoData => warn!("pool {name}: no node is up, no addresses are answered"),
                 WhenEmpty::Fallback(addresses) => {
-                    warn!(
-                        "pool {name}: no node is up, {} fallback addresses are answered",
-                        addresses.len()
-                    );
+                    warn!("pool {name}: no node is up, {} fallback addresses are answered", addresses.len());
                 }
             },
         }
@@ -353,10 +269,7 @@ impl Publisher {
     /// `pool/node (address)`.
     fn described(&self, pool: usize, slot: usize) -> String {
         let pool = &self.pools[pool];
-        let (node, address) = pool
-            .slots()
-            .nth(slot)
-            .expect("slots of the table are those of its pools");
+        let (node, address) = pool.slots().nth(slot).expect("slots of the table are those of its pools");
         format!("{}/{} ({address})", pool.name, pool.nodes[node].name)
     }
 }

@@ -66,13 +66,7 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub(super) fn new(prober: Prober, in_flight: usize, publisher: mpsc::Sender<Message>) -> Self {
-        Self {
-            prober,
-            gate: Arc::new(Semaphore::new(in_flight)),
-            publisher,
-            running: HashMap::new(),
-            last_id: 0,
-        }
+        Self { prober, gate: Arc::new(Semaphore::new(in_flight)), publisher, running: HashMap::new(), last_id: 0 }
     }
 
     /// Bounds the probes in flight from now on.
@@ -85,25 +79,14 @@ impl Scheduler {
 
     /// Lists the targets of some pools, those that run already under the identifiers they have.
     pub(super) fn prepare(&mut self, pools: &[Pool]) -> Prepared {
-        let mut prepared = Prepared {
-            slots: Vec::new(),
-            limits: Vec::new(),
-            pending: Vec::new(),
-            keys: HashSet::new(),
-        };
+        let mut prepared =
+            Prepared { slots: Vec::new(), limits: Vec::new(), pending: Vec::new(), keys: HashSet::new() };
         let mut new_ids = HashMap::new();
         for pool in pools {
             let slot_targets = |(_, address): (usize, IpAddr)| {
                 let targets = pool.monitors.iter().map(|monitor| {
-                    let host = pool
-                        .host
-                        .clone()
-                        .unwrap_or_else(|| address.to_string().into());
-                    let key = TargetKey {
-                        address,
-                        monitor: Arc::clone(&monitor.name),
-                        host,
-                    };
+                    let host = pool.host.clone().unwrap_or_else(|| address.to_string().into());
+                    let key = TargetKey { address, monitor: Arc::clone(&monitor.name), host };
                     self.target(key, monitor, &mut new_ids, &mut prepared)
                 });
                 targets.collect()
@@ -137,11 +120,7 @@ impl Scheduler {
             |running| running.id,
         );
         prepared.limits.push((id, monitor.rise, monitor.fall));
-        prepared.pending.push(Pending {
-            id,
-            key: key.clone(),
-            monitor: Arc::clone(monitor),
-        });
+        prepared.pending.push(Pending { id, key: key.clone(), monitor: Arc::clone(monitor) });
         prepared.keys.insert(key.clone());
         new_ids.insert(key, id);
         id
@@ -160,14 +139,7 @@ impl Scheduler {
                 publisher: self.publisher.clone(),
             };
             let task = AbortOnDropHandle::new(tokio::spawn(probing.run()));
-            self.running.insert(
-                key,
-                Running {
-                    id,
-                    monitor,
-                    _task: task,
-                },
-            );
+            self.running.insert(key, Running { id, monitor, _task: task });
         }
     }
 
@@ -198,22 +170,10 @@ impl Probing {
             let Ok(permit) = self.gate.acquire().await else {
                 return;
             };
-            let result = self
-                .prober
-                .probe(&self.monitor, self.address, &self.host)
-                .await;
+            let result = self.prober.probe(&self.monitor, self.address, &self.host).await;
             drop(permit);
-            let observation = Observation {
-                target: self.id,
-                monitor: Arc::clone(&self.monitor.name),
-                result,
-            };
-            if self
-                .publisher
-                .send(Message::Observed(observation))
-                .await
-                .is_err()
-            {
+            let observation = Observation { target: self.id, monitor: Arc::clone(&self.monitor.name), result };
+            if self.publisher.send(Message::Observed(observation)).await.is_err() {
                 return; // nobody is left to know
             }
             ticks.tick().await;

@@ -57,23 +57,14 @@ impl Table {
             Some(target) => target.tracker.set_limits(rise, fall),
             None => {
                 let tracker = Tracker::new(rise, fall);
-                self.targets.insert(
-                    id,
-                    Target {
-                        tracker,
-                        failure: None,
-                        concerns: Vec::new(),
-                    },
-                );
+                self.targets.insert(id, Target { tracker, failure: None, concerns: Vec::new() });
             }
         }
     }
 
     /// Whether nobody has probed the target yet.
     pub(super) fn is_unprobed(&self, id: TargetId) -> bool {
-        self.targets
-            .get(&id)
-            .is_some_and(|target| target.tracker.health() == Health::Unknown)
+        self.targets.get(&id).is_some_and(|target| target.tracker.health() == Health::Unknown)
     }
 
     /// Replaces the pools by others; targets that none of them has are forgotten.
@@ -91,14 +82,8 @@ impl Table {
             }
         }
         self.targets.retain(|_, target| !target.concerns.is_empty());
-        let slot = |targets: Vec<TargetId>| Slot {
-            health: self.combined(&targets),
-            targets,
-        };
-        let pools = slots
-            .into_iter()
-            .map(|slots| slots.into_iter().map(slot).collect())
-            .collect();
+        let slot = |targets: Vec<TargetId>| Slot { health: self.combined(&targets), targets };
+        let pools = slots.into_iter().map(|slots| slots.into_iter().map(slot).collect()).collect();
         self.pools = pools;
     }
 
@@ -118,12 +103,7 @@ impl Table {
             let health = &mut self.pools[pool][slot].health;
             if *health != to {
                 *health = to;
-                flips.push(Flip {
-                    pool,
-                    slot,
-                    to,
-                    count: transition.count,
-                });
+                flips.push(Flip { pool, slot, to, count: transition.count });
             }
         }
         flips
@@ -136,19 +116,12 @@ impl Table {
 
     /// Why an address is down, when its last probe says so.
     pub(super) fn failure(&self, pool: usize, slot: usize) -> Option<&Failure> {
-        self.pools[pool][slot]
-            .targets
-            .iter()
-            .find_map(|id| self.targets.get(id)?.failure.as_ref())
+        self.pools[pool][slot].targets.iter().find_map(|id| self.targets.get(id)?.failure.as_ref())
     }
 
     /// Up when all say so, down when one says so; without targets nothing speaks against the address.
     fn combined(&self, targets: &[TargetId]) -> Health {
-        let health = |id: &TargetId| {
-            self.targets
-                .get(id)
-                .map_or(Health::Unknown, |target| target.tracker.health())
-        };
+        let health = |id: &TargetId| self.targets.get(id).map_or(Health::Unknown, |target| target.tracker.health());
         if targets.iter().any(|id| health(id) == Health::Down) {
             Health::Down
         } else if targets.iter().all(|id| health(id) == Health::Up) {
@@ -171,19 +144,8 @@ mod tests {
         let mut table = Table::default();
         table.set_limits(shared, 1, 1);
         table.set_limits(other, 1, 1);
-        table.adopt(vec![
-            vec![vec![shared]],
-            vec![vec![other], vec![shared, other]],
-        ]);
-        assert_eq!(
-            table.observe(shared, Ok(())),
-            [Flip {
-                pool: 0,
-                slot: 0,
-                to: Health::Up,
-                count: 1
-            }]
-        );
+        table.adopt(vec![vec![vec![shared]], vec![vec![other], vec![shared, other]]]);
+        assert_eq!(table.observe(shared, Ok(())), [Flip { pool: 0, slot: 0, to: Health::Up, count: 1 }]);
         assert_eq!(table.observe(other, FAILED).len(), 2);
         assert_eq!(table.pool(1), [Health::Down, Health::Down]);
         assert_eq!(table.failure(1, 1), Some(&Failure::Status(503)));

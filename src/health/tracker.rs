@@ -32,12 +32,7 @@ pub struct Transition {
 impl Tracker {
     /// Starts with nobody knowing. `rise` and `fall` are at least 1.
     pub fn new(rise: u32, fall: u32) -> Self {
-        Self {
-            rise,
-            fall,
-            health: Health::Unknown,
-            against: 0,
-        }
+        Self { rise, fall, health: Health::Unknown, against: 0 }
     }
 
     /// Takes other limits and keeps the health; the count begins again.
@@ -79,10 +74,7 @@ mod tests {
     use super::*;
 
     fn run(tracker: &mut Tracker, results: &[bool]) -> Vec<Option<Health>> {
-        results
-            .iter()
-            .map(|&passed| tracker.observe(passed).map(|t| t.to))
-            .collect()
+        results.iter().map(|&passed| tracker.observe(passed).map(|t| t.to)).collect()
     }
 
     #[test]
@@ -94,9 +86,7 @@ mod tests {
     #[test]
     fn down_after_fall_failures_in_a_row_and_up_after_rise_passes() {
         let mut tracker = Tracker::new(2, 3);
-        let results = [
-            true, false, false, true, false, false, false, true, false, true, true,
-        ];
+        let results = [true, false, false, true, false, false, false, true, false, true, true];
         let flips = run(&mut tracker, &results);
         let mut expected = vec![None; results.len()];
         expected[0] = Some(Health::Up);

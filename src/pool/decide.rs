@@ -64,49 +64,27 @@ pub fn decide(pool: &Pool, health: &[Health], rng: &mut fastrand::Rng) -> Decisi
         (Role::Backup, Health::Unknown, Basis::Unknown),
     ];
     for (role, wanted, basis) in tiers {
-        let eligible =
-            |slot: usize, node: usize| pool.nodes[node].role == role && health[slot] == wanted;
-        if pool
-            .slots()
-            .enumerate()
-            .any(|(slot, (node, _))| eligible(slot, node))
-        {
-            return Decision {
-                basis,
-                view: view(pool, eligible, rng),
-            };
+        let eligible = |slot: usize, node: usize| pool.nodes[node].role == role && health[slot] == wanted;
+        if pool.slots().enumerate().any(|(slot, (node, _))| eligible(slot, node)) {
+            return Decision { basis, view: view(pool, eligible, rng) };
         }
     }
     let view = match &pool.when_empty {
         WhenEmpty::All => view(pool, |_, node| pool.nodes[node].role == Role::Active, rng),
         WhenEmpty::ServFail => PoolView::ServFail,
         WhenEmpty::NoData => view(pool, |_, _| false, rng),
-        WhenEmpty::Fallback(addresses) => {
-            addresses_view(addresses.iter().map(|&address| (None, address, 1)), rng)
-        }
+        WhenEmpty::Fallback(addresses) => addresses_view(addresses.iter().map(|&address| (None, address, 1)), rng),
     };
-    Decision {
-        basis: Basis::Empty,
-        view,
-    }
+    Decision { basis: Basis::Empty, view }
 }
 
 fn view(pool: &Pool, eligible: impl Fn(usize, usize) -> bool, rng: &mut fastrand::Rng) -> PoolView {
-    let chosen = pool
-        .slots()
-        .enumerate()
-        .filter(|&(slot, (node, _))| eligible(slot, node));
-    addresses_view(
-        chosen.map(|(_, (node, address))| (Some(node), address, pool.nodes[node].weight)),
-        rng,
-    )
+    let chosen = pool.slots().enumerate().filter(|&(slot, (node, _))| eligible(slot, node));
+    addresses_view(chosen.map(|(_, (node, address))| (Some(node), address, pool.nodes[node].weight)), rng)
 }
 
 /// Gathers addresses by family; those of one node follow each other and stay one candidate.
-fn addresses_view(
-    addresses: impl Iterator<Item = (Option<usize>, IpAddr, u32)>,
-    rng: &mut fastrand::Rng,
-) -> PoolView {
+fn addresses_view(addresses: impl Iterator<Item = (Option<usize>, IpAddr, u32)>, rng: &mut fastrand::Rng) -> PoolView {
     fn add<const N: usize>(
         to: &mut Vec<(Option<usize>, Candidate<N>)>,
         node: Option<usize>,
@@ -114,16 +92,8 @@ fn addresses_view(
         weight: u32,
     ) {
         match to.last_mut() {
-            Some((last, candidate)) if node.is_some() && *last == node => {
-                candidate.addresses.push(octets)
-            }
-            _ => to.push((
-                node,
-                Candidate {
-                    weight,
-                    addresses: smallvec::smallvec![octets],
-                },
-            )),
+            Some((last, candidate)) if node.is_some() && *last == node => candidate.addresses.push(octets),
+            _ => to.push((node, Candidate { weight, addresses: smallvec::smallvec![octets] })),
         }
     }
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
@@ -134,14 +104,8 @@ fn addresses_view(
         }
     }
     PoolView::Addresses {
-        v4: Candidates::new(
-            v4.into_iter().map(|(_, candidate)| candidate).collect(),
-            rng,
-        ),
-        v6: Candidates::new(
-            v6.into_iter().map(|(_, candidate)| candidate).collect(),
-            rng,
-        ),
+        v4: Candidates::new(v4.into_iter().map(|(_, candidate)| candidate).collect(), rng),
+        v6: Candidates::new(v6.into_iter().map(|(_, candidate)| candidate).collect(), rng),
     }
 }
 
@@ -154,22 +118,11 @@ mod tests {
 
     fn node(name: &str, addresses: &[&str], role: Role) -> Node {
         let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-        Node {
-            name: name.into(),
-            addresses,
-            weight: 1,
-            role,
-        }
+        Node { name: name.into(), addresses, weight: 1, role }
     }
 
     fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
-        Pool {
-            name: "core".into(),
-            nodes,
-            monitors: Vec::new(),
-            host: None,
-            when_empty,
-        }
+        Pool { name: "core".into(), nodes, monitors: Vec::new(), host: None, when_empty }
     }
 
     /// Last octets of the addresses that can be answered: IPv4 and IPv6.
@@ -179,14 +132,8 @@ mod tests {
         };
         let mut rng = fastrand::Rng::with_seed(1);
         let mut octets = (
-            v4.draw(99, &mut rng)
-                .iter()
-                .map(|a| a[3])
-                .collect::<Vec<_>>(),
-            v6.draw(99, &mut rng)
-                .iter()
-                .map(|a| a[15])
-                .collect::<Vec<_>>(),
+            v4.draw(99, &mut rng).iter().map(|a| a[3]).collect::<Vec<_>>(),
+            v6.draw(99, &mut rng).iter().map(|a| a[15]).collect::<Vec<_>>(),
         );
         octets.0.sort_unstable();
         octets.1.sort_unstable();
@@ -219,48 +166,23 @@ mod tests {
         for (health, basis, v4, v6) in cases {
             let decision = decide(&pool, &health, &mut fastrand::Rng::with_seed(1));
             assert_eq!(decision.basis, basis, "{health:?}");
-            assert_eq!(
-                answered(&decision.view).unwrap(),
-                (v4.to_vec(), v6.to_vec()),
-                "{health:?}"
-            );
+            assert_eq!(answered(&decision.view).unwrap(), (v4.to_vec(), v6.to_vec()), "{health:?}");
         }
     }
 
     #[test]
     fn an_empty_pool_answers_as_configured() {
-        let empty = |when_empty| {
-            decide(
-                &pool(three(), when_empty),
-                &[Down; 4],
-                &mut fastrand::Rng::with_seed(1),
-            )
-            .view
-        };
+        let empty = |when_empty| decide(&pool(three(), when_empty), &[Down; 4], &mut fastrand::Rng::with_seed(1)).view;
         assert!(answered(&empty(WhenEmpty::ServFail)).is_none());
         assert_eq!(answered(&empty(WhenEmpty::NoData)), Some((vec![], vec![])));
-        let fallback = vec![
-            "192.0.2.7".parse().unwrap(),
-            "192.0.2.8".parse().unwrap(),
-            "2001:db8::7".parse().unwrap(),
-        ];
-        assert_eq!(
-            answered(&empty(WhenEmpty::Fallback(fallback))),
-            Some((vec![7, 8], vec![7]))
-        );
+        let fallback = vec!["192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap(), "2001:db8::7".parse().unwrap()];
+        assert_eq!(answered(&empty(WhenEmpty::Fallback(fallback))), Some((vec![7, 8], vec![7])));
     }
 
     #[test]
     fn a_node_with_two_addresses_is_one_candidate() {
-        let nodes = vec![
-            node("a", &["10.0.0.1", "10.0.0.11"], Role::Active),
-            node("b", &["10.0.0.2"], Role::Active),
-        ];
-        let decision = decide(
-            &pool(nodes, WhenEmpty::All),
-            &[Up, Up, Up],
-            &mut fastrand::Rng::with_seed(1),
-        );
+        let nodes = vec![node("a", &["10.0.0.1", "10.0.0.11"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
+        let decision = decide(&pool(nodes, WhenEmpty::All), &[Up, Up, Up], &mut fastrand::Rng::with_seed(1));
         assert_eq!(answered(&decision.view).unwrap().0.len(), 2);
     }
 

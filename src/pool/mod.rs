@@ -32,10 +32,7 @@ pub struct Pool {
 impl Pool {
     /// Every address of every node, with the node's index; health is kept in this order.
     pub fn slots(&self) -> impl Iterator<Item = (usize, IpAddr)> {
-        self.nodes
-            .iter()
-            .enumerate()
-            .flat_map(|(i, node)| node.addresses.iter().map(move |&address| (i, address)))
+        self.nodes.iter().enumerate().flat_map(|(i, node)| node.addresses.iter().map(move |&address| (i, address)))
     }
 }
 

@@ -51,11 +51,7 @@ impl<const N: usize> Candidates<N> {
         let heaviest = nodes.iter().map(|node| node.weight).max().unwrap_or(1);
         if nodes.iter().all(|node| node.weight == heaviest) {
             let capacity = nodes.len();
-            return Self {
-                nodes,
-                prefix_sums: Vec::new(),
-                capacity,
-            };
+            return Self { nodes, prefix_sums: Vec::new(), capacity };
         }
         if nodes.len() > REORDERED {
             rng.shuffle(&mut nodes);
@@ -68,11 +64,7 @@ impl<const N: usize> Candidates<N> {
             })
             .collect();
         let total = prefix_sums.last().copied().unwrap_or_default();
-        Self {
-            nodes,
-            prefix_sums,
-            capacity: (total / u64::from(heaviest)) as usize,
-        }
+        Self { nodes, prefix_sums, capacity: (total / u64::from(heaviest)) as usize }
     }
 
     /// Whether there is nobody to draw.
@@ -93,11 +85,7 @@ impl<const N: usize> Candidates<N> {
         rng.shuffle(&mut picks);
         let address = |&pick: &u32| {
             let addresses = &self.nodes[pick as usize].addresses;
-            if addresses.len() == 1 {
-                addresses[0]
-            } else {
-                addresses[rng.usize(..addresses.len())]
-            }
+            if addresses.len() == 1 { addresses[0] } else { addresses[rng.usize(..addresses.len())] }
         };
         picks.iter().map(address).collect()
     }
@@ -110,9 +98,7 @@ impl<const N: usize> Candidates<N> {
         let total = self.prefix_sums[self.prefix_sums.len() - 1];
         let start = rng.u64(..total);
         let point = |i: usize| (start + i as u64 * total) / count as u64;
-        (0..count)
-            .map(|i| self.prefix_sums.partition_point(|&sum| sum <= point(i)) as u32)
-            .collect()
+        (0..count).map(|i| self.prefix_sums.partition_point(|&sum| sum <= point(i)) as u32).collect()
     }
 
     /// The same in a fresh random order, so that every set of nodes that can be drawn together sometimes is.
@@ -141,11 +127,7 @@ fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Picks {
         picks.extend(0..len as u32);
         return picks;
     }
-    let mut taken: Vec<u64> = if count > COMPARED {
-        vec![0; len.div_ceil(64)]
-    } else {
-        Vec::new()
-    };
+    let mut taken: Vec<u64> = if count > COMPARED { vec![0; len.div_ceil(64)] } else { Vec::new() };
     for last in len - count..len {
         let mut pick = rng.usize(..=last);
         let repeated = match taken.get(pick / 64) {
@@ -176,31 +158,19 @@ mod tests {
             weight,
             addresses: smallvec::smallvec![(i as u32).to_be_bytes()],
         };
-        Candidates::new(
-            weights.iter().enumerate().map(node).collect(),
-            &mut fastrand::Rng::with_seed(3),
-        )
+        Candidates::new(weights.iter().enumerate().map(node).collect(), &mut fastrand::Rng::with_seed(3))
     }
 
     fn drawn(from: &Candidates<4>, limit: usize, rng: &mut fastrand::Rng) -> Vec<usize> {
-        from.draw(limit, rng)
-            .iter()
-            .map(|a| u32::from_be_bytes(*a) as usize)
-            .collect()
+        from.draw(limit, rng).iter().map(|a| u32::from_be_bytes(*a) as usize).collect()
     }
 
     /// Pearson's statistic against equal expectations; `bound` is far beyond the 99.99% quantile.
     fn assert_even(counts: impl IntoIterator<Item = u32>, bound: f64) {
         let counts: Vec<u32> = counts.into_iter().collect();
         let mean = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
-        let statistic: f64 = counts
-            .into_iter()
-            .map(|count| (f64::from(count) - mean).powi(2) / mean)
-            .sum();
-        assert!(
-            statistic < bound,
-            "chi-square {statistic} of at most {bound}"
-        );
+        let statistic: f64 = counts.into_iter().map(|count| (f64::from(count) - mean).powi(2) / mean).sum();
+        assert!(statistic < bound, "chi-square {statistic} of at most {bound}");
     }
 
     #[test]
@@ -235,18 +205,12 @@ mod tests {
     fn weights_are_shares_in_small_and_large_pools() {
         let small: Vec<u32> = vec![1, 2, 1, 4];
         let large: Vec<u32> = (0..200).map(|i| 1 + i % 5).collect();
-        for (weights, limit) in [
-            (small.clone(), 1),
-            (small, 8),
-            (large.clone(), 8),
-            (large, 40),
-        ] {
+        for (weights, limit) in [(small.clone(), 1), (small, 8), (large.clone(), 8), (large, 40)] {
             let from = candidates(&weights);
             let total: u32 = weights.iter().sum();
             let count = limit.min((total / weights.iter().max().unwrap()) as usize);
             let rounds = 60_000;
-            let (mut included, mut first) =
-                (vec![0_u32; weights.len()], vec![0_u32; weights.len()]);
+            let (mut included, mut first) = (vec![0_u32; weights.len()], vec![0_u32; weights.len()]);
             let mut rng = fastrand::Rng::with_seed(11);
             for _ in 0..rounds {
                 let draw = drawn(&from, limit, &mut rng);
@@ -256,15 +220,10 @@ mod tests {
             }
             for (node, &weight) in weights.iter().enumerate() {
                 let share = f64::from(weight) / f64::from(total);
-                for (seen, expected) in
-                    [(included[node], share * count as f64), (first[node], share)]
-                {
+                for (seen, expected) in [(included[node], share * count as f64), (first[node], share)] {
                     let expected = expected * f64::from(rounds);
                     let off = (f64::from(seen) - expected).abs();
-                    assert!(
-                        off < 6.0 * expected.sqrt(),
-                        "node {node}: {seen} instead of {expected}"
-                    );
+                    assert!(off < 6.0 * expected.sqrt(), "node {node}: {seen} instead of {expected}");
                 }
             }
         }
@@ -272,15 +231,10 @@ mod tests {
 
     #[test]
     fn nodes_with_several_addresses_use_all_of_them() {
-        let node = Candidate {
-            weight: 1,
-            addresses: smallvec::smallvec![[1; 4], [2; 4]],
-        };
+        let node = Candidate { weight: 1, addresses: smallvec::smallvec![[1; 4], [2; 4]] };
         let from = Candidates::new(vec![node], &mut fastrand::Rng::with_seed(1));
         let mut rng = fastrand::Rng::with_seed(1);
-        let ones = (0..1000)
-            .filter(|_| from.draw(8, &mut rng)[0] == [1; 4])
-            .count();
+        let ones = (0..1000).filter(|_| from.draw(8, &mut rng)[0] == [1; 4]).count();
         assert!((400..600).contains(&ones));
     }
 

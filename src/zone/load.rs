@@ -21,23 +21,9 @@ const MAX_TTL: u32 = i32::MAX as u32;
 /// Makes a zone of a file and all that it includes, relative to `path`.
 ///
 /// `None` when there are errors; these, and warnings, are added to `diagnostics`.
-pub fn load(
-    source: Source,
-    path: &Path,
-    apex: &Name,
-    diagnostics: &mut Diagnostics,
-) -> Option<Zone> {
-    let mut loader = Loader {
-        apex,
-        records: Vec::new(),
-        diagnostics: Diagnostics::default(),
-    };
-    let scope = Scope {
-        origin: apex.as_wire().to_vec(),
-        default_ttl: None,
-        last_ttl: None,
-        last_owner: None,
-    };
+pub fn load(source: Source, path: &Path, apex: &Name, diagnostics: &mut Diagnostics) -> Option<Zone> {
+    let mut loader = Loader { apex, records: Vec::new(), diagnostics: Diagnostics::default() };
+    let scope = Scope { origin: apex.as_wire().to_vec(), default_ttl: None, last_ttl: None, last_owner: None };
     let root = Arc::new(source);
     loader.read_file(&root, path, scope, 0);
     let zone = loader.build(&root);
@@ -90,15 +76,11 @@ impl Loader<'_> {
             let outcome = match entry {
                 Err(malformed) => Err(source.error(malformed.at, malformed.message)),
                 Ok(entry)
-                    if entry.tokens[0].text.starts_with(b"$")
-                        && !entry.tokens[0].quoted
-                        && !entry.blank_owner =>
+                    if entry.tokens[0].text.starts_with(b"$") && !entry.tokens[0].quoted && !entry.blank_owner =>
                 {
                     self.directive(source, path, &entry, &mut scope, depth)
                 }
-                Ok(entry) => {
-                    record(source, &entry, &mut scope).map(|record| self.records.push(record))
-                }
+                Ok(entry) => record(source, &entry, &mut scope).map(|record| self.records.push(record)),
             };
             if let Err(diagnostic) = outcome {
                 self.diagnostics.push(diagnostic);
@@ -143,23 +125,18 @@ impl Loader<'_> {
                     inner.origin = parse_name(source, origin, &scope.origin)?;
                 }
                 if depth == MAX_INCLUDE_DEPTH {
-                    let message =
-                        format!("files include each other more than {MAX_INCLUDE_DEPTH} deep");
+                    let message = format!("files include each other more than {MAX_INCLUDE_DEPTH} deep");
                     return Err(source.error(file.span(), message));
                 }
                 let included = included_path(path, &file);
                 let inner_source = Source::read(&included).map_err(|error| {
-                    source
-                        .error(file.span(), format!("included file {error}"))
-                        .hint("paths are relative to this file")
+                    source.error(file.span(), format!("included file {error}")).hint("paths are relative to this file")
                 })?;
                 self.read_file(&Arc::new(inner_source), &included, inner, depth + 1);
             }
             _ => {
                 let message = format!("unknown directive {}", String::from_utf8_lossy(word.text));
-                return Err(source
-                    .error(word.span(), message)
-                    .hint("accepted: $ORIGIN, $TTL, $INCLUDE"));
+                return Err(source.error(word.span(), message).hint("accepted: $ORIGIN, $TTL, $INCLUDE"));
             }
         }
         Ok(())
@@ -190,33 +167,22 @@ impl Loader<'_> {
         let apex = owners.value(NameTree::<Owner>::ROOT);
         if apex.rrset(Rtype::NS).is_none() {
             let message = format!("the zone {} has no NS record at its apex", self.apex);
-            self.diagnostics
-                .push(root.error(0..0, message).hint("for example: @ NS ns1"));
+            self.diagnostics.push(root.error(0..0, message).hint("for example: @ NS ns1"));
         }
         let Some(soa) = apex.rrset(Rtype::SOA).cloned() else {
             let message = format!("the zone {} has no SOA record", self.apex);
-            self.diagnostics.push(
-                root.error(0..0, message)
-                    .hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"),
-            );
+            self.diagnostics
+                .push(root.error(0..0, message).hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
             return None;
         };
         let negative_ttl = soa.ttl.min(soa_minimum(&soa.rdatas[0]));
-        Some(Zone {
-            apex: self.apex.clone(),
-            depth,
-            owners,
-            soa,
-            negative_ttl,
-        })
+        Some(Zone { apex: self.apex.clone(), depth, owners, soa, negative_ttl })
     }
 }
 
 /// The last four bytes of an SOA (RFC 1035 §3.3.13).
 fn soa_minimum(rdata: &[u8]) -> u32 {
-    rdata
-        .last_chunk()
-        .map_or(0, |minimum| u32::from_be_bytes(*minimum))
+    rdata.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum))
 }
 
 fn included_path(includer: &Path, file: &Token<'_>) -> PathBuf {
@@ -229,24 +195,16 @@ fn parse_name(source: &Source, token: &Token<'_>, origin: &[u8]) -> Result<Vec<u
 }
 
 fn ttl(token: &Token<'_>) -> Option<u32> {
-    let word = std::str::from_utf8(token.text)
-        .ok()
-        .filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let word = std::str::from_utf8(token.text).ok().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     rdata::parse_period(word).filter(|&ttl| ttl <= MAX_TTL && !token.quoted)
 }
 
 fn bad_ttl(source: &Source, token: &Token<'_>) -> Diagnostic {
-    source.error(token.span(), "not a TTL").hint(format!(
-        "seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"
-    ))
+    source.error(token.span(), "not a TTL").hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
 }
 
 /// Reads an entry that is no directive: `[owner] [TTL] [class] type rdata`, TTL and class in either order.
-fn record(
-    source: &Arc<Source>,
-    entry: &Entry<'_>,
-    scope: &mut Scope,
-) -> Result<Record, Diagnostic> {
+fn record(source: &Arc<Source>, entry: &Entry<'_>, scope: &mut Scope) -> Result<Record, Diagnostic> {
     let mut tokens = entry.tokens.as_slice();
     let first = tokens[0];
     if entry.blank_owner {
@@ -264,60 +222,34 @@ fn record(
     let rtype = loop {
         let Some((token, rest)) = tokens.split_first() else {
             let message = format!("no record type for {owner}");
-            return Err(source
-                .error(entry_span(entry), message)
-                .hint("a record is: owner [TTL] [IN] type data"));
+            return Err(source.error(entry_span(entry), message).hint("a record is: owner [TTL] [IN] type data"));
         };
         tokens = rest;
         let word = String::from_utf8_lossy(token.text);
         if own_ttl.is_none() && word.starts_with(|c: char| c.is_ascii_digit()) {
             own_ttl = Some(ttl(token).ok_or_else(|| bad_ttl(source, token))?);
-        } else if !class_seen
-            && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1"))
-        {
+        } else if !class_seen && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1")) {
             class_seen = true;
         } else if let Some(rtype) = Rtype::parse(&word) {
-            break rtype.map_err(|why| {
-                source.error(
-                    token.span(),
-                    format!("{}: {why}", word.to_ascii_uppercase()),
-                )
-            })?;
+            break rtype.map_err(|why| source.error(token.span(), format!("{}: {why}", word.to_ascii_uppercase())))?;
         } else {
             let message = match word.to_ascii_uppercase().as_str() {
                 class @ ("CH" | "HS" | "CS") => format!("class {class} is not served, only IN"),
                 _ => format!("\"{word}\" is no record type, TTL or class"),
             };
-            return Err(source
-                .error(token.span(), message)
-                .hint(format!("types: {}, TYPEnnn", Rtype::mnemonics())));
+            return Err(source.error(token.span(), message).hint(format!("types: {}, TYPEnnn", Rtype::mnemonics())));
         }
     };
     let rdata = rdata::read(rtype, tokens, &scope.origin).map_err(|bad| {
         let last = entry.tokens[entry.tokens.len() - 1].span();
-        let span = bad
-            .token
-            .and_then(|i| tokens.get(i))
-            .map_or(last.end..last.end, Token::span);
+        let span = bad.token.and_then(|i| tokens.get(i)).map_or(last.end..last.end, Token::span);
         source.error(span, format!("{rtype} of {owner}: {}", bad.message))
     })?;
-    let ttl = own_ttl
-        .or(scope.default_ttl)
-        .or(scope.last_ttl)
-        .ok_or_else(|| {
-            source
-                .error(entry_span(entry), format!("no TTL for {owner}"))
-                .hint("give one here, or for all with $TTL above")
-        })?;
+    let ttl = own_ttl.or(scope.default_ttl).or(scope.last_ttl).ok_or_else(|| {
+        source.error(entry_span(entry), format!("no TTL for {owner}")).hint("give one here, or for all with $TTL above")
+    })?;
     scope.last_ttl = Some(ttl);
-    Ok(Record {
-        owner,
-        rtype,
-        ttl,
-        rdata: rdata.into(),
-        source: Arc::clone(source),
-        span: entry_span(entry),
-    })
+    Ok(Record { owner, rtype, ttl, rdata: rdata.into(), source: Arc::clone(source), span: entry_span(entry) })
 }
 
 /// The words of an entry, from the first to the last.
@@ -331,26 +263,15 @@ fn rrsets(records: &[&Record], diagnostics: &mut Diagnostics) -> Vec<Rrset> {
     sorted.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
     let mut rrsets = Vec::new();
     for group in sorted.chunk_by(|a, b| a.rtype == b.rtype) {
-        let ttl = group
-            .iter()
-            .map(|record| record.ttl)
-            .min()
-            .unwrap_or_default();
+        let ttl = group.iter().map(|record| record.ttl).min().unwrap_or_default();
         if let Some(longer) = group.iter().find(|record| record.ttl != ttl) {
-            let message = format!(
-                "the {} records of {} have different TTLs",
-                longer.rtype, longer.owner
-            );
+            let message = format!("the {} records of {} have different TTLs", longer.rtype, longer.owner);
             let hint = format!("the shortest, {ttl}, is used for all (RFC 2181 §5.2)");
             diagnostics.push(longer.warning(message).hint(hint));
         }
         let mut rdatas: Vec<Box<[u8]>> = group.iter().map(|record| record.rdata.clone()).collect();
         rdatas.dedup();
-        rrsets.push(Rrset {
-            rtype: group[0].rtype,
-            ttl,
-            rdatas,
-        });
+        rrsets.push(Rrset { rtype: group[0].rtype, ttl, rdatas });
     }
     rrsets
 }
@@ -360,11 +281,9 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
     let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
     for soa in of_type(Rtype::SOA).skip(usize::from(name == apex)) {
         diagnostics.push(if name == apex {
-            soa.error(format!("a second SOA record for {name}"))
-                .hint("a zone has exactly one")
+            soa.error(format!("a second SOA record for {name}")).hint("a zone has exactly one")
         } else {
-            soa.error(format!("an SOA record at {name}"))
-                .hint(format!("it belongs at the apex, {apex}"))
+            soa.error(format!("an SOA record at {name}")).hint(format!("it belongs at the apex, {apex}"))
         });
     }
     if let Some(cname) = of_type(Rtype::CNAME).next() {
@@ -374,19 +293,11 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
                 other.rtype,
                 other.source.line_of(other.span.start)
             );
-            diagnostics.push(
-                cname
-                    .error(message)
-                    .hint("a name with a CNAME has nothing else (RFC 2181 §10.1)"),
-            );
+            diagnostics.push(cname.error(message).hint("a name with a CNAME has nothing else (RFC 2181 §10.1)"));
         }
         if let Some(second) = of_type(Rtype::CNAME).find(|r| r.rdata != cname.rdata) {
             let message = format!("a second CNAME record for {name}");
-            diagnostics.push(
-                second
-                    .error(message)
-                    .hint("a name is an alias of one other (RFC 2181 §10.1)"),
-            );
+            diagnostics.push(second.error(message).hint("a name is an alias of one other (RFC 2181 §10.1)"));
         }
     }
     if name.is_wildcard()
@@ -394,10 +305,7 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
         && let Some(ns) = of_type(Rtype::NS).next()
     {
         let message = format!("NS record at the wildcard {name}");
-        diagnostics.push(
-            ns.error(message)
-                .hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"),
-        );
+        diagnostics.push(ns.error(message).hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
     }
 }
 
@@ -414,42 +322,22 @@ fn check_delegation(
     let cut = name::suffixes(name.as_wire())
         .take_while(|suffix| suffix.len() > apex.as_wire().len())
         .map(Name::from_wire)
-        .find(|above| {
-            by_owner
-                .get(above)
-                .is_some_and(|records| has(records, Rtype::NS))
-        });
+        .find(|above| by_owner.get(above).is_some_and(|records| has(records, Rtype::NS)));
     let Some(cut) = cut else { return };
     for record in records {
         let (rtype, at_cut) = (record.rtype, *name == cut);
-        if matches!(rtype, Rtype::A | Rtype::AAAA)
-            || (at_cut && matches!(rtype, Rtype::NS | Rtype::DS))
-        {
+        if matches!(rtype, Rtype::A | Rtype::AAAA) || (at_cut && matches!(rtype, Rtype::NS | Rtype::DS)) {
             continue;
         }
         let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
-        diagnostics.push(
-            record
-                .warning(message)
-                .hint("only NS, DS and glue addresses count there"),
-        );
+        diagnostics.push(record.warning(message).hint("only NS, DS and glue addresses count there"));
     }
-    for record in records
-        .iter()
-        .filter(|record| record.rtype == Rtype::NS && *name == cut)
-    {
+    for record in records.iter().filter(|record| record.rtype == Rtype::NS && *name == cut) {
         let server = Name::from_wire(&record.rdata);
-        let has_address = by_owner
-            .get(&server)
-            .is_some_and(|r| has(r, Rtype::A) || has(r, Rtype::AAAA));
+        let has_address = by_owner.get(&server).is_some_and(|r| has(r, Rtype::A) || has(r, Rtype::AAAA));
         if server.is_at_or_below(name) && !has_address {
-            let message =
-                format!("{name} is delegated to {server}, which has no address in this file");
-            diagnostics.push(
-                record
-                    .warning(message)
-                    .hint("without glue nobody can find it"),
-            );
+            let message = format!("{name} is delegated to {server}, which has no address in this file");
+            diagnostics.push(record.warning(message).hint("without glue nobody can find it"));
         }
     }
 }

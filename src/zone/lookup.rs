@@ -68,11 +68,7 @@ impl Zone {
         if let Some(cname) = owner.rrset(Rtype::CNAME) {
             return Found::Cname(cname);
         }
-        if qtype == Rtype::ANY && !owner.is_empty() {
-            Found::Any
-        } else {
-            Found::NoData
-        }
+        if qtype == Rtype::ANY && !owner.is_empty() { Found::Any } else { Found::NoData }
     }
 
     /// The A and AAAA records of exactly this name, also where they lie below a delegation.
@@ -80,14 +76,10 @@ impl Zone {
         let name = self.contains(name).then(|| Folded::new(name.as_wire()));
         let node = name.and_then(|name| {
             let mut below = name.labels_from_root().skip(self.depth);
-            below.try_fold(NameTree::<Owner>::ROOT, |at, label| {
-                self.owners.child(at, label)
-            })
+            below.try_fold(NameTree::<Owner>::ROOT, |at, label| self.owners.child(at, label))
         });
         let rrsets = node.map_or(&[][..], |node| &self.owners.value(node).rrsets);
-        rrsets
-            .iter()
-            .filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA))
+        rrsets.iter().filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA))
     }
 
     /// Whether the name stands at or below the apex.
@@ -124,8 +116,7 @@ impl Zones {
 
     /// The zone whose apex is longest at or above a name, to put shared names into.
     pub fn find_mut(&mut self, name: &Name) -> Option<&mut Zone> {
-        self.index_of(&Folded::new(name.as_wire()), Rtype::A)
-            .map(|zone| &mut self.zones[zone])
+        self.index_of(&Folded::new(name.as_wire()), Rtype::A).map(|zone| &mut self.zones[zone])
     }
 
     fn index_of(&self, name: &Folded, qtype: Rtype) -> Option<usize> {
@@ -136,13 +127,8 @@ impl Zones {
                 deepest = Some(zone);
             }
         }
-        let asks_parent =
-            |zone: usize| qtype == Rtype::DS && self.zones[zone].depth == name.label_count();
-        if deepest.is_some_and(asks_parent) {
-            above.or(deepest)
-        } else {
-            deepest
-        }
+        let asks_parent = |zone: usize| qtype == Rtype::DS && self.zones[zone].depth == name.label_count();
+        if deepest.is_some_and(asks_parent) { above.or(deepest) } else { deepest }
     }
 
     /// Names of the zones.

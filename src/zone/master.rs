@@ -47,11 +47,7 @@ pub(super) struct Entries<'t> {
 impl<'t> Entries<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
         // A byte order mark is no part of the first owner name.
-        let at = if text.starts_with(b"\xef\xbb\xbf") {
-            3
-        } else {
-            0
-        };
+        let at = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         Self { text, at }
     }
 
@@ -66,11 +62,7 @@ impl<'t> Entries<'t> {
     }
 
     /// Goes past the rest of the line and reports what is wrong with it.
-    fn malformed(
-        &mut self,
-        at: Range<usize>,
-        message: &'static str,
-    ) -> Option<Result<Entry<'t>, Malformed>> {
+    fn malformed(&mut self, at: Range<usize>, message: &'static str) -> Option<Result<Entry<'t>, Malformed>> {
         self.skip_line();
         Some(Err(Malformed { at, message }))
     }
@@ -81,22 +73,13 @@ impl<'t> Entries<'t> {
         loop {
             match self.peek() {
                 Some(b'"') => {
-                    let token = Token {
-                        text: &self.text[open + 1..self.at],
-                        quoted: true,
-                        offset: open + 1,
-                    };
+                    let token = Token { text: &self.text[open + 1..self.at], quoted: true, offset: open + 1 };
                     self.at += 1;
                     return Ok(token);
                 }
-                Some(b'\\') if self.text.get(self.at + 1).is_some_and(|&b| b != b'\n') => {
-                    self.at += 2
-                }
+                Some(b'\\') if self.text.get(self.at + 1).is_some_and(|&b| b != b'\n') => self.at += 2,
                 None | Some(b'\n') => {
-                    return Err(Malformed {
-                        at: open..open + 1,
-                        message: "this quote is not closed on its line",
-                    });
+                    return Err(Malformed { at: open..open + 1, message: "this quote is not closed on its line" });
                 }
                 Some(_) => self.at += 1,
             }
@@ -111,28 +94,15 @@ impl<'t> Entries<'t> {
             match byte {
                 b'\n' => break,
                 b'\\' if self.text.get(self.at + 1).is_some_and(|&b| b != b'\n') => self.at += 1,
-                b'"' => {
-                    open_quote = if open_quote.is_some() {
-                        None
-                    } else {
-                        Some(self.at)
-                    }
-                }
+                b'"' => open_quote = if open_quote.is_some() { None } else { Some(self.at) },
                 b' ' | b'\t' | b'\r' | b';' | b'(' | b')' if open_quote.is_none() => break,
                 _ => {}
             }
             self.at += 1;
         }
         match open_quote {
-            Some(at) => Err(Malformed {
-                at: at..at + 1,
-                message: "this quote is not closed on its line",
-            }),
-            None => Ok(Token {
-                text: &self.text[start..self.at],
-                quoted: false,
-                offset: start,
-            }),
+            Some(at) => Err(Malformed { at: at..at + 1, message: "this quote is not closed on its line" }),
+            None => Ok(Token { text: &self.text[start..self.at], quoted: false, offset: start }),
         }
     }
 }
@@ -169,27 +139,17 @@ impl<'t> Iterator for Entries<'t> {
                 }
                 b')' => {
                     if open.pop().is_none() {
-                        return self.malformed(
-                            self.at..self.at + 1,
-                            "there is no parenthesis to close here",
-                        );
+                        return self.malformed(self.at..self.at + 1, "there is no parenthesis to close here");
                     }
                     self.at += 1;
                 }
-                _ => match if byte == b'"' {
-                    self.quoted()
-                } else {
-                    self.bare()
-                } {
+                _ => match if byte == b'"' { self.quoted() } else { self.bare() } {
                     Ok(token) => tokens.push(token),
                     Err(error) => return self.malformed(error.at, error.message),
                 },
             }
         }
-        (!tokens.is_empty()).then_some(Ok(Entry {
-            blank_owner,
-            tokens,
-        }))
+        (!tokens.is_empty()).then_some(Ok(Entry { blank_owner, tokens }))
     }
 }
 
@@ -215,13 +175,7 @@ mod tests {
         assert_eq!(
             words(text),
             vec![
-                (
-                    false,
-                    vec!["@", "SOA", "a", "b", "1", "2", "3", "4", "5"]
-                        .into_iter()
-                        .map(String::from)
-                        .collect()
-                ),
+                (false, vec!["@", "SOA", "a", "b", "1", "2", "3", "4", "5"].into_iter().map(String::from).collect()),
                 (true, vec!["A".into(), "1.2.3.4".into()]),
             ]
         );
@@ -229,14 +183,8 @@ mod tests {
 
     #[test]
     fn quotes_keep_spaces_semicolons_and_parentheses() {
-        assert_eq!(
-            words(r#"a TXT ( "x ; (y" "\"" )"#)[0].1,
-            ["a", "TXT", "x ; (y", r#"\""#]
-        );
-        assert_eq!(
-            words(r#"a HTTPS 1 . alpn="h2, h3" port=8\ 0"#)[0].1[4..],
-            [r#"alpn="h2, h3""#, r"port=8\ 0"]
-        );
+        assert_eq!(words(r#"a TXT ( "x ; (y" "\"" )"#)[0].1, ["a", "TXT", "x ; (y", r#"\""#]);
+        assert_eq!(words(r#"a HTTPS 1 . alpn="h2, h3" port=8\ 0"#)[0].1[4..], [r#"alpn="h2, h3""#, r"port=8\ 0"]);
     }
 
     #[test]

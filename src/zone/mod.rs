@@ -103,21 +103,12 @@ impl Zone {
     pub fn share(&mut self, name: &Name, shared: SharedName) -> Result<(), Misplaced> {
         let name = Folded::new(name.as_wire());
         let below = || name.labels_from_root().skip(self.depth);
-        if self
-            .owners
-            .walk(below())
-            .skip(1)
-            .any(|node| self.owners.value(node).rrset(Rtype::NS).is_some())
-        {
+        if self.owners.walk(below()).skip(1).any(|node| self.owners.value(node).rrset(Rtype::NS).is_some()) {
             return Err(Misplaced::Delegated);
         }
         let node = self.owners.insert(below());
         let owner = self.owners.value_mut(node);
-        if let Some(rrset) = owner
-            .rrsets
-            .iter()
-            .find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME))
-        {
+        if let Some(rrset) = owner.rrsets.iter().find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME)) {
             return Err(Misplaced::Beside(rrset.rtype));
         }
         owner.shared = Some(shared);

@@ -70,11 +70,7 @@ const TYPES: &[(&str, u16, Reader)] = &[
     ("A", 1, Reader::Fields(&[V4])),
     ("NS", 2, Reader::Fields(&[Name])),
     ("CNAME", 5, Reader::Fields(&[Name])),
-    (
-        "SOA",
-        6,
-        Reader::Fields(&[Name, Name, U32, Period, Period, Period, Period]),
-    ),
+    ("SOA", 6, Reader::Fields(&[Name, Name, U32, Period, Period, Period, Period])),
     ("PTR", 12, Reader::Fields(&[Name])),
     ("HINFO", 13, Reader::Fields(&[Text, Text])),
     ("MX", 15, Reader::Fields(&[U16, Name])),
@@ -83,11 +79,7 @@ const TYPES: &[(&str, u16, Reader)] = &[
     ("AFSDB", 18, Reader::Fields(&[U16, Name])),
     ("AAAA", 28, Reader::Fields(&[V6])),
     ("SRV", 33, Reader::Fields(&[U16, U16, U16, Name])),
-    (
-        "NAPTR",
-        35,
-        Reader::Fields(&[U16, U16, Text, Text, Text, Name]),
-    ),
+    ("NAPTR", 35, Reader::Fields(&[U16, U16, Text, Text, Text, Name])),
     ("KX", 36, Reader::Fields(&[U16, Name])),
     ("CERT", 37, Reader::Hickory),
     ("DS", 43, Reader::Fields(&[U16, U8, U8, Hex])),
@@ -104,11 +96,7 @@ const TYPES: &[(&str, u16, Reader)] = &[
 
 /// Types that are known but cannot stand in a zone file here, and why.
 const REFUSED: &[(&str, u16, &str)] = &[
-    (
-        "DNAME",
-        39,
-        "DNAME redirection is not served; write a CNAME or a wildcard CNAME for each name",
-    ),
+    ("DNAME", 39, "DNAME redirection is not served; write a CNAME or a wildcard CNAME for each name"),
     ("OPT", 41, "OPT belongs to messages, not to zones"),
     ("RRSIG", 46, "signed zones are not served"),
     ("NSEC", 47, "signed zones are not served"),
@@ -130,44 +118,24 @@ impl Rtype {
     /// # Errors
     /// The reason why a known type cannot stand in a zone file.
     pub(super) fn parse(word: &str) -> Option<Result<Self, &'static str>> {
-        let number = TYPES
-            .iter()
-            .find(|(name, ..)| word.eq_ignore_ascii_case(name))
-            .map(|&(_, number, _)| number);
-        let refused = REFUSED
-            .iter()
-            .find(|(name, ..)| word.eq_ignore_ascii_case(name))
-            .map(|&(_, number, _)| number);
+        let number = TYPES.iter().find(|(name, ..)| word.eq_ignore_ascii_case(name)).map(|&(_, number, _)| number);
+        let refused = REFUSED.iter().find(|(name, ..)| word.eq_ignore_ascii_case(name)).map(|&(_, number, _)| number);
         let generic = || {
-            let digits = word
-                .get(..4)
-                .filter(|head| head.eq_ignore_ascii_case("TYPE"))
-                .map(|_| &word[4..])?;
-            digits
-                .bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| digits.parse().ok())?
+            let digits = word.get(..4).filter(|head| head.eq_ignore_ascii_case("TYPE")).map(|_| &word[4..])?;
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
         };
         let number = number.or(refused).or_else(generic)?;
-        Some(
-            match REFUSED.iter().find(|&&(_, refused, _)| refused == number) {
-                Some((_, _, why)) => Err(why),
-                // RFC 6895 §3.1: 128-255 are for queries and messages, 0 is reserved.
-                None if number == 0 || (128..256).contains(&number) => {
-                    Err("this number is not for records")
-                }
-                None => Ok(Self(number)),
-            },
-        )
+        Some(match REFUSED.iter().find(|&&(_, refused, _)| refused == number) {
+            Some((_, _, why)) => Err(why),
+            // RFC 6895 §3.1: 128-255 are for queries and messages, 0 is reserved.
+            None if number == 0 || (128..256).contains(&number) => Err("this number is not for records"),
+            None => Ok(Self(number)),
+        })
     }
 
     /// The mnemonics a zone file may use, for messages.
     pub(super) fn mnemonics() -> String {
-        TYPES
-            .iter()
-            .map(|(name, ..)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
+        TYPES.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ")
     }
 
     fn fields(self) -> Option<&'static [Field]> {
@@ -180,38 +148,18 @@ impl Rtype {
     /// Where the names begin that may be compressed on the wire: those of RFC 1035's types only (RFC 3597 §4).
     pub(crate) fn compressible_names(self) -> CompressibleNames {
         match self {
-            Self::NS | Self::CNAME | Self::PTR => CompressibleNames {
-                before: 0,
-                names: 1,
-            },
-            Self::MX => CompressibleNames {
-                before: 2,
-                names: 1,
-            },
-            Self::SOA => CompressibleNames {
-                before: 0,
-                names: 2,
-            },
-            _ => CompressibleNames {
-                before: 0,
-                names: 0,
-            },
+            Self::NS | Self::CNAME | Self::PTR => CompressibleNames { before: 0, names: 1 },
+            Self::MX => CompressibleNames { before: 2, names: 1 },
+            Self::SOA => CompressibleNames { before: 0, names: 2 },
+            _ => CompressibleNames { before: 0, names: 0 },
         }
     }
 }
 
 impl std::fmt::Display for Rtype {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let known = TYPES
-            .iter()
-            .find(|&&(_, number, _)| number == self.0)
-            .map(|&(name, ..)| name);
-        match known.or_else(|| {
-            REFUSED
-                .iter()
-                .find(|&&(_, number, _)| number == self.0)
-                .map(|&(name, ..)| name)
-        }) {
+        let known = TYPES.iter().find(|&&(_, number, _)| number == self.0).map(|&(name, ..)| name);
+        match known.or_else(|| REFUSED.iter().find(|&&(_, number, _)| number == self.0).map(|&(name, ..)| name)) {
             Some(name) => f.write_str(name),
             None => write!(f, "TYPE{}", self.0),
         }
@@ -236,30 +184,19 @@ pub(super) struct BadRdata {
 }
 
 fn bad(token: usize, message: impl Into<String>) -> BadRdata {
-    BadRdata {
-        token: Some(token),
-        message: message.into(),
-    }
+    BadRdata { token: Some(token), message: message.into() }
 }
 
 /// Reads the words of one record's rdata into wire form, names uncompressed.
 pub(super) fn read(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, BadRdata> {
-    if tokens
-        .first()
-        .is_some_and(|first| !first.quoted && first.text == b"\\#")
-    {
+    if tokens.first().is_some_and(|first| !first.quoted && first.text == b"\\#") {
         return read_generic(rtype, tokens);
     }
     let wire = match rtype.fields() {
         Some(fields) => read_fields(fields, tokens, origin)?,
-        None if TYPES.iter().any(|&(_, number, _)| number == rtype.0) => {
-            read_by_hickory(rtype, tokens, origin)?
-        }
+        None if TYPES.iter().any(|&(_, number, _)| number == rtype.0) => read_by_hickory(rtype, tokens, origin)?,
         None => {
-            return Err(bad(
-                0,
-                format!("rdata of {rtype} must be written as \\# LENGTH HEX (RFC 3597)"),
-            ));
+            return Err(bad(0, format!("rdata of {rtype} must be written as \\# LENGTH HEX (RFC 3597)")));
         }
     };
     if wire.len() > usize::from(u16::MAX) {
@@ -273,10 +210,7 @@ fn read_fields(fields: &[Field], tokens: &[Token<'_>], origin: &[u8]) -> Result<
     let mut at = 0;
     for field in fields {
         let Some(token) = tokens.get(at) else {
-            return Err(BadRdata {
-                token: None,
-                message: format!("{} is missing", field.described()),
-            });
+            return Err(BadRdata { token: None, message: format!("{} is missing", field.described()) });
         };
         match field {
             Hex => {
@@ -315,18 +249,11 @@ impl Field {
     }
 }
 
-fn put_field(
-    field: Field,
-    wire: &mut Vec<u8>,
-    token: &Token<'_>,
-    origin: &[u8],
-) -> Result<(), String> {
+fn put_field(field: Field, wire: &mut Vec<u8>, token: &Token<'_>, origin: &[u8]) -> Result<(), String> {
     let expected = || format!("{} is expected here", field.described());
     let word = || std::str::from_utf8(token.text).ok();
     fn number<T: std::str::FromStr>(word: Option<&str>) -> Option<T> {
-        word.filter(|w| w.bytes().all(|b| b.is_ascii_digit()))?
-            .parse()
-            .ok()
+        word.filter(|w| w.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
     }
     match field {
         Name => wire.extend(
@@ -336,24 +263,9 @@ fn put_field(
         U8 => wire.push(number(word()).ok_or_else(expected)?),
         U16 => wire.extend(number::<u16>(word()).ok_or_else(expected)?.to_be_bytes()),
         U32 => wire.extend(number::<u32>(word()).ok_or_else(expected)?.to_be_bytes()),
-        Period => wire.extend(
-            word()
-                .and_then(parse_period)
-                .ok_or_else(expected)?
-                .to_be_bytes(),
-        ),
-        V4 => wire.extend(
-            word()
-                .and_then(|w| w.parse::<Ipv4Addr>().ok())
-                .ok_or_else(expected)?
-                .octets(),
-        ),
-        V6 => wire.extend(
-            word()
-                .and_then(|w| w.parse::<Ipv6Addr>().ok())
-                .ok_or_else(expected)?
-                .octets(),
-        ),
+        Period => wire.extend(word().and_then(parse_period).ok_or_else(expected)?.to_be_bytes()),
+        V4 => wire.extend(word().and_then(|w| w.parse::<Ipv4Addr>().ok()).ok_or_else(expected)?.octets()),
+        V6 => wire.extend(word().and_then(|w| w.parse::<Ipv6Addr>().ok()).ok_or_else(expected)?.octets()),
         Text => put_text(wire, token)?,
         Bytes => wire.extend(unescaped(token)?),
         Texts | Hex => {
@@ -402,12 +314,8 @@ fn unescaped(token: &Token<'_>) -> Result<Vec<u8>, String> {
 
 fn put_text(wire: &mut Vec<u8>, token: &Token<'_>) -> Result<(), String> {
     let text = unescaped(token)?;
-    let len = u8::try_from(text.len()).map_err(|_| {
-        format!(
-            "a character string holds at most 255 bytes, this one {}; split it in two",
-            text.len()
-        )
-    })?;
+    let len = u8::try_from(text.len())
+        .map_err(|_| format!("a character string holds at most 255 bytes, this one {}; split it in two", text.len()))?;
     wire.push(len);
     wire.extend(text);
     Ok(())
@@ -418,9 +326,8 @@ fn read_hex(tokens: &[Token<'_>], from: usize) -> Result<Vec<u8>, BadRdata> {
     let mut high = None;
     for (i, token) in tokens.iter().enumerate().skip(from) {
         for &byte in token.text {
-            let digit = char::from(byte)
-                .to_digit(16)
-                .ok_or_else(|| bad(i, "only hexadecimal digits are expected here"))?;
+            let digit =
+                char::from(byte).to_digit(16).ok_or_else(|| bad(i, "only hexadecimal digits are expected here"))?;
             high = match high {
                 None => Some(digit),
                 Some(high) => {
@@ -438,30 +345,21 @@ fn read_hex(tokens: &[Token<'_>], from: usize) -> Result<Vec<u8>, BadRdata> {
 
 /// `\# LENGTH HEX…` (RFC 3597 §5).
 fn read_generic(rtype: Rtype, tokens: &[Token<'_>]) -> Result<Vec<u8>, BadRdata> {
-    let len = tokens.get(1).ok_or_else(|| BadRdata {
-        token: None,
-        message: "the length is missing after \\#".into(),
-    })?;
+    let len =
+        tokens.get(1).ok_or_else(|| BadRdata { token: None, message: "the length is missing after \\#".into() })?;
     let len: u16 = std::str::from_utf8(len.text)
         .ok()
         .and_then(|word| word.parse().ok())
         .ok_or_else(|| bad(1, "the length of the rdata in bytes is expected here"))?;
     let wire = read_hex(tokens, 2)?;
     if wire.len() != usize::from(len) {
-        return Err(bad(
-            1,
-            format!("the length is {len}, but {} bytes follow", wire.len()),
-        ));
+        return Err(bad(1, format!("the length is {len}, but {} bytes follow", wire.len())));
     }
     let known = match rtype.fields() {
         Some(fields) => is_well_formed(fields, &wire),
         None => true,
     };
-    if known {
-        Ok(wire)
-    } else {
-        Err(bad(0, format!("these bytes are no {rtype} rdata")))
-    }
+    if known { Ok(wire) } else { Err(bad(0, format!("these bytes are no {rtype} rdata"))) }
 }
 
 /// Whether the bytes are a row of such fields, names uncompressed.
@@ -515,15 +413,9 @@ fn read_by_hickory(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<
     let is_svcb = matches!(rtype.0, 64 | 65);
     let mut text = String::new();
     for (i, token) in tokens.iter().enumerate() {
-        let word =
-            std::str::from_utf8(token.text).map_err(|_| bad(i, "only ASCII is expected here"))?;
+        let word = std::str::from_utf8(token.text).map_err(|_| bad(i, "only ASCII is expected here"))?;
         if word.contains('\\') {
-            return Err(bad(
-                i,
-                format!(
-                    "escapes are not read in {rtype} records; write the rdata as \\# LENGTH HEX"
-                ),
-            ));
+            return Err(bad(i, format!("escapes are not read in {rtype} records; write the rdata as \\# LENGTH HEX")));
         }
         if is_svcb && i == 1 {
             let target = name::parse_wire(token.text, Some(origin))
@@ -540,19 +432,13 @@ fn read_by_hickory(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<
         token: tokens.len().checked_sub(1).map(|_| 0),
         message: error.to_string(),
     };
-    let mut rdata = RData::try_from_str(RecordType::from(rtype.0), &text)
-        .map_err(|error| unreadable(&error))?;
-    let (RData::SVCB(svcb) | RData::HTTPS(hickory_proto::rr::rdata::HTTPS(svcb))) = &mut rdata
-    else {
+    let mut rdata = RData::try_from_str(RecordType::from(rtype.0), &text).map_err(|error| unreadable(&error))?;
+    let (RData::SVCB(svcb) | RData::HTTPS(hickory_proto::rr::rdata::HTTPS(svcb))) = &mut rdata else {
         return encode(&rdata).map_err(|error| unreadable(&error));
     };
     // RFC 9460 §2.2: in ascending order on the wire, each once.
     svcb.svc_params.sort_by_key(|(key, _)| u16::from(*key));
-    if svcb
-        .svc_params
-        .windows(2)
-        .any(|pair| pair[0].0 == pair[1].0)
-    {
+    if svcb.svc_params.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return Err(unreadable(&"the same parameter stands twice"));
     }
     encode(&rdata).map_err(|error| unreadable(&error))
@@ -576,43 +462,22 @@ mod tests {
     fn rdata(text: &str) -> Result<Vec<u8>, String> {
         let entry = Entries::new(text.as_bytes()).next().unwrap().unwrap();
         let word = std::str::from_utf8(entry.tokens[0].text).unwrap();
-        let rtype = Rtype::parse(word)
-            .ok_or("no such type")?
-            .map_err(String::from)?;
+        let rtype = Rtype::parse(word).ok_or("no such type")?.map_err(String::from)?;
         read(rtype, &entry.tokens[1..], b"\x07example\0").map_err(|error| error.message)
     }
 
     #[test]
     fn character_strings_hold_any_byte() {
-        assert_eq!(
-            rdata(r#"TXT ( "a b" c\065\255 "" )"#).unwrap(),
-            b"\x03a b\x03cA\xff\x00"
-        );
-        assert!(
-            rdata(&format!("TXT \"{}\"", "x".repeat(256)))
-                .unwrap_err()
-                .contains("255 bytes")
-        );
-        assert_eq!(
-            rdata(r#"CAA 0 issue "ca.example; x=1""#).unwrap(),
-            b"\x00\x05issueca.example; x=1"
-        );
+        assert_eq!(rdata(r#"TXT ( "a b" c\065\255 "" )"#).unwrap(), b"\x03a b\x03cA\xff\x00");
+        assert!(rdata(&format!("TXT \"{}\"", "x".repeat(256))).unwrap_err().contains("255 bytes"));
+        assert_eq!(rdata(r#"CAA 0 issue "ca.example; x=1""#).unwrap(), b"\x00\x05issueca.example; x=1");
     }
 
     #[test]
     fn names_are_completed_by_the_origin_in_every_type() {
-        assert_eq!(
-            rdata("MX 10 mail").unwrap(),
-            b"\x00\x0a\x04mail\x07example\0"
-        );
-        assert_eq!(
-            rdata("HTTPS 1 www alpn=h2").unwrap(),
-            b"\x00\x01\x03www\x07example\0\x00\x01\x00\x03\x02h2"
-        );
-        assert_eq!(
-            rdata("HTTPS 1 . port=1 alpn=h2").unwrap()[3..],
-            *b"\x00\x01\x00\x03\x02h2\x00\x03\x00\x02\x00\x01"
-        );
+        assert_eq!(rdata("MX 10 mail").unwrap(), b"\x00\x0a\x04mail\x07example\0");
+        assert_eq!(rdata("HTTPS 1 www alpn=h2").unwrap(), b"\x00\x01\x03www\x07example\0\x00\x01\x00\x03\x02h2");
+        assert_eq!(rdata("HTTPS 1 . port=1 alpn=h2").unwrap()[3..], *b"\x00\x01\x00\x03\x02h2\x00\x03\x00\x02\x00\x01");
     }
 
     #[test]
@@ -620,22 +485,15 @@ mod tests {
         assert_eq!(rdata(r"TYPE65534 \# 3 ab CDef").unwrap(), b"\xab\xcd\xef");
         assert_eq!(rdata(r"A \# 4 0a000001").unwrap(), [10, 0, 0, 1]);
         assert!(rdata(r"A \# 3 0a0000").unwrap_err().contains("no A rdata"));
-        assert!(
-            rdata(r"NS \# 3 0161c0")
-                .unwrap_err()
-                .contains("no NS rdata")
-        );
+        assert!(rdata(r"NS \# 3 0161c0").unwrap_err().contains("no NS rdata"));
         assert!(rdata("TYPE65534 abc").unwrap_err().contains("RFC 3597"));
     }
 
     #[test]
     fn types_that_cannot_be_served_say_why() {
-        for (line, why) in [
-            ("DNAME a", "DNAME"),
-            ("TYPE39 \\# 1 00", "DNAME"),
-            ("RRSIG x", "signed"),
-            ("TYPE255 \\# 0", "query"),
-        ] {
+        for (line, why) in
+            [("DNAME a", "DNAME"), ("TYPE39 \\# 1 00", "DNAME"), ("RRSIG x", "signed"), ("TYPE255 \\# 0", "query")]
+        {
             assert!(rdata(line).unwrap_err().contains(why), "{line}");
         }
     }
@@ -651,11 +509,7 @@ mod tests {
 
     #[test]
     fn missing_and_extra_words_are_errors() {
-        assert!(
-            rdata("MX 10")
-                .unwrap_err()
-                .contains("a domain name is missing")
-        );
+        assert!(rdata("MX 10").unwrap_err().contains("a domain name is missing"));
         assert!(rdata("A 1.2.3.4 5").unwrap_err().contains("nothing more"));
         assert!(rdata("A 1.2.3").unwrap_err().contains("IPv4"));
         assert!(rdata("DS 1 8 2 abc").unwrap_err().contains("odd"));

@@ -33,16 +33,8 @@ impl<T: Default> NameTree<T> {
     pub(super) const ROOT: NodeId = NodeId(0);
 
     pub(super) fn new() -> Self {
-        let root = Node {
-            parent: Self::ROOT,
-            label: Box::default(),
-            value: T::default(),
-        };
-        Self {
-            nodes: vec![root],
-            children: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
-        }
+        let root = Node { parent: Self::ROOT, label: Box::default(), value: T::default() };
+        Self { nodes: vec![root], children: HashTable::new(), hasher: DefaultHashBuilder::default() }
     }
 
     pub(super) fn value(&self, node: NodeId) -> &T {
@@ -58,39 +50,27 @@ impl<T: Default> NameTree<T> {
             let node = &self.nodes[id.0 as usize];
             node.parent == parent && *node.label == *label
         };
-        self.children
-            .find(self.hasher.hash_one((parent.0, label)), is_it)
-            .copied()
+        self.children.find(self.hasher.hash_one((parent.0, label)), is_it).copied()
     }
 
     /// The node at the end of `labels`, given from the root down, made with all that lead to it.
     pub(super) fn insert<'l>(&mut self, labels: impl Iterator<Item = &'l [u8]>) -> NodeId {
         let mut at = Self::ROOT;
         for label in labels {
-            at = self
-                .child(at, label)
-                .unwrap_or_else(|| self.add_child(at, label));
+            at = self.child(at, label).unwrap_or_else(|| self.add_child(at, label));
         }
         at
     }
 
     fn add_child(&mut self, parent: NodeId, label: &[u8]) -> NodeId {
-        let id = NodeId(
-            u32::try_from(self.nodes.len())
-                .expect("a zone file of 2^32 names does not fit in memory"),
-        );
-        self.nodes.push(Node {
-            parent,
-            label: label.into(),
-            value: T::default(),
-        });
+        let id = NodeId(u32::try_from(self.nodes.len()).expect("a zone file of 2^32 names does not fit in memory"));
+        self.nodes.push(Node { parent, label: label.into(), value: T::default() });
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         let rehash = |&id: &NodeId| {
             let node = &nodes[id.0 as usize];
             hasher.hash_one((node.parent.0, &*node.label))
         };
-        self.children
-            .insert_unique(hasher.hash_one((parent.0, label)), id, rehash);
+        self.children.insert_unique(hasher.hash_one((parent.0, label)), id, rehash);
         id
     }
 
@@ -116,11 +96,8 @@ mod tests {
         let mut tree = NameTree::<Option<u8>>::new();
         let node = tree.insert([b"b".as_slice(), b"a"].into_iter());
         *tree.value_mut(node) = Some(7);
-        let walked = |labels: &[&'static [u8]]| {
-            tree.walk(labels.iter().copied())
-                .map(|n| *tree.value(n))
-                .collect::<Vec<_>>()
-        };
+        let walked =
+            |labels: &[&'static [u8]]| tree.walk(labels.iter().copied()).map(|n| *tree.value(n)).collect::<Vec<_>>();
         assert_eq!(walked(&[b"b", b"a"]), [None, None, Some(7)]);
         assert_eq!(walked(&[b"b", b"x", b"a"]), [None, None]);
         assert_eq!(walked(&[b"a"]), [None]);

@@ -37,38 +37,18 @@ impl Prober {
         })
     }
 
-    pub(super) async fn probe(
-        &self,
-        check: &HttpCheck,
-        address: IpAddr,
-        host: &str,
-    ) -> Result<(), Failure> {
-        let url = format!(
-            "http://{}{}",
-            SocketAddr::new(address, check.port),
-            check.path
-        );
-        let client = if check.keep_alive {
-            &self.kept
-        } else {
-            &self.fresh
-        };
+    pub(super) async fn probe(&self, check: &HttpCheck, address: IpAddr, host: &str) -> Result<(), Failure> {
+        let url = format!("http://{}{}", SocketAddr::new(address, check.port), check.path);
+        let client = if check.keep_alive { &self.kept } else { &self.fresh };
         let mut request = client.get(url).headers(check.headers.clone());
         if !check.headers.contains_key(HOST) {
-            let host = if check.port == DEFAULT_PORT {
-                host.to_owned()
-            } else {
-                format!("{host}:{}", check.port)
-            };
+            let host = if check.port == DEFAULT_PORT { host.to_owned() } else { format!("{host}:{}", check.port) };
             request = request.header(HOST, host);
         }
         if !check.keep_alive {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| Failure::Connection(reason(&error)))?;
+        let mut response = request.send().await.map_err(|error| Failure::Connection(reason(&error)))?;
         let status = response.status().as_u16();
         if !check.status.iter().any(|range| range.contains(&status)) {
             return Err(Failure::Status(status));
@@ -77,10 +57,7 @@ impl Prober {
             // A kept connection can be used again only after its body has been read.
             None if !check.keep_alive => Ok(()),
             None => read_body(&mut response, check.body_limit).await.map(drop),
-            Some(condition) => judge_body(
-                condition,
-                &read_body(&mut response, check.body_limit).await?,
-            ),
+            Some(condition) => judge_body(condition, &read_body(&mut response, check.body_limit).await?),
         }
     }
 }
@@ -88,11 +65,7 @@ impl Prober {
 async fn read_body(response: &mut Response, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while body.len() < limit {
-        match response
-            .chunk()
-            .await
-            .map_err(|error| Failure::Connection(reason(&error)))?
-        {
+        match response.chunk().await.map_err(|error| Failure::Connection(reason(&error)))? {
             Some(chunk) => body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]),
             None => break,
         }
@@ -102,15 +75,8 @@ async fn read_body(response: &mut Response, limit: usize) -> Result<Vec<u8>, Fai
 
 fn judge_body(condition: &BodyCondition, body: &[u8]) -> Result<(), Failure> {
     match condition {
-        BodyCondition::Contains(wanted)
-            if body.windows(wanted.len()).any(|window| window == wanted) =>
-        {
-            Ok(())
-        }
-        BodyCondition::Contains(wanted) => Err(Failure::Body(format!(
-            "lacks \"{}\"",
-            String::from_utf8_lossy(wanted)
-        ))),
+        BodyCondition::Contains(wanted) if body.windows(wanted.len()).any(|window| window == wanted) => Ok(()),
+        BodyCondition::Contains(wanted) => Err(Failure::Body(format!("lacks \"{}\"", String::from_utf8_lossy(wanted)))),
         BodyCondition::Matches(regex) if regex.is_match(body) => Ok(()),
         BodyCondition::Matches(regex) => Err(Failure::Body(format!("does not match {regex}"))),
     }
@@ -164,17 +130,11 @@ mod tests {
         (port, task)
     }
 
-    async fn probed(
-        check: impl FnOnce(&mut HttpCheck),
-        response: &'static str,
-    ) -> (Result<(), Failure>, String) {
+    async fn probed(check: impl FnOnce(&mut HttpCheck), response: &'static str) -> (Result<(), Failure>, String) {
         let (port, task) = answering(response).await;
         let mut http_check = self::check(port);
         check(&mut http_check);
-        let result = Prober::new()
-            .unwrap()
-            .probe(&http_check, Ipv4Addr::LOCALHOST.into(), "core.lb.example")
-            .await;
+        let result = Prober::new().unwrap().probe(&http_check, Ipv4Addr::LOCALHOST.into(), "core.lb.example").await;
         (result, task.await.unwrap())
     }
 
@@ -190,73 +150,38 @@ mod tests {
         )
         .await;
         assert_eq!(result, Ok(()));
-        assert!(
-            request.starts_with("GET /readyz?verbose=true HTTP/1.1\r\n"),
-            "{request}"
-        );
+        assert!(request.starts_with("GET /readyz?verbose=true HTTP/1.1\r\n"), "{request}");
         let lower = request.to_lowercase();
         assert!(lower.contains("\r\nhost: core.lb.example:"), "{request}");
-        assert!(
-            lower.contains("\r\nconnection: close\r\n") && lower.contains("\r\napikey: k\r\n"),
-            "{request}"
-        );
+        assert!(lower.contains("\r\nconnection: close\r\n") && lower.contains("\r\napikey: k\r\n"), "{request}");
     }
 
     #[tokio::test]
     async fn the_status_decides_and_redirects_are_not_followed() {
-        let redirect =
-            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        let redirect = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(probed(|_| {}, redirect).await.0, Err(Failure::Status(302)));
-        assert_eq!(
-            probed(|c| c.status = vec![200..=200, 300..=302], redirect)
-                .await
-                .0,
-            Ok(())
-        );
+        assert_eq!(probed(|c| c.status = vec![200..=200, 300..=302], redirect).await.0, Ok(()));
     }
 
     #[tokio::test]
     async fn the_body_is_judged_up_to_its_limit() {
         let contains = |text: &str| Some(BodyCondition::Contains(text.into()));
         assert_eq!(probed(|c| c.body = contains("ead"), OK).await.0, Ok(()));
-        assert!(matches!(
-            probed(|c| c.body = contains("eda"), OK).await.0,
-            Err(Failure::Body(_))
-        ));
+        assert!(matches!(probed(|c| c.body = contains("eda"), OK).await.0, Err(Failure::Body(_))));
         let cut = |c: &mut HttpCheck| (c.body, c.body_limit) = (contains("ready"), 4);
         assert!(matches!(probed(cut, OK).await.0, Err(Failure::Body(_))));
-        let regex = |c: &mut HttpCheck| {
-            c.body = Some(BodyCondition::Matches(
-                regex::bytes::Regex::new("^r.*y$").unwrap(),
-            ))
-        };
+        let regex =
+            |c: &mut HttpCheck| c.body = Some(BodyCondition::Matches(regex::bytes::Regex::new("^r.*y$").unwrap()));
         assert_eq!(probed(regex, OK).await.0, Ok(()));
     }
 
     #[tokio::test]
     async fn refusals_and_breaks_are_named() {
-        let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let result = Prober::new()
-            .unwrap()
-            .probe(&check(unused), Ipv4Addr::LOCALHOST.into(), "h")
-            .await;
-        assert_eq!(
-            result,
-            Err(Failure::Connection("connection refused".into()))
-        );
-        assert!(matches!(
-            probed(|_| {}, "nonsense\r\n\r\n").await.0,
-            Err(Failure::Connection(_))
-        ));
-        assert!(matches!(
-            probed(|_| {}, "").await.0,
-            Err(Failure::Connection(_))
-        ));
+        let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+        let result = Prober::new().unwrap().probe(&check(unused), Ipv4Addr::LOCALHOST.into(), "h").await;
+        assert_eq!(result, Err(Failure::Connection("connection refused".into())));
+        assert!(matches!(probed(|_| {}, "nonsense\r\n\r\n").await.0, Err(Failure::Connection(_))));
+        assert!(matches!(probed(|_| {}, "").await.0, Err(Failure::Connection(_))));
     }
 
     #[tokio::test]
@@ -274,19 +199,13 @@ mod tests {
             fall: 1,
         };
         // The fake closes after its answer: a body cut short is a break, not a timeout.
-        let result = super::super::Prober::new()
-            .unwrap()
-            .probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h")
-            .await;
+        let result = super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await;
         assert!(matches!(result, Err(Failure::Connection(_))), "{result:?}");
         task.await.unwrap();
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let kind = crate::health::Kind::Http(check(silent.local_addr().unwrap().port()));
         let monitor = crate::health::Monitor { kind, ..monitor };
-        let result = super::super::Prober::new()
-            .unwrap()
-            .probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h")
-            .await;
+        let result = super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await;
         assert_eq!(result, Err(Failure::Timeout(monitor.timeout)));
     }
 }

@@ -38,21 +38,14 @@ impl Prober {
     /// # Errors
     /// The system does not let them be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            http: http::Prober::new()?,
-        })
+        Ok(Self { http: http::Prober::new()? })
     }
 
     /// Probes once, within the monitor's timeout.
     ///
     /// # Errors
     /// The reason why the address counts as failed.
-    pub async fn probe(
-        &self,
-        monitor: &Monitor,
-        address: IpAddr,
-        host: &str,
-    ) -> Result<(), Failure> {
+    pub async fn probe(&self, monitor: &Monitor, address: IpAddr, host: &str) -> Result<(), Failure> {
         let Kind::Http(check) = &monitor.kind;
         tokio::time::timeout(monitor.timeout, self.http.probe(check, address, host))
             .await

@@ -1,0 +1,5 @@
+//! Tests of the whole program: the real binary on port 0, asked by real clients.
+
+mod peers;
+mod shared_name;
+mod support;

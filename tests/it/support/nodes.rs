@@ -1,0 +1,84 @@
+//! Fake Core nodes on loopback addresses that share one port, as the nodes of a cluster do.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use evenkeel::fake_core::FakeCore;
+use tokio::runtime::Runtime;
+
+/// Tests run beside each other; each takes nodes in a network of its own.
+static NETWORK: AtomicU8 = AtomicU8::new(1);
+
+/// Nodes at 127.N.0.1, 127.N.0.2, … with one port.
+pub(crate) struct Nodes {
+    pub(crate) port: u16,
+    network: u8,
+    /// One a node; dropping it ends the node.
+    runtimes: Vec<Option<Runtime>>,
+}
+
+impl Nodes {
+    pub(crate) fn start(count: u8) -> Self {
+        let network = NETWORK.fetch_add(1, Ordering::Relaxed);
+        let first = TcpListener::bind((Ipv4Addr::new(127, network, 0, 1), 0)).expect("loopback has a free port");
+        let port = first.local_addr().expect("a bound socket has an address").port();
+        drop(first);
+        let mut nodes = Self { port, network, runtimes: Vec::new() };
+        for i in 0..count {
+            nodes.runtimes.push(None);
+            nodes.revive(i);
+        }
+        nodes
+    }
+
+    /// Address of a node, from 0.
+    pub(crate) fn address(&self, node: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.network, 0, node + 1)
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<Ipv4Addr> {
+        (0..self.runtimes.len() as u8).map(|node| self.address(node)).collect()
+    }
+
+    /// Ends a node: connections are refused from now on.
+    pub(crate) fn kill(&mut self, node: u8) {
+        if let Some(runtime) = self.runtimes[usize::from(node)].take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Starts a node that is not running.
+    pub(crate) fn revive(&mut self, node: u8) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime for a node");
+        let address = SocketAddr::from((self.address(node), self.port));
+        runtime.block_on(FakeCore::new("core").listen(address)).expect("the node's address is free");
+        self.runtimes[usize::from(node)] = Some(runtime);
+    }
+
+    /// Sets faults with `PUT /_fake`.
+    pub(crate) fn fake(&self, node: u8, faults: &str) {
+        put_fake((self.address(node), self.port).into(), faults);
+    }
+
+    /// The `nodes` of a pool: `{ name = "core-1", address = "…" }` for each.
+    pub(crate) fn as_config(&self) -> String {
+        let node = |(i, address)| format!("{{ name = \"core-{}\", address = \"{address}\" }},\n", i + 1);
+        self.addresses().into_iter().enumerate().map(node).collect()
+    }
+}
+
+/// Sets the faults of the fake node at an address.
+pub(crate) fn put_fake(node: SocketAddr, faults: &str) {
+    let mut stream = TcpStream::connect(node).expect("a running node");
+    let len = faults.len();
+    write!(stream, "PUT /_fake HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{faults}")
+        .expect("the node reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the node answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}

@@ -1,0 +1,47 @@
+//! Programs of Debian's packages, and processes that end with the test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+/// Path of a program.
+///
+/// # Panics
+/// Names the Debian package when the program is missing: such a test fails, it is not skipped.
+#[track_caller]
+pub(crate) fn required(program: &str, package: &str) -> PathBuf {
+    let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
+        .iter()
+        .map(|directory| Path::new(directory).join(program))
+        .find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{program} is not installed: apt-get install {package}"))
+}
+
+/// A process that is killed when the test ends.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a command to its end and gives its standard output.
+#[track_caller]
+pub(crate) fn output_of(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}

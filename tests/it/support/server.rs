@@ -1,0 +1,192 @@
+//! The real binary on port 0, with a directory of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+
+use super::packet::Client;
+use super::program::{output_of, required};
+use super::{PATIENCE, wait_until};
+
+/// The zone most tests use.
+pub(crate) const ZONE: &str = "\
+$TTL 300
+@    SOA ns1 hostmaster 1 3600 900 604800 5
+     NS  ns1
+ns1  A   192.0.2.1
+core TXT \"beside the shared name\"
+core MX  10 ns1
+scan CNAME core
+www  A   192.0.2.80
+";
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    directory: TempDir,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Transports and their addresses, from the `ready` line.
+    addresses: Vec<(String, SocketAddr)>,
+}
+
+impl Server {
+    /// Starts `serve` with a configuration, [`ZONE`] beside it as `lb.zone`, and waits until it is ready.
+    pub(crate) fn start(config: &str) -> Self {
+        Self::start_with(&[("evenkeel.toml", config), ("lb.zone", ZONE)])
+    }
+
+    /// Starts with these files, the first of them the configuration.
+    pub(crate) fn start_with(files: &[(&str, &str)]) -> Self {
+        let mut server = Self::launch(files);
+        wait_until("the server is ready", || {
+            if let Ok(Some(status)) = server.child.try_wait() {
+                panic!("the server ended with {status}:\n{}", server.log());
+            }
+            server.log_has("ready: ")
+        });
+        server.read_addresses("ready: ");
+        server
+    }
+
+    /// Starts without waiting.
+    pub(crate) fn launch(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).expect("a file for the test");
+        }
+        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .arg("serve")
+            .arg("--config")
+            .arg(directory.path().join(files[0].0))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the built program starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = BufReader::new(child.stderr.take().expect("piped above"));
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                lines.lock().expect("no holder panics").push(line);
+            }
+        });
+        Self { child, directory, log, addresses: Vec::new() }
+    }
+
+    /// Reads the addresses of the last line that has `marker`: `ready: UDP+TCP 127.0.0.1:1, TLS 127.0.0.1:2; …`.
+    pub(crate) fn read_addresses(&mut self, marker: &str) {
+        let log = self.log();
+        let line = log.lines().rfind(|line| line.contains(marker)).expect("waited for before");
+        let (_, rest) = line.split_once(marker).expect("found just above");
+        let (addresses, _) = rest.split_once(';').expect("the generation follows");
+        self.addresses = addresses
+            .split(", ")
+            .map(|item| {
+                let (transport, address) = item.split_once(' ').expect("transport and address");
+                (transport.to_owned(), address.parse().expect("an address"))
+            })
+            .collect();
+    }
+
+    /// The first address of a transport: `UDP+TCP`, `TLS`, `HTTPS`, `QUIC`.
+    pub(crate) fn address_of(&self, transport: &str) -> SocketAddr {
+        let found = self.addresses.iter().find(|(name, _)| name == transport);
+        found.unwrap_or_else(|| panic!("no {transport} in {:?}", self.addresses)).1
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address_of("UDP+TCP")
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.address())
+    }
+
+    /// What Debian's `dig` prints.
+    pub(crate) fn dig(&self, arguments: &str) -> String {
+        let address = self.address();
+        output_of(
+            Command::new(required("dig", "bind9-dnsutils"))
+                .arg(format!("@{}", address.ip()))
+                .args(["-p", &address.port().to_string()])
+                .args(arguments.split(' ')),
+        )
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no holder panics").join("\n")
+    }
+
+    pub(crate) fn log_has(&self, text: &str) -> bool {
+        self.log().contains(text)
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        let began = std::time::Instant::now();
+        while !self.log_has(text) {
+            assert!(began.elapsed() < PATIENCE, "waited in vain for \"{text}\" in the log:\n{}", self.log());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Replaces a file beside the configuration.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.directory.path().join(name), text).expect("a file for the test");
+    }
+
+    /// Sends a signal by its name, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        output_of(Command::new("/bin/kill").arg(format!("-{name}")).arg(self.id().to_string()));
+    }
+
+    /// Writes a configuration, reloads, and waits for the line that says what came of it.
+    pub(crate) fn reload(&mut self, config: &str) {
+        self.write("evenkeel.toml", config);
+        let count = |server: &Self| server.log().matches("reload").count();
+        let before = count(self);
+        self.signal("HUP");
+        wait_until("the reload is over", || count(self) > before);
+        if self.log().lines().rfind(|line| line.contains("reload")).is_some_and(|line| line.contains("reloaded: ")) {
+            self.read_addresses("reloaded: ");
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until("the server has ended", || {
+            status = self.child.try_wait().expect("a child of this process");
+            status.is_some()
+        });
+        status.expect("waited for just above")
+    }
+
+    /// A line of `/proc/PID/status`, such as `VmRSS`, in kilobytes.
+    pub(crate) fn status_kb(&self, key: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process");
+        let line = status.lines().find(|line| line.starts_with(key)).expect("a line of /proc/PID/status");
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number of kilobytes")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("log of the server:\n{}", self.log());
+        }
+    }
+}
