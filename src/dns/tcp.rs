@@ -2,7 +2,7 @@
 //!
 //! A connection may be silent, or take its time over one message or one response, no longer than the idle timeout.
 //! When as many are open as may be, a new one takes the place of the one whose last query is longest ago, so that
-//! silent connections cannot keep clients out.
+//! silent connections cannot keep clients out. Those that never had a query answered go first, the oldest of them.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,13 +27,23 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// Responses are gathered up to this size before they are sent, in bytes.
 const SEND_SIZE: usize = 16 * 1024;
 
-/// When a connection last had a query answered, in milliseconds since its listener began.
+/// When a connection last had a query answered, in microseconds since its listener began; 0 before the first.
 type LastQuery = Arc<AtomicU64>;
 
 /// The connections of one listener.
 struct Connections {
-    open: HashMap<Id, (LastQuery, AbortHandle)>,
+    open: HashMap<Id, Open>,
     tasks: JoinSet<()>,
+    /// Connections accepted so far.
+    accepted: u64,
+}
+
+/// One of them.
+struct Open {
+    last_query: LastQuery,
+    /// Its place in the order of arrival.
+    arrival: u64,
+    handle: AbortHandle,
 }
 
 impl Connections {
@@ -49,11 +59,10 @@ impl Connections {
     }
 
     fn close_idlest(&mut self) {
-        let idlest = self.open.iter().min_by_key(|(_, (last_query, _))| last_query.load(Ordering::Relaxed));
-        if let Some(&id) = idlest.map(|(id, _)| id)
-            && let Some((_, handle)) = self.open.remove(&id)
-        {
-            handle.abort();
+        let idleness = |open: &Open| (open.last_query.load(Ordering::Relaxed), open.arrival);
+        let idlest = self.open.iter().min_by_key(|(_, open)| idleness(open)).map(|(&id, _)| id);
+        if let Some(open) = idlest.and_then(|id| self.open.remove(&id)) {
+            open.handle.abort();
         }
     }
 }
@@ -61,7 +70,20 @@ impl Connections {
 /// Accepts and answers until `stop`; then answers what has arrived, and returns.
 pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLimits, stop: CancellationToken) {
     let began = Instant::now();
-    let mut connections = Connections { open: HashMap::new(), tasks: JoinSet::new() };
+    let connection = |stream| {
+        let last_query = LastQuery::default();
+        let connection = Connection {
+            stream,
+            current: Arc::clone(&current),
+            idle_timeout: limits.idle_timeout,
+            began,
+            last_query: Arc::clone(&last_query),
+            received: Vec::new(),
+            rng: fastrand::Rng::new(),
+        };
+        (connection, last_query)
+    };
+    let mut connections = Connections { open: HashMap::new(), tasks: JoinSet::new(), accepted: 0 };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -77,18 +99,10 @@ pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLi
                 if connections.open.len() >= limits.connections.get() {
                     connections.close_idlest();
                 }
-                let last_query = LastQuery::new(AtomicU64::new(began.elapsed().as_millis() as u64));
-                let connection = Connection {
-                    stream,
-                    current: Arc::clone(&current),
-                    idle_timeout: limits.idle_timeout,
-                    began,
-                    last_query: Arc::clone(&last_query),
-                    received: Vec::new(),
-                    rng: fastrand::Rng::new(),
-                };
+                connections.accepted += 1;
+                let (connection, last_query) = connection(stream);
                 let handle = connections.tasks.spawn(connection.run(stop.clone()));
-                connections.open.insert(handle.id(), (last_query, handle));
+                connections.open.insert(handle.id(), Open { last_query, arrival: connections.accepted, handle });
             }
             Err(error) => {
                 let address = listener.local_addr().map_or_else(|_| "TCP".to_owned(), |address| address.to_string());
@@ -99,16 +113,7 @@ pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLi
     }
     // Clients that have connected before the end get their answer, too.
     while let Ok(Ok((stream, _))) = timeout(Duration::ZERO, listener.accept()).await {
-        let connection = Connection {
-            stream,
-            current: Arc::clone(&current),
-            idle_timeout: limits.idle_timeout,
-            began,
-            last_query: LastQuery::default(),
-            received: Vec::new(),
-            rng: fastrand::Rng::new(),
-        };
-        connections.tasks.spawn(connection.run(stop.clone()));
+        connections.tasks.spawn(connection(stream).0.run(stop.clone()));
     }
     while connections.tasks.join_next().await.is_some() {}
 }
@@ -146,7 +151,7 @@ impl Connection {
             }
             if answered {
                 deadline = Instant::now() + self.idle_timeout;
-                self.last_query.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+                self.last_query.store(self.began.elapsed().as_micros() as u64, Ordering::Relaxed);
             }
         }
     }
