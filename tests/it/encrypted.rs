@@ -1,0 +1,145 @@
+//! TLS and HTTPS, asked by Debian's `kdig`, and QUIC, for which that is built without.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+
+use hickory_proto::op::Message;
+use quinn::crypto::rustls::QuicClientConfig;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use crate::support::packet::{Essence, framed, query, texts};
+use crate::support::program::{output_of, required};
+use crate::support::server::{Server, ZONE};
+
+const CONFIG: &str = r#"
+[server]
+listen = ["127.0.0.1:0"]
+[server.tls]
+certificate = "cert.pem"
+key = "key.pem"
+dot = ["127.0.0.1:0"]
+doh = ["127.0.0.1:0"]
+doq = ["127.0.0.1:0"]
+[zones."lb.example"]
+file = "lb.zone"
+[pools.core]
+nodes = [{ name = "a", address = "192.0.2.11" }]
+[names."core.lb.example"]
+pool = "core"
+"#;
+
+/// A self-signed certificate and its key, PEM.
+fn certificate() -> (String, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["ns.lb.example".to_owned()]).expect("a certificate for the test");
+    (cert.pem(), signing_key.serialize_pem())
+}
+
+fn start() -> Server {
+    let (cert, key) = certificate();
+    Server::start_with(&[("evenkeel.toml", CONFIG), ("lb.zone", ZONE), ("cert.pem", &cert), ("key.pem", &key)])
+}
+
+/// What `kdig` prints, with the certificate in `cert.pem` as the only trusted one.
+fn kdig(server: &Server, transport: &str, arguments: &str) -> Command {
+    let option = if transport == "TLS" { "+tls" } else { "+https" };
+    let address = server.address_of(transport);
+    let mut command = Command::new(required("kdig", "knot-dnsutils"));
+    command.arg(format!("@{}", address.ip())).args(["-p", &address.port().to_string(), option]);
+    command.arg(format!("+tls-ca={}", server.directory().join("cert.pem").display()));
+    command.args(["+tls-hostname=ns.lb.example", "+timeout=5", "+retry=0"]).args(arguments.split(' '));
+    command
+}
+
+#[test]
+fn encrypted_answers_are_those_of_udp() {
+    let server = start();
+    let client = server.client();
+    for transport in ["TLS", "HTTPS"] {
+        let asked = |arguments: &str| output_of(&mut kdig(&server, transport, arguments));
+        for (name, rtype, number) in [
+            ("core.lb.example", "A", 1),
+            ("core.lb.example", "AAAA", 28),
+            ("scan.lb.example", "A", 1),
+            ("core.lb.example", "MX", 15),
+            ("lb.example", "SOA", 6),
+            ("nothing.lb.example", "A", 1),
+            ("outside.example", "A", 1),
+        ] {
+            let udp = client.ask(name, number);
+            let output = asked(&format!("{name} {rtype} +norec"));
+            let status = format!("status: {}", format!("{:?}", udp.metadata.response_code).to_uppercase());
+            assert!(output.contains(&status), "{transport} {name} {rtype}: no {status} in\n{output}");
+            assert_eq!(output.contains("Flags: qr aa;"), udp.metadata.authoritative, "{output}");
+            let counts = format!("ANSWER: {}; AUTHORITY: {};", udp.answers.len(), udp.authorities.len());
+            assert!(output.contains(&counts), "{transport} {name} {rtype}: no {counts} in\n{output}");
+            let records = texts(&udp.answers).len();
+            let shown = output.matches("\tIN\t").count();
+            assert_eq!(shown, 1 + records + udp.authorities.len(), "the question and the records:\n{output}");
+        }
+        let output = asked("core.lb.example A +subnet=192.0.2.0/24 +dnssec");
+        assert!(
+            output.contains("192.0.2.11") && output.contains("192.0.2.0/24/0") && output.contains("do;"),
+            "{output}"
+        );
+    }
+}
+
+/// Asks over QUIC, one stream a query (RFC 9250 §4.2).
+async fn over_quic(address: SocketAddr, trusted: &str, queries: &[Vec<u8>]) -> Vec<Message> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).expect("PEM")).expect("a certificate");
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"doq".to_vec()];
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a client socket");
+    let tls = QuicClientConfig::try_from(tls).expect("a suite for QUIC");
+    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
+    let connection = endpoint.connect(address, "ns.lb.example").expect("a name").await.expect("a connection");
+    let mut answers = Vec::new();
+    for query in queries {
+        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
+        send.write_all(&framed(query)).await.expect("the server reads");
+        send.finish().expect("an open stream");
+        let answer = receive.read_to_end(65_537).await.expect("an answer");
+        answers.push(Message::from_vec(&answer[2..]).expect("a response that can be decoded"));
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_answers_are_those_of_udp() {
+    let server = start();
+    let client = server.client();
+    let questions = [("core.lb.example", 1), ("scan.lb.example", 1), ("lb.example", 6), ("nothing.lb.example", 1)];
+    // RFC 9250 §4.2.1: the identifier is 0.
+    let queries: Vec<Vec<u8>> = questions.iter().map(|&(name, rtype)| query(0, 0, name, rtype)).collect();
+    let trusted = std::fs::read_to_string(server.directory().join("cert.pem")).expect("written at start");
+    let answers = over_quic(server.address_of("QUIC"), &trusted, &queries).await;
+    for ((name, rtype), answer) in questions.into_iter().zip(&answers) {
+        assert_eq!(Essence::from(answer), Essence::from(&client.ask(name, rtype)), "{name} {rtype}");
+    }
+}
+
+#[test]
+fn a_reload_presents_the_new_certificate() {
+    let mut server = start();
+    let (cert, key) = certificate();
+    server.write("cert.pem", &cert);
+    server.write("key.pem", &key);
+    let trusted = |server: &Server| {
+        let output = kdig(server, "TLS", "core.lb.example A").output().expect("kdig runs");
+        String::from_utf8_lossy(&output.stdout).contains("192.0.2.11")
+    };
+    assert!(!trusted(&server), "the old certificate is still presented");
+    server.reload(CONFIG);
+    assert!(trusted(&server), "the new certificate is presented:\n{}", server.log());
+}

@@ -1,0 +1,204 @@
+//! Reload and stop: nothing is lost on the way.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::shared_name::v4;
+use crate::support::nodes::Nodes;
+use crate::support::packet::{Client, framed, query, read_framed};
+use crate::support::server::{Server, ZONE};
+use crate::support::{free_address, wait_until};
+
+const BASE: &str = r#"
+[server]
+listen = ["127.0.0.1:0"]
+[zones."lb.example"]
+file = "lb.zone"
+[pools.core]
+nodes = [{ name = "a", address = "192.0.2.11" }]
+[names."core.lb.example"]
+pool = "core"
+"#;
+
+#[test]
+fn a_reload_changes_everything_at_once() {
+    let mut server = Server::start(BASE);
+    server.write("other.zone", ZONE);
+    server.reload(&format!("{BASE}ttl = \"9s\"\n[zones.\"other.example\"]\nfile = \"other.zone\"\n"));
+    let client = server.client();
+    assert_eq!(client.ask("core.lb.example", 1).answers[0].ttl, 9);
+    assert_eq!(client.ask("www.other.example", 1).answers.len(), 1);
+    server.wait_for_log("generation 2: 2 zones, 1 name, 1 pool, 1 node");
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_says_why() {
+    let mut server = Server::start(BASE);
+    let address = server.address();
+    for (bad, why) in [
+        (BASE.replace("pool = \"core\"", "pool = \"cores\""), "uses pool \"cores\", which is not defined"),
+        (format!("{BASE}[oops"), "evenkeel.toml:10:"),
+        (
+            BASE.replace("\"127.0.0.1:0\"", &format!("\"127.0.0.1:0\", \"{}\"", UdpHolder::new().0)),
+            "in use by another process",
+        ),
+    ] {
+        let _holder = UdpHolder::occupy(&bad);
+        server.reload(&bad);
+        assert!(server.log_has("reload refused, everything stays as it was"), "{}", server.log());
+        assert!(server.log_has(why), "no \"{why}\" in\n{}", server.log());
+        assert_eq!(v4(&Client::new(address).ask("core.lb.example", 1)), [Ipv4Addr::new(192, 0, 2, 11)]);
+    }
+    server.write("lb.zone", "nonsense");
+    server.reload(BASE);
+    assert_eq!(server.client().ask("www.lb.example", 1).answers.len(), 1);
+}
+
+/// An address, and a socket that takes it away from the server.
+struct UdpHolder(std::net::SocketAddr);
+
+impl UdpHolder {
+    fn new() -> Self {
+        Self(free_address())
+    }
+
+    /// Occupies the second address of a configuration, if it has one.
+    fn occupy(config: &str) -> Option<UdpSocket> {
+        let listen = config.lines().find(|line| line.starts_with("listen"))?;
+        let second = listen.split('"').nth(3)?;
+        Some(UdpSocket::bind(second).expect("the address was free a moment ago"))
+    }
+}
+
+#[test]
+fn listeners_may_change() {
+    let mut server = Server::start(BASE);
+    let (old, new) = (server.address(), free_address());
+    server.reload(&BASE.replace("127.0.0.1:0", &new.to_string()));
+    assert_eq!(server.address(), new);
+    assert_eq!(server.client().ask("core.lb.example", 1).answers.len(), 1);
+    let packet = query(1, 0, "core.lb.example", 1);
+    wait_until("the old address is silent", || {
+        Client::new(old).exchange_within(&packet, Duration::from_millis(50)).is_none()
+    });
+    assert!(TcpStream::connect(old).is_err());
+}
+
+#[test]
+fn health_of_nodes_that_stay_is_kept_and_new_nodes_are_probed_first() {
+    let mut nodes = Nodes::start(3);
+    let config = |ttl: u8, nodes: &Nodes, names: &[u8]| {
+        let pool: String =
+            names.iter().map(|&i| format!("{{ name = \"n{i}\", address = \"{}\" }},", nodes.address(i))).collect();
+        let monitor = format!(
+            "[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\ninterval = \"10m\"\n",
+            nodes.port
+        );
+        BASE.replace(
+            "nodes = [{ name = \"a\", address = \"192.0.2.11\" }]",
+            &format!("monitors = [\"ready\"]\nnodes = [{pool}]"),
+        ) + &format!("ttl = \"{ttl}s\"\n{monitor}")
+    };
+    nodes.fake(1, r#"{"readyz": 503}"#);
+    let mut server = Server::start(&config(1, &nodes, &[0, 1]));
+    let client = server.client();
+    assert_eq!(v4(&client.ask("core.lb.example", 1)), [nodes.address(0)]);
+    // Nobody looks again for ten minutes: what was seen before the reload must still count after it.
+    nodes.kill(0);
+    nodes.fake(1, r#"{"readyz": 200}"#);
+    server.reload(&config(2, &nodes, &[0, 1, 2]));
+    let answer = server.client().ask("core.lb.example", 1);
+    assert_eq!(answer.answers[0].ttl, 2);
+    let mut addresses = v4(&answer);
+    addresses.sort_unstable();
+    assert_eq!(addresses, [nodes.address(0), nodes.address(2)]);
+    assert!(!server.log_has("n2 (127"), "a node that is up is no news:\n{}", server.log());
+}
+
+#[test]
+fn no_query_is_lost_while_reloading_again_and_again() {
+    let mut server = Server::start(BASE);
+    server.write("other.zone", ZONE);
+    let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let askers: Vec<_> = (0..2)
+        .map(|_| {
+            let (client, stop, asked) = (server.client(), Arc::clone(&stop), Arc::clone(&asked));
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let packet = query(fastrand::u16(..), 0, "core.lb.example", 1);
+                    let answer =
+                        client.exchange_within(&packet, Duration::from_secs(5)).expect("an answer under reload");
+                    assert_eq!(answer[7], 1, "one address in every answer");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let extra = free_address();
+    for round in 0..20 {
+        let more = if round % 2 == 0 { "[zones.\"other.example\"]\nfile = \"other.zone\"\n" } else { "" };
+        let listen =
+            if round % 3 == 0 { format!("\"127.0.0.1:0\", \"{extra}\"") } else { "\"127.0.0.1:0\"".to_owned() };
+        server.reload(&(BASE.replace("\"127.0.0.1:0\"", &listen) + more));
+    }
+    wait_until("the clients have asked", || asked.load(Ordering::Relaxed) > 1000);
+    stop.store(true, Ordering::Relaxed);
+    for asker in askers {
+        asker.join().expect("no query was lost");
+    }
+    assert!(server.log_has("generation 21"), "{}", server.log());
+}
+
+#[test]
+fn what_is_in_flight_is_answered_before_the_end() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(BASE);
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a client socket");
+        udp.connect(server.address()).expect("a route to loopback");
+        udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout above zero");
+        let mut open = TcpStream::connect(server.address()).expect("a TCP connection");
+        open.write_all(&framed(&query(1, 0, "core.lb.example", 1))).expect("the server reads");
+        read_framed(&mut open).expect("an answer");
+        // While the server stands still, queries and the signal arrive; then it goes on.
+        server.signal("STOP");
+        for id in 0..100 {
+            udp.send(&query(id, 0, "core.lb.example", 1)).expect("a route to loopback");
+        }
+        let mut new = TcpStream::connect(server.address()).expect("the system accepts for the server");
+        for stream in [&mut open, &mut new] {
+            stream.write_all(&framed(&query(7, 0, "core.lb.example", 1))).expect("the system reads for the server");
+        }
+        server.signal(signal);
+        server.signal("CONT");
+        let mut answered: Vec<bool> = vec![false; 100];
+        for _ in 0..100 {
+            let mut buffer = [0; 1500];
+            udp.recv(&mut buffer).expect("every query that arrived is answered");
+            answered[usize::from(buffer[1])] = true;
+        }
+        assert!(answered.iter().all(|&a| a));
+        for stream in [&mut open, &mut new] {
+            stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout above zero");
+            assert_eq!(read_framed(stream).expect("an answer over TCP")[..2], [0, 7]);
+        }
+        assert_eq!(server.wait().code(), Some(0));
+        assert!(server.log_has(&format!("SIG{signal}: stopping")));
+    }
+}
+
+#[test]
+fn wildcard_listens_answer_from_the_address_that_was_asked() {
+    let server = Server::start(&BASE.replace("\"127.0.0.1:0\"", "\"0.0.0.0:0\""));
+    let port = server.address().port();
+    for last in [1, 2, 77] {
+        // A connected socket takes answers from the address it asked only.
+        let client = Client::new((Ipv4Addr::new(127, 0, 0, last), port).into());
+        assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
+    }
+    let server = Server::start(&BASE.replace("\"127.0.0.1:0\"", "\"[::]:0\""));
+    let client = Client::new(("::1".parse::<std::net::IpAddr>().unwrap(), server.address().port()).into());
+    assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
+}
