@@ -116,23 +116,21 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
         return Err(problems);
     }
     let reading = Reading { source, problems: RefCell::new(problems), keys: RefCell::default() };
-    let loaded = read_root(&reading, root.get_ref(), origin);
+    let (server, zones, pools, names) = read_root(&reading, root.get_ref(), origin);
     let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
     problems.sort();
-    match loaded {
-        Some((server, zones, pools, names)) if !problems.has_errors() => {
-            Ok(Loaded { server, zones, pools, names, warnings: problems, keys })
-        }
-        _ => Err(problems),
+    if problems.has_errors() {
+        return Err(problems);
     }
+    Ok(Loaded { server, zones, pools, names, warnings: problems, keys })
 }
 
-/// Reads the whole file; what is wrong is noted in `reading`.
+/// Reads the whole file; what is wrong is noted in `reading`, and then the values are not to be used.
 fn read_root<'a>(
     reading: &'a Reading<'a>,
     root: &'a DeTable<'a>,
     origin: &Origin,
-) -> Option<(Server, Zones, Vec<Pool>, usize)> {
+) -> (Server, Zones, Vec<Pool>, usize) {
     let root = Section::new(reading, "the file", 0..0, Some(root));
     let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
@@ -143,7 +141,7 @@ fn read_root<'a>(
     names::share(reading, &names, &pools, &mut zones, &apexes);
     monitors::warn_unused(reading, &monitors, &pools);
     root.finish();
-    Some((server?, zones, pools, names.len()))
+    (server, zones, pools, names.len())
 }
 
 /// The zones that load, and the names of all.
@@ -160,10 +158,7 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
         );
     }
     for (title, section) in tables {
-        let file = section.string("file");
-        if file.is_none() && section.place_of("file").is_none() {
-            section.missing("file", "the zone file, relative to this one");
-        }
+        let file = section.required("file", section.string("file"), "the zone file, relative to this one");
         match Name::parse(title.value) {
             Err(error) => reading.error(title.span, format!("\"{}\" is not a zone's name: {error}", title.value), ""),
             Ok(apex) if apexes.contains(&apex) => reading.error(title.span, format!("zone {apex} stands twice"), ""),

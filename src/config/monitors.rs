@@ -27,9 +27,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<PlacedMonitor> {
         let period =
             |key, default: Duration| section.duration(key, second / 20..=86_400 * second).map_or(default, |d| d.value);
         let count = |key, default| section.integer(key, 1..=1000).map_or(default, |n| n.value);
-        if section.read("kind", one_of(&[("http", ())])).is_none() && section.place_of("kind").is_none() {
-            section.missing("kind", "accepted: http");
-        }
+        section.required("kind", section.read("kind", one_of(&[("http", ())])), "accepted: http");
         let (interval, timeout) = (period("interval", 5 * second), period("timeout", second));
         if timeout > interval {
             let span = section.place_of("timeout").unwrap_or_else(|| section.span.clone());
@@ -37,22 +35,18 @@ pub(super) fn read(root: &Section<'_>) -> Vec<PlacedMonitor> {
             reading.error(span, message, "a probe must end before the next begins");
         }
         let (rise, fall) = (count("rise", 2), count("fall", 3));
-        if let Some(check) = http(&section) {
-            let name = name.value.into();
-            let monitor = Monitor { name, kind: Kind::Http(check), interval, timeout, rise, fall };
-            monitors.push(PlacedMonitor { monitor: Arc::new(monitor), span: section.span.clone() });
-        }
+        let (name, kind) = (name.value.into(), Kind::Http(http(&section)));
+        let monitor = Monitor { name, kind, interval, timeout, rise, fall };
+        monitors.push(PlacedMonitor { monitor: Arc::new(monitor), span: section.span.clone() });
         section.finish();
     }
     monitors
 }
 
-/// The keys of kind `http`.
-fn http(section: &Section<'_>) -> Option<HttpCheck> {
+/// The keys of kind `http`. What is wrong has a stand-in, so that the rest is read all the same.
+fn http(section: &Section<'_>) -> HttpCheck {
     let port = section.integer("port", 1..=65_535);
-    if port.is_none() && section.place_of("port").is_none() {
-        section.missing("port", "the TCP port of the nodes, for example 8008");
-    }
+    let port = section.required("port", port, "the TCP port of the nodes, for example 8008");
     let path = section.read("path", |value| {
         let path = as_str(value)?;
         let sound = path.starts_with('/') && Url::parse(&format!("http://host{path}")).is_ok();
@@ -67,8 +61,8 @@ fn http(section: &Section<'_>) -> Option<HttpCheck> {
     if let Some(status) = status.as_ref().filter(|status| status.value.is_empty()) {
         section.reading.error(status.span.clone(), "`status` is empty: no answer could pass", "for example: [200]");
     }
-    let check = HttpCheck {
-        port: u16::try_from(port?.value).ok()?,
+    HttpCheck {
+        port: port.and_then(|port| u16::try_from(port.value).ok()).unwrap_or_default(),
         path: path.map_or("/", |path| path.value).to_owned(),
         status: status
             .map_or_else(|| vec![200..=299], |list| list.value.into_iter().map(|range| range.value).collect()),
@@ -76,8 +70,7 @@ fn http(section: &Section<'_>) -> Option<HttpCheck> {
         body_limit: section.integer("body_limit", 1..=1_048_576).map_or(65_536, |limit| limit.value) as usize,
         headers: headers(section),
         keep_alive: section.boolean("keep_alive").unwrap_or(false),
-    };
-    Some(check)
+    }
 }
 
 /// `200` or `"200-299"`.

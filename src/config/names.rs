@@ -22,10 +22,7 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
     let mut names: Vec<PlacedName<'a>> = Vec::new();
     let mut owners = HashSet::new();
     for (title, section) in root.named("names", "[names.NAME]") {
-        let pool = section.string("pool");
-        if pool.is_none() && section.place_of("pool").is_none() {
-            section.missing("pool", "the pool whose nodes are answered");
-        }
+        let pool = section.required("pool", section.string("pool"), "the pool whose nodes are answered");
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
         if let Some(ttl) = ttl.as_ref().filter(|ttl| ttl.value.subsec_nanos() > 0) {

@@ -128,19 +128,12 @@ fn when_empty(section: &Section<'_>) -> WhenEmpty {
 
 fn nodes(section: &Section<'_>, pool: &str) -> Vec<Node> {
     let accepted = "a list such as [{ name = \"core-1\", address = \"10.0.0.11\" }]";
-    let Some(tables) = section.tables("nodes", "a node of [pools.NAME]", accepted) else {
-        if section.place_of("nodes").is_none() {
-            section.missing("nodes", accepted);
-        }
-        return Vec::new();
-    };
+    let tables = section.tables("nodes", "a node of [pools.NAME]", accepted);
+    let Some(tables) = section.required("nodes", tables, accepted) else { return Vec::new() };
     let mut nodes: Vec<Node> = Vec::new();
     let (mut names, mut addresses) = (HashSet::new(), HashSet::new());
     for node in tables.value {
-        let name = node.string("name");
-        if name.is_none() && node.place_of("name").is_none() {
-            node.missing("name", "a word that is this node's in its pool");
-        }
+        let name = node.required("name", node.string("name"), "a word that is this node's in its pool");
         if let Some(name) = &name {
             if name.value.is_empty() || !name.value.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
                 let hint = "accepted: visible characters without spaces or slashes";
@@ -189,8 +182,8 @@ fn node_addresses(node: &Section<'_>) -> Vec<Placed<IpAddr>> {
             many.value
         }
         (None, None) => {
-            if node.place_of("address").is_none() && node.place_of("addresses").is_none() {
-                node.missing("address", ADDRESS);
+            if node.place_of("addresses").is_none() {
+                node.required("address", None::<()>, ADDRESS);
             }
             Vec::new()
         }

@@ -81,7 +81,10 @@ impl<'a> Section<'a> {
     }
 
     fn get(&self, key: &'static str) -> Option<Placed<&'a DeValue<'a>>> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
         let value = self.entries?.get(key)?;
         Some(Placed { value: value.get_ref(), span: value.span() })
     }
@@ -134,7 +137,8 @@ impl<'a> Section<'a> {
     /// A duration with units, within a range.
     pub(super) fn duration(&self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Placed<Duration>> {
         let (from, to) = (range.start(), range.end());
-        let accepted = format!("a duration such as \"2s\", \"500ms\" or \"1m30s\", from {from:?} to {to:?}");
+        let from = if from.is_zero() { "0s".to_owned() } else { format!("{from:?}") };
+        let accepted = format!("a duration such as \"2s\", \"500ms\" or \"1m30s\", from {from} to {to:?}");
         self.read(key, |value| {
             let text = value.as_str().ok_or_else(|| mistyped(value, &accepted))?;
             parse_duration(text).filter(|duration| range.contains(duration)).ok_or_else(|| Unaccepted {
@@ -214,9 +218,12 @@ impl<'a> Section<'a> {
         self.entries.and_then(|entries| entries.get_key_value(key)).map_or(0..0, |(key, _)| key.span())
     }
 
-    /// Reports that a key without a default is not there.
-    pub(super) fn missing(&self, key: &'static str, hint: &str) {
-        self.reading.error(self.span.clone(), format!("`{key}` is missing"), hint);
+    /// Reports a key without a default that is not there; one that is there but wrong has been reported already.
+    pub(super) fn required<T>(&self, key: &'static str, value: Option<T>, hint: &str) -> Option<T> {
+        if value.is_none() && self.place_of(key).is_none() {
+            self.reading.error(self.span.clone(), format!("`{key}` is missing"), hint);
+        }
+        value
     }
 
     /// Reports the keys that nobody asked for.

@@ -76,7 +76,7 @@ pub struct Tls {
     pub doh_path: String,
 }
 
-pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
+pub(super) fn read(section: Section<'_>, origin: &Origin) -> Server {
     let second = Duration::from_secs(1);
     let count = |key, range, default| section.integer(key, range).map_or(default, |n| n.value);
     let listen = listen(&section, "listen").unwrap_or_else(|| {
@@ -96,17 +96,14 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
         }
         fits.then(|| nsid.value.as_bytes().into())
     });
-    let tls = match section.section("tls", "[server.tls]") {
-        Some(tls) => Some(read_tls(tls, origin)?),
-        None => None,
-    };
+    let tls = section.section("tls", "[server.tls]").and_then(|tls| read_tls(tls, origin));
     let server = Server {
         listen,
         startup_grace: section.duration("startup_grace", Duration::ZERO..=60 * second).map_or(3 * second, |d| d.value),
-        workers: NonZeroUsize::new(count("workers", 1..=256, cores.clamp(1, 256)) as usize)?,
+        workers: at_least_one(count("workers", 1..=256, cores.clamp(1, 256))),
         probes_in_flight: count("probes_in_flight", 1..=10_000, 512) as usize,
         tcp: TcpLimits {
-            connections: NonZeroUsize::new(count("tcp_connections", 1..=100_000, 1000) as usize)?,
+            connections: at_least_one(count("tcp_connections", 1..=100_000, 1000)),
             idle_timeout: section
                 .duration("tcp_idle_timeout", second / 10..=600 * second)
                 .map_or(10 * second, |d| d.value),
@@ -115,7 +112,11 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Option<Server> {
         tls,
     };
     section.finish();
-    Some(server)
+    server
+}
+
+fn at_least_one(count: u32) -> NonZeroUsize {
+    NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Reads a list of socket addresses, each of them once.
@@ -136,10 +137,7 @@ fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
 
 fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
     let file = |key| {
-        let file = section.string(key);
-        if file.is_none() && section.place_of(key).is_none() {
-            section.missing(key, "a PEM file, relative to this one");
-        }
+        let file = section.required(key, section.string(key), "a PEM file, relative to this one");
         file.map(|file| Placed { value: origin.path(file.value), span: file.span })
     };
     let (certificate, key) = (file("certificate"), file("key"));
@@ -149,20 +147,22 @@ fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
         let hint = "give addresses with `dot`, `doh` or `doq`";
         section.reading.error(section.span.clone(), "no encrypted transport has an address", hint);
     }
-    let doh_path = match section.string("doh_path") {
-        Some(path) if path.value.starts_with('/') => path.value.to_owned(),
-        Some(path) => {
-            section.reading.error(path.span, "`doh_path` must begin with /", "for example: \"/dns-query\"");
-            return None;
-        }
-        None => "/dns-query".to_owned(),
-    };
+    let doh_path = section.string("doh_path");
+    if let Some(path) = doh_path.as_ref().filter(|path| !path.value.starts_with('/')) {
+        section.reading.error(path.span.clone(), "`doh_path` must begin with /", "for example: \"/dns-query\"");
+    }
     let certified = match (certificate, key) {
         (Some(certificate), Some(key)) => certified_key(&section, &certificate, &key),
         _ => None,
     };
     section.finish();
-    Some(Tls { certified: Arc::new(certified?), dot, doh, doq, doh_path })
+    Some(Tls {
+        certified: Arc::new(certified?),
+        dot,
+        doh,
+        doq,
+        doh_path: doh_path.map_or("/dns-query", |path| path.value).to_owned(),
+    })
 }
 
 /// Reads a certificate chain and its key; notes what is wrong with either.

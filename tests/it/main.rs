@@ -1,5 +1,6 @@
 //! Tests of the whole program: the real binary on port 0, asked by real clients.
 
+mod check;
 mod encrypted;
 mod peers;
 mod protocol;

@@ -1,0 +1,264 @@
+//! `evenkeel check`: every mistake with its place and what would be accepted, all in one run.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::server::{Server, ZONE};
+
+const GOOD: &str = r#"[server]
+listen = ["127.0.0.1:0"]
+[zones."lb.example"]
+file = "lb.zone"
+[monitors.ready]
+kind = "http"
+port = 8008
+[pools.core]
+monitors = ["ready"]
+nodes = [
+  { name = "a", address = "10.0.0.1" },
+]
+[names."core.lb.example"]
+pool = "core"
+"#;
+
+fn evenkeel(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel")).args(arguments).output().expect("the built program starts")
+}
+
+/// Exit code and everything printed by `check` for a configuration and a zone, paths shortened to file names.
+fn check(config: &str, zone: &str) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let path = directory.path().join("lb.toml");
+    std::fs::write(&path, config).expect("a file for the test");
+    std::fs::write(directory.path().join("lb.zone"), zone).expect("a file for the test");
+    let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+    let text = [output.stdout, output.stderr].concat();
+    let shown = String::from_utf8(text).expect("messages are text");
+    (output.status.code(), shown.replace(&format!("{}/", directory.path().display()), ""))
+}
+
+#[track_caller]
+fn assert_refused(config: &str, zone: &str, expected: &str) {
+    let (code, shown) = check(config, zone);
+    assert_eq!(code, Some(78), "{shown}");
+    assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
+}
+
+#[test]
+fn a_good_configuration_is_summed_up() {
+    let (code, shown) = check(GOOD, ZONE);
+    assert_eq!((code, shown.as_str()), (Some(0), "ok: 1 zone, 1 name, 1 pool, 1 node\n"));
+}
+
+#[test]
+fn every_mistake_of_a_file_is_shown_in_one_run() {
+    let config = r#"[server]
+listn = ["127.0.0.1:0"]
+startup_grace = "3"
+workers = "two"
+[zones."lb.example"]
+file = "lb.zone"
+[monitors.ready]
+kind = "htp"
+port = 80080
+path = "readyz"
+interval = "1s"
+timeout = "2s"
+rise = 0
+status = [200, "3xx"]
+body_matches = "(unclosed"
+[pools.core]
+monitors = ["redy"]
+when_empty = "fallback"
+nodes = [
+  { name = "a", address = "10.0.0.1", weight = 0 },
+  { name = "a", address = "10.0.0.1" },
+  { name = "b", addresses = [] },
+  { address = "10.0.0.300" },
+]
+[pools.spares]
+nodes = [{ name = "s", address = "10.0.0.9", role = "backup" }]
+[names."core.lb.example"]
+pool = "cores"
+ttl = "1500ms"
+answers = 0
+[names."core.elsewhere"]
+pool = "core"
+[names."www.lb.example"]
+pool = "core"
+"#;
+    let (code, shown) = check(config, ZONE);
+    assert_eq!(code, Some(78), "{shown}");
+    for expected in [
+        "lb.toml:2:1: error: unknown key `listn` in [server]\n2 | listn = [\"127.0.0.1:0\"]\n  | ^^^^^ did you mean `listen`?",
+        "lb.toml:3:17: error: `startup_grace` is no duration in range: \"3\"",
+        "lb.toml:4:11: error: `workers` must not be a string\n4 | workers = \"two\"\n  |           ^^^^^ accepted: a whole number from 1 to 256",
+        "lb.toml:8:8: error: `kind` cannot be \"htp\"\n8 | kind = \"htp\"\n  |        ^^^^^ accepted: http",
+        "lb.toml:9:8: error: `port` is out of range: 80080",
+        "lb.toml:10:8: error: `path` cannot be \"readyz\"",
+        "lb.toml:12:11: error: `timeout` (2s) is longer than `interval` (1s)",
+        "lb.toml:13:8: error: `rise` is out of range: 0",
+        "lb.toml:14:16: error: an item of `status` cannot be 3xx",
+        "lb.toml:15:16: error: `body_matches` is no regular expression",
+        "lb.toml:17:13: error: pool \"core\" uses monitor \"redy\", which is not defined",
+        "lb.toml:18:14: error: `when_empty` is \"fallback\", but there are no addresses",
+        "lb.toml:20:48: error: `weight` is out of range: 0",
+        "lb.toml:21:12: error: pool \"core\" has two nodes \"a\"",
+        "lb.toml:21:27: error: 10.0.0.1 stands twice in pool \"core\"",
+        "lb.toml:22:29: error: `addresses` is empty",
+        "lb.toml:23:3: error: `name` is missing",
+        "lb.toml:23:15: error: `address` cannot be \"10.0.0.300\"",
+        "lb.toml:26:9: error: pool \"spares\" has no active node",
+        "lb.toml:28:8: error: name core.lb.example uses pool \"cores\", which is not defined",
+        "defined pools: core, spares",
+        "lb.toml:29:7: error: `ttl` is no whole number of seconds",
+        "lb.toml:30:11: error: `answers` is out of range: 0",
+        "lb.toml:31:8: error: name core.elsewhere lies in no zone",
+        "lb.toml:33:8: error: name www.lb.example has A records in the zone file too",
+    ] {
+        assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
+    }
+    assert!(shown.ends_with(" errors\n"), "{shown}");
+}
+
+#[test]
+fn references_between_tables_are_checked() {
+    let two_names = format!("{GOOD}[names.\"scan2.lb.example\"]\npool = \"core\"\n");
+    assert_refused(
+        &two_names,
+        ZONE,
+        "lb.toml:8:8: error: pool \"core\" needs a `host` for its probes: several names use it",
+    );
+    let wildcard = GOOD.replace("core.lb.example", "*.lb.example");
+    assert_refused(&wildcard, ZONE, "needs a `host` for its probes: a wildcard uses it");
+    let alias = GOOD.replace("core.lb.example", "scan.lb.example");
+    assert_refused(&alias, ZONE, "name scan.lb.example has CNAME records in the zone file too");
+    let delegated = format!("{ZONE}core NS ns1\n");
+    assert_refused(GOOD, &delegated, "name core.lb.example is delegated away in the zone file");
+    let (code, shown) = check(&GOOD.replace("monitors = [\"ready\"]\n", ""), ZONE);
+    assert_eq!(code, Some(0), "an unused monitor is odd, not wrong: {shown}");
+    assert!(shown.contains("lb.toml:5:11: warning: monitor \"ready\" is used by no pool"), "{shown}");
+}
+
+#[test]
+fn syntax_errors_and_unreadable_files_are_named() {
+    assert_refused("[server\n", ZONE, "lb.toml:1:8: error: ");
+    assert_refused(
+        &GOOD.replace("lb.zone", "other.zone"),
+        ZONE,
+        "lb.toml:4:8: error: zone file other.zone: error: cannot be read: No such file",
+    );
+    let output = evenkeel(&["check", "--config", "/nonexistent.toml"]);
+    assert_eq!(output.status.code(), Some(78));
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(shown.contains("/nonexistent.toml: error: cannot be read: No such file"), "{shown}");
+    assert!(check("\u{feff}# nothing\n", ZONE).1.contains("no zone is configured"));
+}
+
+#[test]
+fn zone_file_mistakes_have_file_and_line() {
+    let cases = [
+        ("www2 300 A\n", "lb.zone:9:11: error: A of www2.lb.example: an IPv4 address is missing"),
+        ("www2 192.0.2.1\n", "lb.zone:9:6: error: not a TTL"),
+        ("www2 300\n", "lb.zone:9:1: error: no record type for www2.lb.example"),
+        ("www2 ADDR 192.0.2.1\n", "lb.zone:9:6: error: \"ADDR\" is no record type, TTL or class"),
+        ("www2 CH A 192.0.2.1\n", "class CH is not served, only IN"),
+        ("www2 DNAME other\n", "lb.zone:9:6: error: DNAME: DNAME redirection is not served"),
+        ("www2 RRSIG x\n", "signed zones are not served"),
+        ("www A 192.0.2.300\n", "lb.zone:9:7: error: A of www.lb.example: an IPv4 address is expected here"),
+        ("www CNAME ns1\n", "lb.zone:9:1: error: CNAME of www.lb.example beside its A record on line 8"),
+        ("scan CNAME ns1\n", "lb.zone:9:1: error: a second CNAME record for scan.lb.example"),
+        ("@ SOA a b 1 2 3 4 5\n", "lb.zone:9:1: error: a second SOA record for lb.example"),
+        ("www SOA a b 1 2 3 4 5\n", "an SOA record at www.lb.example"),
+        ("www.other. A 192.0.2.1\n", "lb.zone:9:1: error: www.other is outside the zone lb.example"),
+        ("*.w NS ns1\n", "NS record at the wildcard *.w.lb.example"),
+        ("t TXT \"open\n", "lb.zone:9:7: error: this quote is not closed on its line"),
+        ("t TXT ( a\n", "lb.zone:9:7: error: this parenthesis is never closed"),
+        ("$GENERATE 1-9 a$ A 192.0.2.$\n", "lb.zone:9:1: error: unknown directive $GENERATE"),
+        (
+            "$INCLUDE missing.zone\n",
+            "lb.zone:9:10: error: included file missing.zone: error: cannot be read: No such file",
+        ),
+        ("$INCLUDE lb.zone\n", "files include each other more than 16 deep"),
+        ("a..b A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: two dots in a row"),
+        ("t TYPE65280 abc\n", "rdata of TYPE65280 must be written as \\# LENGTH HEX"),
+        ("t HTTPS 1 . alpn=h2 alpn=h3\n", "the same parameter stands twice"),
+    ];
+    for (line, expected) in cases {
+        assert_refused(GOOD, &format!("{ZONE}{line}"), expected);
+    }
+    // Two mistakes, two reports.
+    let (_, shown) = check(GOOD, &format!("{ZONE}x A 1\ny A 2\n"));
+    assert!(shown.contains("lb.zone:9:") && shown.contains("lb.zone:10:") && shown.ends_with("2 errors\n"), "{shown}");
+    assert_refused(GOOD, "$TTL 5\n@ NS ns1\n", "the zone lb.example has no SOA record");
+    assert_refused(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4 5\n", "the zone lb.example has no NS record at its apex");
+    assert_refused(GOOD, "@ SOA a b 1 2 3 4 5\n", "lb.zone:1:1: error: no TTL for lb.example");
+    assert_refused(GOOD, " A 192.0.2.1\n", "lb.zone:1:2: error: no owner name");
+}
+
+#[test]
+fn what_will_never_be_answered_is_warned_of() {
+    let zone = format!(
+        "{ZONE}sub NS ns.sub\nsub NS ns2.sub\nns.sub A 192.0.2.5\ntxt.sub TXT lost\n2ttl 5 A 192.0.2.1\n2ttl 9 A 192.0.2.2\n"
+    );
+    let (code, shown) = check(GOOD, &zone);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("lb.zone:12:1: warning: TXT of txt.sub.lb.example is never answered"), "{shown}");
+    assert!(
+        shown
+            .contains("lb.zone:10:1: warning: sub.lb.example is delegated to ns2.sub.lb.example, which has no address"),
+        "{shown}"
+    );
+    assert!(shown.contains("lb.zone:14:1: warning: the A records of 2ttl.lb.example have different TTLs"), "{shown}");
+}
+
+#[test]
+fn included_files_have_an_origin_and_places_of_their_own() {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let write =
+        |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file for the test");
+    write("lb.toml", GOOD);
+    write("lb.zone", &format!("{ZONE}$INCLUDE sub/more.zone sub\nlast A 192.0.2.9\n"));
+    std::fs::create_dir(directory.path().join("sub")).expect("a directory for the test");
+    write("sub/more.zone", "www A 192.0.2.81\n$INCLUDE deeper.zone\n");
+    write("sub/deeper.zone", "deep A oops\n");
+    let path = directory.path().join("lb.toml");
+    let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(shown.contains("sub/deeper.zone:1:8: error: A of deep.sub.lb.example"), "{shown}");
+    write("sub/deeper.zone", "deep A 192.0.2.82\n");
+    let files: Vec<(&str, String)> = vec![
+        ("evenkeel.toml", GOOD.replace("monitors = [\"ready\"]\n", "")),
+        (
+            "lb.zone",
+            format!("{ZONE}$INCLUDE {}/sub/more.zone sub\nlast A 192.0.2.9\n", Path::new(directory.path()).display()),
+        ),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let server = Server::start_with(&files);
+    for name in ["www.sub.lb.example", "deep.sub.lb.example", "last.lb.example"] {
+        assert_eq!(server.client().ask(name, 1).answers.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn exit_codes_are_those_of_the_contract() {
+    let code = |arguments: &[&str]| evenkeel(arguments).status.code();
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["--version"]), Some(0));
+    assert_eq!(code(&["serve", "--help"]), Some(0));
+    assert_eq!(code(&[]), Some(64));
+    assert_eq!(code(&["answer"]), Some(64));
+    assert_eq!(code(&["check", "--confg", "x"]), Some(64));
+    assert_eq!(code(&["serve", "--config", "/nonexistent.toml"]), Some(78));
+}
+
+#[test]
+fn a_port_in_use_is_shown_where_it_is_configured() {
+    let holder = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = holder.local_addr().expect("a bound socket has an address");
+    let config = GOOD.replace("127.0.0.1:0", &address.to_string());
+    let mut server = Server::launch(&[("evenkeel.toml", &config), ("lb.zone", ZONE)]);
+    assert_eq!(server.wait().code(), Some(1));
+    server.wait_for_log(&format!("evenkeel.toml:2:11: error: {address} is in use by another process"));
+}
