@@ -1,10 +1,14 @@
 //! Tests of the whole program: the real binary on port 0, asked by real clients.
 
 mod check;
+mod demo;
 mod encrypted;
+mod hostile;
 mod peers;
 mod protocol;
 mod reload;
+mod resolver;
+mod scale;
 mod shared_name;
 mod support;
 mod tcp;

@@ -68,7 +68,16 @@ impl Client {
 
     /// Asks with EDNS, as often as needed until there is an answer.
     pub(crate) fn ask(&self, name: &str, rtype: u16) -> Message {
-        let packet = query(fastrand::u16(..), 0, name, rtype);
+        self.ask_with(0, name, rtype)
+    }
+
+    /// The same of a resolver: with RD.
+    pub(crate) fn ask_recursive(&self, name: &str, rtype: u16) -> Message {
+        self.ask_with(0x0100, name, rtype)
+    }
+
+    fn ask_with(&self, flags: u16, name: &str, rtype: u16) -> Message {
+        let packet = query(fastrand::u16(..), flags, name, rtype);
         for _ in 0..20 {
             if let Some(response) = self.exchange(&packet) {
                 return Message::from_vec(&response).expect("a response that can be decoded");

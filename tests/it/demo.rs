@@ -1,0 +1,32 @@
+//! `evenkeel demo`, as a newcomer runs it.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
+
+use crate::shared_name::v4;
+use crate::support::nodes::put_fake;
+use crate::support::packet::{Client, query};
+use crate::support::program::Running;
+use crate::support::wait_until;
+
+#[test]
+fn the_demo_answers_follows_faults_and_fails_open() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let _demo = Running::start(command.arg("demo").stdout(Stdio::null()).stderr(Stdio::null()));
+    let client = Client::new("127.0.0.1:5300".parse().expect("an address"));
+    wait_until("the demo answers", || client.exchange(&query(1, 0, "core.lb.example", 1)).is_some());
+    let answered = || -> BTreeSet<u8> { v4(&client.ask("core.lb.example", 1)).iter().map(|a| a.octets()[3]).collect() };
+    let set_ready = |last: u8, status: u16| {
+        put_fake((Ipv4Addr::new(127, 0, 0, last), 8008).into(), &format!("{{\"readyz\": {status}}}"));
+    };
+    assert_eq!(answered(), BTreeSet::from([11, 12, 13]));
+    assert_eq!(client.ask("core.lb.example", 1).answers[0].ttl, 5);
+    set_ready(12, 503);
+    wait_until("core-2 has left", || answered() == BTreeSet::from([11, 13]));
+    set_ready(11, 503);
+    set_ready(13, 503);
+    wait_until("all are down and the pool fails open", || answered() == BTreeSet::from([11, 12, 13]));
+    set_ready(12, 200);
+    wait_until("core-2 is back", || answered() == BTreeSet::from([12]));
+}
