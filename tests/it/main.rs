@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod documents;
 mod encrypted;
 mod hostile;
 mod peers;

@@ -144,7 +144,7 @@ impl Server {
 
     /// Sends a signal by its name, such as `HUP`.
     pub(crate) fn signal(&self, name: &str) {
-        output_of(Command::new("/bin/kill").arg(format!("-{name}")).arg(self.id().to_string()));
+        output_of(Command::new("/bin/sh").arg("-c").arg(format!("kill -{name} {}", self.id())));
     }
 
     /// Writes a configuration, reloads, and waits for the line that says what came of it.
