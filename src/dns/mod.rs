@@ -15,6 +15,8 @@ mod listener;
 pub mod query;
 mod respond;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 pub use edns::Edns;
