@@ -9,6 +9,8 @@ pub mod probe;
 mod publisher;
 mod scheduler;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use monitor::{BodyCondition, HttpCheck, Kind, Monitor};

@@ -7,9 +7,10 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Monitor;
@@ -163,9 +164,7 @@ struct Probing {
 impl Probing {
     async fn run(self) {
         let interval = self.monitor.interval;
-        let phase = interval.mul_f64(fastrand::f64());
-        let mut ticks = tokio::time::interval_at(Instant::now() + phase, interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut next = Instant::now() + interval.mul_f64(fastrand::f64());
         loop {
             let Ok(permit) = self.gate.acquire().await else {
                 return;
@@ -176,7 +175,17 @@ impl Probing {
             if self.publisher.send(Message::Observed(observation)).await.is_err() {
                 return; // nobody is left to know
             }
-            ticks.tick().await;
+            next = tick_after(Instant::now(), next, interval);
+            tokio::time::sleep_until(next).await;
         }
     }
+}
+
+/// The first of the ticks `next`, `next + interval`, … after `now`.
+fn tick_after(now: Instant, next: Instant, interval: Duration) -> Instant {
+    if next > now {
+        return next;
+    }
+    let since_tick = (now - next).as_nanos() % interval.as_nanos();
+    now + interval - Duration::from_nanos(since_tick as u64)
 }

@@ -1,6 +1,8 @@
 //! Probes: one attempt of a monitor against one address.
 
 mod http;
+#[cfg(test)]
+pub(super) mod script;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,6 +32,9 @@ pub enum Failure {
 #[derive(Clone, Debug)]
 pub struct Prober {
     http: http::Prober,
+    /// Takes the place of the network.
+    #[cfg(test)]
+    script: Option<std::sync::Arc<script::Script>>,
 }
 
 impl Prober {
@@ -38,7 +43,11 @@ impl Prober {
     /// # Errors
     /// The system does not let them be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { http: http::Prober::new()? })
+        Ok(Self {
+            http: http::Prober::new()?,
+            #[cfg(test)]
+            script: None,
+        })
     }
 
     /// Probes once, within the monitor's timeout.
@@ -46,6 +55,10 @@ impl Prober {
     /// # Errors
     /// The reason why the address counts as failed.
     pub async fn probe(&self, monitor: &Monitor, address: IpAddr, host: &str) -> Result<(), Failure> {
+        #[cfg(test)]
+        if let Some(script) = &self.script {
+            return script.probe(address).await;
+        }
         let Kind::Http(check) = &monitor.kind;
         tokio::time::timeout(monitor.timeout, self.http.probe(check, address, host))
             .await

@@ -1,0 +1,48 @@
+//! Probes that take a given time and touch no network, for tests with a paused clock.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Failure, Prober};
+
+/// What probes do, and what was done.
+#[derive(Debug, Default)]
+pub(in crate::health) struct Script {
+    /// How long every probe takes.
+    takes: Duration,
+    /// Begin and end of every probe, by the order of their ends.
+    pub(in crate::health) probes: Mutex<Vec<(IpAddr, Instant, Instant)>>,
+    /// Addresses whose probes fail.
+    pub(in crate::health) failing: Mutex<Vec<IpAddr>>,
+    under_way: Mutex<usize>,
+    /// The most probes that were ever under way together.
+    pub(in crate::health) most_under_way: Mutex<usize>,
+}
+
+impl Script {
+    pub(in crate::health) fn taking(takes: Duration) -> Self {
+        Self { takes, ..Self::default() }
+    }
+
+    pub(in crate::health) fn prober(self: &Arc<Self>) -> Prober {
+        Prober { script: Some(Arc::clone(self)), ..Prober::new().unwrap() }
+    }
+
+    pub(super) async fn probe(&self, address: IpAddr) -> Result<(), Failure> {
+        let began = Instant::now();
+        {
+            let mut under_way = self.under_way.lock().unwrap();
+            *under_way += 1;
+            let mut most = self.most_under_way.lock().unwrap();
+            *most = (*most).max(*under_way);
+        }
+        tokio::time::sleep(self.takes).await;
+        *self.under_way.lock().unwrap() -= 1;
+        self.probes.lock().unwrap().push((address, began, Instant::now()));
+        let fails = self.failing.lock().unwrap().contains(&address);
+        if fails { Err(Failure::Status(503)) } else { Ok(()) }
+    }
+}

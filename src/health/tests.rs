@@ -1,0 +1,218 @@
+//! The scheduler and the publisher together, with scripted probes and a paused clock.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
+
+use super::probe::script::Script;
+use super::{HttpCheck, Kind, Monitor, Plan, Publisher, PublisherHandle};
+use crate::pool::{Node, Pool, PoolView, Role, WhenEmpty};
+use crate::serving::{Current, Serving, Static};
+use crate::zone::Zones;
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+fn monitor(name: &str, interval: Duration) -> Arc<Monitor> {
+    let check = HttpCheck {
+        port: 1,
+        path: "/".into(),
+        status: vec![200..=200],
+        body: None,
+        body_limit: 1,
+        headers: reqwest::header::HeaderMap::new(),
+        keep_alive: false,
+    };
+    Arc::new(Monitor { name: name.into(), kind: Kind::Http(check), interval, timeout: INTERVAL, rise: 2, fall: 3 })
+}
+
+fn address(i: u32) -> IpAddr {
+    std::net::Ipv4Addr::from(0x0a00_0000 + i).into()
+}
+
+fn pool(name: &str, nodes: std::ops::Range<u32>, monitor: &Arc<Monitor>) -> Pool {
+    let node = |i| Node { name: format!("n{i}").into(), addresses: vec![address(i)], weight: 1, role: Role::Active };
+    let nodes = nodes.map(node).collect();
+    let host = Some("core.lb.example".into());
+    Pool { name: name.into(), nodes, monitors: vec![Arc::clone(monitor)], host, when_empty: WhenEmpty::All }
+}
+
+/// A publisher and a scheduler at work.
+struct Bench {
+    script: Arc<Script>,
+    current: Current,
+    handle: PublisherHandle,
+    generation: u64,
+}
+
+impl Bench {
+    fn new(script: Script, in_flight: usize) -> Self {
+        let script = Arc::new(script);
+        let current = Current::new(ArcSwap::from_pointee(Serving {
+            generation: 0,
+            fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
+            pools: Vec::new(),
+        }));
+        let (publisher, handle) = Publisher::new(Arc::clone(&current), script.prober(), in_flight);
+        tokio::spawn(publisher.run());
+        Self { script, current, handle, generation: 0 }
+    }
+
+    async fn adopt(&mut self, pools: Vec<Pool>, grace: Duration) {
+        self.generation += 1;
+        let fixed = Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None });
+        let plan = Plan { generation: self.generation, fixed, pools };
+        self.handle.adopt(plan, 1000, grace).await.unwrap();
+    }
+
+    /// How many nodes of a pool can be answered.
+    fn eligible(&self, pool: usize) -> usize {
+        let serving = self.current.load();
+        let PoolView::Addresses { v4, .. } = &*serving.pools[pool] else { panic!("a view with addresses") };
+        v4.draw(usize::MAX, &mut fastrand::Rng::with_seed(1)).len()
+    }
+
+    fn fail(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        *self.script.failing.lock().unwrap() = addresses.into_iter().collect();
+    }
+
+    /// Begin of every probe of an address.
+    fn begins(&self) -> HashMap<IpAddr, Vec<Instant>> {
+        let mut begins: HashMap<_, Vec<_>> = HashMap::new();
+        for &(address, began, _) in self.script.probes.lock().unwrap().iter() {
+            begins.entry(address).or_default().push(began);
+        }
+        begins
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_probes_never_overlap_and_keep_the_rhythm() {
+    let takes = INTERVAL * 7 / 2;
+    let mut bench = Bench::new(Script::taking(takes), 1000);
+    bench.adopt(vec![pool("core", 0..1, &monitor("m", INTERVAL))], takes * 2).await;
+    tokio::time::sleep(INTERVAL * 40).await;
+    let begins = bench.begins().remove(&address(0)).unwrap();
+    assert!(begins.len() >= 10, "{begins:?}");
+    for pair in begins.windows(2) {
+        assert!(pair[1] - pair[0] >= takes, "a probe began while the one before was under way");
+    }
+    // The first probe runs at once; all others begin a whole number of intervals after each other.
+    for pair in begins[1..].windows(2) {
+        let intervals = (pair[1] - pair[0]).as_secs_f64() / INTERVAL.as_secs_f64();
+        assert!((intervals - intervals.round()).abs() < 0.01, "the rhythm drifts: {begins:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_are_spread_over_the_interval_and_bounded() {
+    let takes = Duration::from_millis(100);
+    let mut bench = Bench::new(Script::taking(takes), 1000);
+    let began = Instant::now();
+    bench
+        .handle
+        .adopt(
+            Plan {
+                generation: 1,
+                fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
+                pools: vec![pool("core", 0..2000, &monitor("m", INTERVAL))],
+            },
+            50,
+            Duration::from_secs(60),
+        )
+        .await
+        .unwrap();
+    // 2,000 probes of 100 ms, 50 at a time: the first round takes 4 s and is waited for.
+    assert_eq!(bench.begins().len(), 2000);
+    assert!((4.0..4.5).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+    assert_eq!(*bench.script.most_under_way.lock().unwrap(), 50);
+    tokio::time::sleep_until(began + INTERVAL * 4).await;
+    // From then on a tenth of the interval sees about a tenth of the nodes.
+    let mut tenths = [0_u32; 10];
+    for begin in bench.begins().into_values().flatten().filter(|&begin| begin >= began + INTERVAL * 2) {
+        let phase = (begin - began).as_secs_f64() % INTERVAL.as_secs_f64() / INTERVAL.as_secs_f64();
+        tenths[(phase * 10.0) as usize] += 1;
+    }
+    assert!(tenths.iter().all(|count| (280..520).contains(count)), "{tenths:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn flips_are_stored_and_reported_to_every_pool() {
+    let mut bench = Bench::new(Script::default(), 1000);
+    let monitor = monitor("m", INTERVAL);
+    bench.adopt(vec![pool("core", 0..3, &monitor), pool("all", 0..6, &monitor)], INTERVAL).await;
+    assert_eq!((bench.eligible(0), bench.eligible(1)), (3, 6));
+    // An address in two pools, under the same host, is one target.
+    assert_eq!(bench.begins().values().map(Vec::len).sum::<usize>(), 6);
+    bench.fail([address(1)]);
+    tokio::time::sleep(INTERVAL * 2).await;
+    assert_eq!((bench.eligible(0), bench.eligible(1)), (3, 6), "two failures are not three");
+    tokio::time::sleep(INTERVAL * 2).await;
+    assert_eq!((bench.eligible(0), bench.eligible(1)), (2, 5));
+    bench.fail([]);
+    tokio::time::sleep(INTERVAL * 3).await;
+    assert_eq!((bench.eligible(0), bench.eligible(1)), (3, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_keeps_health_and_ends_the_probes_of_what_is_gone() {
+    let mut bench = Bench::new(Script::default(), 1000);
+    bench.fail([address(1)]);
+    bench.adopt(vec![pool("core", 0..3, &monitor("m", INTERVAL))], INTERVAL).await;
+    assert_eq!(bench.eligible(0), 2);
+    // Another interval is another schedule, but what was seen still counts.
+    bench.fail([]);
+    let slower = monitor("m", INTERVAL * 100);
+    bench.adopt(vec![pool("other", 0..2, &slower)], INTERVAL).await;
+    assert_eq!((bench.current.load().generation, bench.eligible(0)), (2, 1));
+    let probed = bench.begins().remove(&address(2)).unwrap().len();
+    tokio::time::sleep(INTERVAL * 20).await;
+    assert_eq!(bench.begins().remove(&address(2)).unwrap().len(), probed, "a node that is gone is still probed");
+    bench.adopt(Vec::new(), INTERVAL).await;
+    let all = bench.script.probes.lock().unwrap().len();
+    tokio::time::sleep(INTERVAL * 500).await;
+    assert_eq!(bench.script.probes.lock().unwrap().len(), all, "nothing is left to probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_round_is_waited_for_no_longer_than_the_grace() {
+    let mut bench = Bench::new(Script::taking(INTERVAL / 2), 1000);
+    let began = Instant::now();
+    bench.adopt(vec![pool("core", 0..3, &monitor("m", INTERVAL))], INTERVAL).await;
+    assert!((INTERVAL / 2..INTERVAL).contains(&began.elapsed()), "all have answered: {:?}", began.elapsed());
+    bench.fail((0..6).map(address));
+    let began = Instant::now();
+    bench.adopt(vec![pool("core", 0..6, &monitor("m", INTERVAL))], INTERVAL / 10).await;
+    assert!(began.elapsed() < INTERVAL / 5, "the grace is over: {:?}", began.elapsed());
+    assert_eq!(bench.eligible(0), 3, "those that nobody has probed are not answered beside those that are up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_flips_a_second_keep_one_snapshot_for_each_holder() {
+    let mut bench = Bench::new(Script::default(), 1000);
+    let every = Duration::from_millis(50);
+    bench.adopt(vec![pool("core", 0..50, &monitor("m", every))], INTERVAL).await;
+    let held = bench.current.load_full();
+    let weak = Arc::downgrade(&held);
+    let mut snapshots = vec![Arc::downgrade(&held)];
+    for round in 0..200 {
+        if round % 2 == 0 {
+            bench.fail((0..50).map(address))
+        } else {
+            bench.fail([])
+        }
+        tokio::time::sleep(every * 3).await;
+        snapshots.push(Arc::downgrade(&bench.current.load_full()));
+    }
+    let alive = snapshots.iter().filter(|snapshot| snapshot.strong_count() > 0).count();
+    assert!(alive <= 2, "{alive} snapshots are alive: the held one and the current one are enough");
+    drop(held);
+    bench.fail([]);
+    tokio::time::sleep(every * 10).await;
+    bench.fail([address(0)]);
+    tokio::time::sleep(every * 10).await;
+    assert_eq!(weak.strong_count(), 0, "freed with the next publication");
+}
