@@ -89,20 +89,25 @@ impl<'a> Answer<'a> {
 }
 
 /// Answers a question from the snapshot.
+///
+/// The target of an alias is looked up like the name that was asked, in whichever zone it lies (RFC 1034 §4.3.2: "go
+/// back to step 1"); AA speaks of the first owner name only (RFC 1035 §4.1.1).
 pub fn answer<'a>(question: &Question<'a>, serving: &'a Serving, rng: &mut fastrand::Rng) -> Answer<'a> {
     let qtype = question.qtype;
-    let Some(zone) = serving.fixed.zones.find(&question.folded, qtype) else {
+    let zones = &serving.fixed.zones;
+    let Some(mut zone) = zones.find(&question.folded, qtype) else {
         return Answer::new(Rcode::Refused, false);
     };
     let mut answer = Answer::new(Rcode::NoError, true);
     let mut owner = question.name;
-    let mut folded = question.folded.clone();
+    let mut target_folded;
+    let mut folded = &question.folded;
     loop {
-        match zone.lookup(&folded, qtype) {
+        match zone.lookup(folded, qtype) {
             Found::Rrset(rrset) => answer.push(owner, rrset),
             Found::Shared(shared) => draw(&mut answer, owner, shared, qtype, zone, serving, rng),
             Found::Any => {
-                answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) })
+                answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) });
             }
             Found::NoData => answer.negative(zone, u32::MAX),
             Found::NxDomain => {
@@ -114,13 +119,13 @@ pub fn answer<'a>(question: &Question<'a>, serving: &'a Serving, rng: &mut fastr
             Found::Cname(cname) => {
                 answer.push(owner, cname);
                 let target = &*cname.rdatas[0];
-                let name = Name::from_wire(target);
                 let repeats = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
-                let ends = qtype == Rtype::ANY || repeats || answer.answers.len() > MAX_ALIASES;
-                if !ends && zone.contains(&name) {
-                    owner = target;
-                    folded = Folded::new(target);
-                    continue;
+                if qtype != Rtype::ANY && !repeats && answer.answers.len() <= MAX_ALIASES {
+                    target_folded = Folded::new(target);
+                    if let Some(next) = zones.find(&target_folded, qtype) {
+                        (zone, owner, folded) = (next, target, &target_folded);
+                        continue;
+                    }
                 }
             }
         }
