@@ -1,8 +1,8 @@
 //! The path of an observation.
 //!
-//! In reading order: a [`monitor`] says what is checked and how often; the [`scheduler`] runs a [`probe`] of it
-//! against every address and sends what it observed to the [`publisher`]. There a [`tracker`] counts until an
-//! address flips, the [`table`] says which pools that concerns, and one new snapshot is stored for all queries.
+//! In reading order: a `monitor` says what is checked and how often; the `scheduler` runs a [`probe`] of it
+//! against every address and sends what it observed to the `publisher`. There a `tracker` counts until an
+//! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries.
 
 mod monitor;
 pub mod probe;

@@ -1,6 +1,6 @@
 //! Pools: nodes that can replace each other, and which of them go into an answer.
 //!
-//! [`decide`] turns configuration and health into a [`PoolView`]: who may be answered. [`select`] draws from it for
+//! [`decide()`] turns configuration and health into a [`PoolView`]: who may be answered. `select` draws from it for
 //! one query: who is answered.
 
 mod decide;

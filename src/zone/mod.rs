@@ -1,7 +1,7 @@
 //! Zones: loaded once, then never changed.
 //!
-//! In reading order: [`master`] cuts a file into entries, [`rdata`] reads what stands behind a type, [`load`] makes
-//! records of the entries and checks them as a whole; [`tree`] is the map of names, and [`lookup`] says what a zone
+//! In reading order: `master` cuts a file into entries, `rdata` reads what stands behind a type, `load` makes
+//! records of the entries and checks them as a whole; `tree` is the map of names, and `lookup` says what a zone
 //! has for a name and a type: an RRset, a shared name, an alias, nothing, or a referral.
 
 mod load;
