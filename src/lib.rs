@@ -22,7 +22,7 @@
 //!
 //! # The rest
 //! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
-//! starts, reloads and stops everything; [`cli`] has one file a command; [`fake_core`] is a node to try it with.
+//! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; [`fake_core`] is a node to try it with.
 //!
 //! # Words
 //! A *pool* is a set of *nodes* that can replace each other; a *monitor* is a configured check, a *probe* one attempt
@@ -38,6 +38,9 @@ pub mod dns;
 pub mod fake_core;
 pub mod health;
 pub mod name;
+mod open_files;
 pub mod pool;
+mod seldom;
 pub mod serving;
+mod vital;
 pub mod zone;

@@ -2,11 +2,12 @@
 //!
 //! In reading order: a `monitor` says what is checked and how often; the `scheduler` runs a [`probe`] of it
 //! against every address and sends what it observed to the `publisher`. There a `tracker` counts until an
-//! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries.
+//! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries. `report` is what the log says of it.
 
 mod monitor;
 pub mod probe;
 mod publisher;
+mod report;
 mod scheduler;
 mod table;
 #[cfg(test)]

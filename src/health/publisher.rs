@@ -4,23 +4,29 @@
 //! order of events. What flips within [`GATHER`] goes into one snapshot. Snapshots that were replaced are kept until
 //! no query holds them any more and freed here, never on a thread that answers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::warn;
 
-use super::probe::Prober;
+use super::probe::{Prober, Untried};
+use super::report::Report;
 use super::scheduler::Prepared;
-use super::table::{Flip, Observation, Table, TargetId};
+use super::table::{Observation, Table, TargetId};
 use super::{Health, Scheduler};
-use crate::pool::{Basis, Pool, PoolView, Role, WhenEmpty, decide};
+use crate::pool::{Basis, Decision, Pool, decide};
+use crate::seldom::Seldom;
 use crate::serving::{Current, Serving, Static};
 
 /// How long flips are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// How often replaced snapshots are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Messages that may wait; when they do, probes wait too.
 const QUEUE: usize = 1024;
@@ -30,6 +36,8 @@ const QUEUE: usize = 1024;
 pub(super) enum Message {
     /// A probe has ended.
     Observed(Observation),
+    /// A probe could not be tried.
+    Untried(Untried),
     /// Targets will be probed; `probed` is told when each of them has a result.
     Prepare { limits: Vec<(TargetId, u32, u32)>, probed: oneshot::Sender<()> },
     /// A configuration replaces the one before.
@@ -60,12 +68,17 @@ pub struct PublisherHandle {
 }
 
 impl PublisherHandle {
-    /// Makes a configuration the current one: probes what nobody has probed yet, for at most `grace`, then stores
-    /// the first snapshot of it. Health of targets that stay is kept.
+    /// Makes a configuration the current one: probes what nobody has probed yet, until all have answered or `enough`
+    /// is over, then stores the first snapshot of it. Health of targets that stay is kept.
     ///
     /// # Errors
     /// The publisher is gone.
-    pub async fn adopt(&mut self, plan: Plan, in_flight: usize, grace: Duration) -> Result<(), Stopped> {
+    pub async fn adopt(
+        &mut self,
+        plan: Plan,
+        in_flight: usize,
+        enough: impl Future<Output = ()>,
+    ) -> Result<(), Stopped> {
         self.scheduler.set_in_flight(in_flight);
         let mut prepared: Prepared = self.scheduler.prepare(&plan.pools);
         let (probed, all_probed) = oneshot::channel();
@@ -73,7 +86,10 @@ impl PublisherHandle {
         self.publisher.send(Message::Prepare { limits, probed }).await.map_err(|_| Stopped)?;
         self.scheduler.start(&mut prepared);
         // Whoever has not answered by then is unknown; that is no error.
-        let _ = tokio::time::timeout(grace, all_probed).await;
+        tokio::select! {
+            _ = all_probed => {}
+            () = enough => {}
+        }
         let (done, adopted) = oneshot::channel();
         let slots = std::mem::take(&mut prepared.slots);
         self.publisher.send(Message::Adopt { plan: Box::new(plan), slots, done }).await.map_err(|_| Stopped)?;
@@ -82,20 +98,38 @@ impl PublisherHandle {
     }
 }
 
+/// A pool and what the task knows of it besides the table.
+#[derive(Debug)]
+struct Served {
+    pool: Pool,
+    /// Node and address of each slot.
+    slots: Vec<(usize, IpAddr)>,
+    /// The rule by which it is answered.
+    basis: Basis,
+}
+
+/// What was known of a pool before a reload, to report only what has changed.
+struct Before {
+    basis: Basis,
+    /// By name of the node and address.
+    addresses: HashSet<(Arc<str>, IpAddr)>,
+}
+
 /// The task's state.
 #[derive(Debug)]
 pub struct Publisher {
     current: Current,
     messages: mpsc::Receiver<Message>,
     table: Table,
-    pools: Vec<Pool>,
-    bases: Vec<Basis>,
+    pools: Vec<Served>,
     /// Pools that flipped since the last snapshot.
     dirty: HashSet<usize>,
     /// Targets that somebody waits for, and whom to tell.
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
     /// Replaced snapshots that queries may still hold.
     retired: Vec<Arc<Serving>>,
+    report: Report,
+    untried: Seldom,
     rng: fastrand::Rng,
 }
 
@@ -109,10 +143,11 @@ impl Publisher {
             messages,
             table: Table::default(),
             pools: Vec::new(),
-            bases: Vec::new(),
             dirty: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
+            report: Report::default(),
+            untried: Seldom::default(),
             rng: fastrand::Rng::new(),
         };
         (publisher, PublisherHandle { publisher: sender, scheduler })
@@ -120,13 +155,20 @@ impl Publisher {
 
     /// Runs until nobody can send any more.
     pub async fn run(mut self) {
-        while let Some(message) = self.messages.recv().await {
+        loop {
+            // Snapshots that a query held a moment ago are freed soon, also when nothing flips any more.
+            let sweep = if self.retired.is_empty() { Duration::MAX } else { SWEEP };
+            let Ok(message) = timeout(sweep, self.messages.recv()).await else {
+                self.free_retired();
+                continue;
+            };
+            let Some(message) = message else { return };
             self.take(message);
             if self.dirty.is_empty() {
                 continue;
             }
             let deadline = Instant::now() + GATHER;
-            while let Ok(Some(message)) = tokio::time::timeout_at(deadline, self.messages.recv()).await {
+            while let Ok(Some(message)) = timeout_at(deadline, self.messages.recv()).await {
                 self.take(message);
             }
             self.publish_flips();
@@ -136,6 +178,11 @@ impl Publisher {
     fn take(&mut self, message: Message) {
         match message {
             Message::Observed(observation) => self.observe(observation),
+            Message::Untried(untried) => {
+                if self.untried.is_due() {
+                    warn!("{untried}; health stays as it is");
+                }
+            }
             Message::Prepare { limits, probed } => {
                 for &(target, rise, fall) in &limits {
                     self.table.set_limits(target, rise, fall);
@@ -155,7 +202,8 @@ impl Publisher {
 
     fn observe(&mut self, Observation { target, monitor, result }: Observation) {
         for flip in self.table.observe(target, result) {
-            self.log_flip(&flip, &monitor);
+            let Served { pool, slots, .. } = &self.pools[flip.pool];
+            self.report.flip(pool, slots[flip.slot], &flip, &monitor);
             self.dirty.insert(flip.pool);
         }
         if let Some((unprobed, _)) = &mut self.awaited {
@@ -173,103 +221,69 @@ impl Publisher {
 
     fn adopt(&mut self, plan: Plan, slots: Vec<Vec<Vec<TargetId>>>) {
         let Plan { generation, fixed, pools } = plan;
-        let known: HashSet<Arc<str>> = self.pools.iter().map(|pool| Arc::clone(&pool.name)).collect();
+        let before: HashMap<Arc<str>, Before> = self.pools.drain(..).map(Served::remembered).collect();
         self.table.adopt(slots);
-        self.pools = pools;
         self.dirty.clear();
         self.awaited = None;
-        let mut bases = Vec::new();
         let mut views = Vec::new();
-        for pool in 0..self.pools.len() {
-            let (basis, view) = self.decide(pool);
-            bases.push(basis);
-            views.push(view);
-            if !known.contains(&self.pools[pool].name) {
-                self.log_pool(pool);
-            }
-            if basis != Basis::Active {
-                self.log_basis(pool, basis);
+        for (index, pool) in pools.into_iter().enumerate() {
+            let health = self.table.pool(index);
+            let Decision { basis, view } = decide(&pool, &health, &mut self.rng);
+            let served = Served { slots: pool.slots().collect(), pool, basis };
+            self.report_changes(index, &served, &health, before.get(&served.pool.name));
+            self.pools.push(served);
+            views.push(Arc::new(view));
+        }
+        self.store(Serving { generation, fixed, pools: views });
+    }
+
+    /// Reports what a reload has brought to a pool: all of a new one, and newcomers to one that was there.
+    fn report_changes(&mut self, index: usize, served: &Served, health: &[Health], before: Option<&Before>) {
+        let Served { pool, slots, basis } = served;
+        if before.is_none() {
+            self.report.pool(pool, health);
+        }
+        for (slot, &at) in slots.iter().enumerate() {
+            let known = |before: &Before| before.addresses.contains(&(Arc::clone(&pool.nodes[at.0].name), at.1));
+            if health[slot] != Health::Up && !before.is_some_and(known) {
+                self.report.newcomer(pool, at, health[slot], self.table.failure(index, slot));
             }
         }
-        self.bases = bases;
-        self.store(Serving { generation, fixed, pools: views });
+        if *basis != before.map_or(Basis::Active, |before| before.basis) {
+            self.report.basis(pool, *basis);
+        }
     }
 
     fn publish_flips(&mut self) {
         let before = self.current.load_full();
         let mut pools = before.pools.clone();
-        for pool in std::mem::take(&mut self.dirty) {
-            let (basis, view) = self.decide(pool);
-            pools[pool] = view;
-            if std::mem::replace(&mut self.bases[pool], basis) != basis {
-                self.log_basis(pool, basis);
+        for index in std::mem::take(&mut self.dirty) {
+            let served = &mut self.pools[index];
+            let Decision { basis, view } = decide(&served.pool, &self.table.pool(index), &mut self.rng);
+            pools[index] = Arc::new(view);
+            if std::mem::replace(&mut served.basis, basis) != basis {
+                self.report.basis(&served.pool, basis);
             }
         }
         self.store(Serving { generation: before.generation, fixed: Arc::clone(&before.fixed), pools });
     }
 
-    fn decide(&mut self, pool: usize) -> (Basis, Arc<PoolView>) {
-        let decision = decide(&self.pools[pool], &self.table.pool(pool), &mut self.rng);
-        (decision.basis, Arc::new(decision.view))
-    }
-
+    /// Makes a snapshot the current one; then there is time for the log and for what was replaced.
     fn store(&mut self, serving: Serving) {
         self.retired.push(self.current.swap(Arc::new(serving)));
+        self.free_retired();
+        self.report.write();
+    }
+
+    fn free_retired(&mut self) {
         self.retired.retain(|old| Arc::strong_count(old) > 1);
     }
+}
 
-    fn log_flip(&self, &Flip { pool, slot, to, count }: &Flip, monitor: &str) {
-        let node = self.described(pool, slot);
-        match to {
-            Health::Up => info!("{node} is up: {count} of {count} probes of {monitor} passed"),
-            _ => {
-                let reason = self.table.failure(pool, slot).map(|f| format!(", {f}")).unwrap_or_default();
-                info!("{node} is {to}: {count} of {count} probes of {monitor} failed{reason}");
-            }
-        }
-    }
-
-    /// One line for a pool that is new, and one for each of its addresses that is not up.
-    fn log_pool(&self, pool: usize) {
-        let health = self.table.pool(pool);
-        let up = health.iter().filter(|&&h| h == Health::Up).count();
-        info!("pool {}: {up} of {} addresses up", self.pools[pool].name, health.len());
-        for (slot, health) in health.into_iter().enumerate().filter(|&(_, health)| health != Health::Up) {
-            let node = self.described(pool, slot);
-            match self.table.failure(pool, slot) {
-                Some(failure) => info!("{node} is {health}: first probe failed, {failure}"),
-                None => info!("{node} is {health}: not probed within startup_grace"),
-            }
-        }
-    }
-
-    fn log_basis(&self, pool: usize, basis: Basis) {
-        let pool = &self.pools[pool];
-        let name = &pool.name;
-        let active = pool.nodes.iter().filter(|node| node.role == Role::Active).count();
-        match basis {
-            Basis::Active => warn!("pool {name}: active nodes are up again and answered"),
-            Basis::Backup => warn!("pool {name}: no active node is up, backups are answered"),
-            Basis::Unknown => {
-                warn!("pool {name}: no node is up, nodes that are not probed yet are answered")
-            }
-            Basis::Empty => match &pool.when_empty {
-                WhenEmpty::All => {
-                    warn!("pool {name}: no node is up, all {active} active nodes are answered (fail open)")
-                }
-                WhenEmpty::ServFail => warn!("pool {name}: no node is up, SERVFAIL is answered"),
-                WhenEmpty::NoData => warn!("pool {name}: no node is up, no addresses are answered"),
-                WhenEmpty::Fallback(addresses) => {
-                    warn!("pool {name}: no node is up, {} fallback addresses are answered", addresses.len());
-                }
-            },
-        }
-    }
-
-    /// `pool/node (address)`.
-    fn described(&self, pool: usize, slot: usize) -> String {
-        let pool = &self.pools[pool];
-        let (node, address) = pool.slots().nth(slot).expect("slots of the table are those of its pools");
-        format!("{}/{} ({address})", pool.name, pool.nodes[node].name)
+impl Served {
+    fn remembered(self) -> (Arc<str>, Before) {
+        let name = |&(node, address): &(usize, IpAddr)| (Arc::clone(&self.pool.nodes[node].name), address);
+        let addresses = self.slots.iter().map(name).collect();
+        (self.pool.name, Before { basis: self.basis, addresses })
     }
 }

@@ -18,6 +18,7 @@ use super::probe::Prober;
 use super::publisher::Message;
 use super::table::{Observation, TargetId};
 use crate::pool::Pool;
+use crate::vital;
 
 /// What makes two targets the same, also across reloads.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -60,6 +61,8 @@ pub(super) struct Scheduler {
     prober: Prober,
     /// Permits for probes in flight.
     gate: Arc<Semaphore>,
+    /// How many there are.
+    in_flight: usize,
     publisher: mpsc::Sender<Message>,
     running: HashMap<TargetKey, Running>,
     last_id: u64,
@@ -67,14 +70,22 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub(super) fn new(prober: Prober, in_flight: usize, publisher: mpsc::Sender<Message>) -> Self {
-        Self { prober, gate: Arc::new(Semaphore::new(in_flight)), publisher, running: HashMap::new(), last_id: 0 }
+        let gate = Arc::new(Semaphore::new(in_flight));
+        Self { prober, gate, in_flight, publisher, running: HashMap::new(), last_id: 0 }
     }
 
-    /// Bounds the probes in flight from now on.
+    /// Bounds the probes in flight from now on; those that are under way end first.
     pub(super) fn set_in_flight(&mut self, in_flight: usize) {
-        // Running targets keep their gate; a new one serves those that start from now on.
-        if self.gate.available_permits() != in_flight {
-            self.gate = Arc::new(Semaphore::new(in_flight));
+        let before = std::mem::replace(&mut self.in_flight, in_flight);
+        self.gate.add_permits(in_flight.saturating_sub(before));
+        let surplus = before.saturating_sub(in_flight) as u32;
+        if surplus > 0 {
+            let gate = Arc::clone(&self.gate);
+            tokio::spawn(async move {
+                if let Ok(permits) = gate.acquire_many_owned(surplus).await {
+                    permits.forget();
+                }
+            });
         }
     }
 
@@ -86,7 +97,7 @@ impl Scheduler {
         for pool in pools {
             let slot_targets = |(_, address): (usize, IpAddr)| {
                 let targets = pool.monitors.iter().map(|monitor| {
-                    let host = pool.host.clone().unwrap_or_else(|| address.to_string().into());
+                    let host = pool.host.clone().unwrap_or_else(|| url_host(address).into());
                     let key = TargetKey { address, monitor: Arc::clone(&monitor.name), host };
                     self.target(key, monitor, &mut new_ids, &mut prepared)
                 });
@@ -139,7 +150,7 @@ impl Scheduler {
                 gate: Arc::clone(&self.gate),
                 publisher: self.publisher.clone(),
             };
-            let task = AbortOnDropHandle::new(tokio::spawn(probing.run()));
+            let task = AbortOnDropHandle::new(tokio::spawn(vital::task(probing.run())));
             self.running.insert(key, Running { id, monitor, _task: task });
         }
     }
@@ -169,15 +180,29 @@ impl Probing {
             let Ok(permit) = self.gate.acquire().await else {
                 return;
             };
-            let result = self.prober.probe(&self.monitor, self.address, &self.host).await;
+            let outcome = self.prober.probe(&self.monitor, self.address, &self.host).await;
             drop(permit);
-            let observation = Observation { target: self.id, monitor: Arc::clone(&self.monitor.name), result };
-            if self.publisher.send(Message::Observed(observation)).await.is_err() {
+            let message = match outcome {
+                Ok(result) => {
+                    let monitor = Arc::clone(&self.monitor.name);
+                    Message::Observed(Observation { target: self.id, monitor, result })
+                }
+                Err(untried) => Message::Untried(untried),
+            };
+            if self.publisher.send(message).await.is_err() {
                 return; // nobody is left to know
             }
             next = tick_after(Instant::now(), next, interval);
             tokio::time::sleep_until(next).await;
         }
+    }
+}
+
+/// An address as a URL and the Host header write it.
+fn url_host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 

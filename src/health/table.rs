@@ -26,6 +26,8 @@ pub(super) struct Flip {
     pub(super) to: Health,
     /// Results in a row that made it so.
     pub(super) count: u32,
+    /// The last of them.
+    pub(super) result: Result<(), Failure>,
 }
 
 #[derive(Debug)]
@@ -93,7 +95,7 @@ impl Table {
             return Vec::new(); // retired while the probe was under way
         };
         let transition = target.tracker.observe(result.is_ok());
-        target.failure = result.err();
+        target.failure = result.clone().err();
         let Some(transition) = transition else {
             return Vec::new();
         };
@@ -103,7 +105,7 @@ impl Table {
             let health = &mut self.pools[pool][slot].health;
             if *health != to {
                 *health = to;
-                flips.push(Flip { pool, slot, to, count: transition.count });
+                flips.push(Flip { pool, slot, to, count: transition.count, result: result.clone() });
             }
         }
         flips
@@ -114,9 +116,10 @@ impl Table {
         self.pools[pool].iter().map(|slot| slot.health).collect()
     }
 
-    /// Why an address is down, when its last probe says so.
+    /// Why the last probe of an address that is down failed.
     pub(super) fn failure(&self, pool: usize, slot: usize) -> Option<&Failure> {
-        self.pools[pool][slot].targets.iter().find_map(|id| self.targets.get(id)?.failure.as_ref())
+        let targets = self.pools[pool][slot].targets.iter().filter_map(|id| self.targets.get(id));
+        targets.filter(|target| target.tracker.health() == Health::Down).find_map(|target| target.failure.as_ref())
     }
 
     /// Up when all say so, down when one says so; without targets nothing speaks against the address.
@@ -145,7 +148,10 @@ mod tests {
         table.set_limits(shared, 1, 1);
         table.set_limits(other, 1, 1);
         table.adopt(vec![vec![vec![shared]], vec![vec![other], vec![shared, other]]]);
-        assert_eq!(table.observe(shared, Ok(())), [Flip { pool: 0, slot: 0, to: Health::Up, count: 1 }]);
+        assert_eq!(
+            table.observe(shared, Ok(())),
+            [Flip { pool: 0, slot: 0, to: Health::Up, count: 1, result: Ok(()) }]
+        );
         assert_eq!(table.observe(other, FAILED).len(), 2);
         assert_eq!(table.pool(1), [Health::Down, Health::Down]);
         assert_eq!(table.failure(1, 1), Some(&Failure::Status(503)));

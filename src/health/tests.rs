@@ -46,6 +46,7 @@ struct Bench {
     current: Current,
     handle: PublisherHandle,
     generation: u64,
+    in_flight: usize,
 }
 
 impl Bench {
@@ -58,14 +59,14 @@ impl Bench {
         }));
         let (publisher, handle) = Publisher::new(Arc::clone(&current), script.prober(), in_flight);
         tokio::spawn(publisher.run());
-        Self { script, current, handle, generation: 0 }
+        Self { script, current, handle, generation: 0, in_flight }
     }
 
     async fn adopt(&mut self, pools: Vec<Pool>, grace: Duration) {
         self.generation += 1;
         let fixed = Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None });
         let plan = Plan { generation: self.generation, fixed, pools };
-        self.handle.adopt(plan, 1000, grace).await.unwrap();
+        self.handle.adopt(plan, self.in_flight, tokio::time::sleep(grace)).await.unwrap();
     }
 
     /// How many nodes of a pool can be answered.
@@ -110,21 +111,9 @@ async fn slow_probes_never_overlap_and_keep_the_rhythm() {
 #[tokio::test(start_paused = true)]
 async fn probes_are_spread_over_the_interval_and_bounded() {
     let takes = Duration::from_millis(100);
-    let mut bench = Bench::new(Script::taking(takes), 1000);
+    let mut bench = Bench::new(Script::taking(takes), 50);
     let began = Instant::now();
-    bench
-        .handle
-        .adopt(
-            Plan {
-                generation: 1,
-                fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
-                pools: vec![pool("core", 0..2000, &monitor("m", INTERVAL))],
-            },
-            50,
-            Duration::from_secs(60),
-        )
-        .await
-        .unwrap();
+    bench.adopt(vec![pool("core", 0..2000, &monitor("m", INTERVAL))], INTERVAL * 10).await;
     // 2,000 probes of 100 ms, 50 at a time: the first round takes 4 s and is waited for.
     assert_eq!(bench.begins().len(), 2000);
     assert!((4.0..4.5).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
@@ -137,6 +126,16 @@ async fn probes_are_spread_over_the_interval_and_bounded() {
         tenths[(phase * 10.0) as usize] += 1;
     }
     assert!(tenths.iter().all(|count| (280..520).contains(count)), "{tenths:?}");
+    // A reload, even one while probes are under way, adds no second bound, and another bound holds for all.
+    for in_flight in [50, 20, 70] {
+        *bench.script.most_under_way.lock().unwrap() = 0;
+        bench.in_flight = in_flight;
+        bench.adopt(vec![pool("core", 0..2000, &monitor(&in_flight.to_string(), INTERVAL))], INTERVAL * 10).await;
+        assert!(*bench.script.most_under_way.lock().unwrap() <= in_flight.max(50), "{in_flight}");
+        *bench.script.most_under_way.lock().unwrap() = 0;
+        tokio::time::sleep(INTERVAL * 3).await;
+        assert!(*bench.script.most_under_way.lock().unwrap() <= in_flight, "{in_flight}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,14 @@
 //! HTTP probes: a GET to one address under the pool's host name, judged by status and body.
 
 use std::error::Error;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use nix::errno::Errno;
 use reqwest::header::{CONNECTION, HOST, HeaderValue};
 use reqwest::{Client, Response, redirect};
 
-use super::Failure;
+use super::{Failure, Outcome, Untried};
 use crate::health::{BodyCondition, HttpCheck};
 
 /// Port of a URL that names none.
@@ -37,7 +39,15 @@ impl Prober {
         })
     }
 
-    pub(super) async fn probe(&self, check: &HttpCheck, address: IpAddr, host: &str) -> Result<(), Failure> {
+    pub(super) async fn probe(&self, check: &HttpCheck, address: IpAddr, host: &str) -> Outcome {
+        match self.attempt(check, address, host).await {
+            Ok(()) => Ok(Ok(())),
+            Err(Broken::Node(failure)) => Ok(Err(failure)),
+            Err(Broken::Machine(reason)) => Err(Untried(reason)),
+        }
+    }
+
+    async fn attempt(&self, check: &HttpCheck, address: IpAddr, host: &str) -> Result<(), Broken> {
         let url = format!("http://{}{}", SocketAddr::new(address, check.port), check.path);
         let client = if check.keep_alive { &self.kept } else { &self.fresh };
         let mut request = client.get(url).headers(check.headers.clone());
@@ -48,24 +58,26 @@ impl Prober {
         if !check.keep_alive {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
-        let mut response = request.send().await.map_err(|error| Failure::Connection(reason(&error)))?;
+        let mut response = request.send().await?;
         let status = response.status().as_u16();
         if !check.status.iter().any(|range| range.contains(&status)) {
-            return Err(Failure::Status(status));
+            return Err(Broken::Node(Failure::Status(status)));
         }
         match &check.body {
             // A kept connection can be used again only after its body has been read.
             None if !check.keep_alive => Ok(()),
-            None => read_body(&mut response, check.body_limit).await.map(drop),
-            Some(condition) => judge_body(condition, &read_body(&mut response, check.body_limit).await?),
+            None => Ok(read_body(&mut response, check.body_limit).await.map(drop)?),
+            Some(condition) => {
+                judge_body(condition, &read_body(&mut response, check.body_limit).await?).map_err(Broken::Node)
+            }
         }
     }
 }
 
-async fn read_body(response: &mut Response, limit: usize) -> Result<Vec<u8>, Failure> {
+async fn read_body(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while body.len() < limit {
-        match response.chunk().await.map_err(|error| Failure::Connection(reason(&error)))? {
+        match response.chunk().await? {
             Some(chunk) => body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]),
             None => break,
         }
@@ -82,15 +94,28 @@ fn judge_body(condition: &BodyCondition, body: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// The innermost reason of an error, in the words of the system where it is one of its errors.
-fn reason(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    match innermost.downcast_ref::<std::io::Error>() {
-        Some(error) if error.raw_os_error().is_some() => error.kind().to_string(),
-        _ => innermost.to_string(),
+/// Who is to blame for a probe that came to nothing.
+enum Broken {
+    Node(Failure),
+    Machine(String),
+}
+
+impl From<reqwest::Error> for Broken {
+    /// Takes the innermost reason, in the words of the system where it is one of its errors.
+    fn from(error: reqwest::Error) -> Self {
+        let mut innermost: &dyn Error = &error;
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        let system = innermost.downcast_ref::<io::Error>();
+        match system.and_then(io::Error::raw_os_error).map(Errno::from_raw) {
+            // No file descriptor, memory or local port is left.
+            Some(own @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EADDRNOTAVAIL)) => {
+                Self::Machine(own.desc().to_lowercase())
+            }
+            Some(errno) => Self::Node(Failure::Connection(errno.desc().to_lowercase())),
+            None => Self::Node(Failure::Connection(innermost.to_string())),
+        }
     }
 }
 
@@ -134,7 +159,8 @@ mod tests {
         let (port, task) = answering(response).await;
         let mut http_check = self::check(port);
         check(&mut http_check);
-        let result = Prober::new().unwrap().probe(&http_check, Ipv4Addr::LOCALHOST.into(), "core.lb.example").await;
+        let result =
+            Prober::new().unwrap().probe(&http_check, Ipv4Addr::LOCALHOST.into(), "core.lb.example").await.unwrap();
         (result, task.await.unwrap())
     }
 
@@ -178,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn refusals_and_breaks_are_named() {
         let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-        let result = Prober::new().unwrap().probe(&check(unused), Ipv4Addr::LOCALHOST.into(), "h").await;
+        let result = Prober::new().unwrap().probe(&check(unused), Ipv4Addr::LOCALHOST.into(), "h").await.unwrap();
         assert_eq!(result, Err(Failure::Connection("connection refused".into())));
         assert!(matches!(probed(|_| {}, "nonsense\r\n\r\n").await.0, Err(Failure::Connection(_))));
         assert!(matches!(probed(|_| {}, "").await.0, Err(Failure::Connection(_))));
@@ -199,13 +225,15 @@ mod tests {
             fall: 1,
         };
         // The fake closes after its answer: a body cut short is a break, not a timeout.
-        let result = super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await;
+        let result =
+            super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await.unwrap();
         assert!(matches!(result, Err(Failure::Connection(_))), "{result:?}");
         task.await.unwrap();
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let kind = crate::health::Kind::Http(check(silent.local_addr().unwrap().port()));
         let monitor = crate::health::Monitor { kind, ..monitor };
-        let result = super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await;
+        let result =
+            super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await.unwrap();
         assert_eq!(result, Err(Failure::Timeout(monitor.timeout)));
     }
 }

@@ -28,6 +28,14 @@ pub enum Failure {
     Body(String),
 }
 
+/// Why a probe says nothing about the node: this machine could not even try.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("this machine cannot probe: {0}")]
+pub struct Untried(pub String);
+
+/// What a probe found: a verdict, or nothing.
+pub type Outcome = Result<Result<(), Failure>, Untried>;
+
 /// Carries out the probes of all kinds; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Prober {
@@ -53,15 +61,15 @@ impl Prober {
     /// Probes once, within the monitor's timeout.
     ///
     /// # Errors
-    /// The reason why the address counts as failed.
-    pub async fn probe(&self, monitor: &Monitor, address: IpAddr, host: &str) -> Result<(), Failure> {
+    /// The probe could not be tried; the address counts neither as good nor as failed.
+    pub async fn probe(&self, monitor: &Monitor, address: IpAddr, host: &str) -> Outcome {
         #[cfg(test)]
         if let Some(script) = &self.script {
-            return script.probe(address).await;
+            return Ok(script.probe(address).await);
         }
         let Kind::Http(check) = &monitor.kind;
         tokio::time::timeout(monitor.timeout, self.http.probe(check, address, host))
             .await
-            .unwrap_or(Err(Failure::Timeout(monitor.timeout)))
+            .unwrap_or(Ok(Err(Failure::Timeout(monitor.timeout))))
     }
 }

@@ -34,15 +34,30 @@ impl Script {
     pub(super) async fn probe(&self, address: IpAddr) -> Result<(), Failure> {
         let began = Instant::now();
         {
-            let mut under_way = self.under_way.lock().unwrap();
-            *under_way += 1;
-            let mut most = self.most_under_way.lock().unwrap();
-            *most = (*most).max(*under_way);
+            let _under_way = UnderWay::begin(self);
+            tokio::time::sleep(self.takes).await;
         }
-        tokio::time::sleep(self.takes).await;
-        *self.under_way.lock().unwrap() -= 1;
         self.probes.lock().unwrap().push((address, began, Instant::now()));
         let fails = self.failing.lock().unwrap().contains(&address);
         if fails { Err(Failure::Status(503)) } else { Ok(()) }
+    }
+}
+
+/// Counts a probe, also one that is dropped on its way.
+struct UnderWay<'s>(&'s Script);
+
+impl<'s> UnderWay<'s> {
+    fn begin(script: &'s Script) -> Self {
+        let mut under_way = script.under_way.lock().unwrap();
+        *under_way += 1;
+        let mut most = script.most_under_way.lock().unwrap();
+        *most = (*most).max(*under_way);
+        Self(script)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        *self.0.under_way.lock().unwrap() -= 1;
     }
 }
