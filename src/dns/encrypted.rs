@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::hickory::Handler;
-use super::listener::bind_tcp;
+use super::listener::{Held, bind_quic, bind_tcp};
 use crate::serving::Current;
 
 /// For handshakes, and for the wait for a request on an open connection.
@@ -97,17 +97,13 @@ impl EncryptedSocket {
 /// Binds an address for a transport.
 ///
 /// # Errors
-/// The system's.
-pub(super) fn bind(transport: &Encrypted, address: SocketAddr) -> io::Result<EncryptedSocket> {
+/// The system's; `AddrInUse` also when a process of the same user shares the port.
+pub(super) fn bind(transport: &Encrypted, address: SocketAddr, held: Held) -> io::Result<EncryptedSocket> {
     match transport {
         Encrypted::Tls | Encrypted::Https(_) => {
-            tokio::net::TcpListener::from_std(bind_tcp(address)?).map(EncryptedSocket::Tcp)
+            tokio::net::TcpListener::from_std(bind_tcp(address, held)?).map(EncryptedSocket::Tcp)
         }
-        Encrypted::Quic => {
-            let socket = std::net::UdpSocket::bind(address)?;
-            socket.set_nonblocking(true)?;
-            tokio::net::UdpSocket::from_std(socket).map(EncryptedSocket::Udp)
-        }
+        Encrypted::Quic => tokio::net::UdpSocket::from_std(bind_quic(address, held)?).map(EncryptedSocket::Udp),
     }
 }
 
@@ -124,7 +120,7 @@ pub(super) async fn serve(
     loop {
         let bound = match socket.take() {
             Some(socket) => Ok(socket),
-            None => bind(&transport, address),
+            None => bind(&transport, address, Held::ByNobody),
         };
         let registered = bound.and_then(|socket| register(&transport, socket, &certificate, &current));
         match registered {

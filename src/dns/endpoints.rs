@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::encrypted::{self, Certificate, Encrypted, EncryptedSocket};
-use super::listener::{self, Bound};
+use super::listener::{self, Bound, Held};
 use super::{tcp, udp};
 use crate::config::{Listen, Server};
 use crate::diagnostic::Diagnostics;
 use crate::serving::Current;
+use crate::vital;
 
 /// What makes two endpoints the same across reloads: the transport and the configured address.
 type Key = (Option<Encrypted>, SocketAddr);
@@ -29,6 +30,21 @@ type Key = (Option<Encrypted>, SocketAddr);
 enum Socket {
     Plain(Bound),
     Encrypted(EncryptedSocket, SocketAddr),
+}
+
+impl Socket {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Plain(bound) => bound.address,
+            Self::Encrypted(_, address) => *address,
+        }
+    }
+}
+
+/// Whether both addresses cannot be bound exclusively: the same port, and the same address or a wildcard.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_address = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && same_address
 }
 
 /// An address that is being answered.
@@ -54,6 +70,8 @@ pub struct Prepared {
 #[derive(Debug, Default)]
 pub struct Endpoints {
     running: HashMap<Key, Endpoint>,
+    /// Those that a reload has ended, while they still finish what has arrived.
+    ending: Vec<(SocketAddr, JoinHandle<()>)>,
     certificate: Option<Arc<Certificate>>,
     /// Of the plain endpoints, as they were begun.
     settings: Option<(usize, crate::config::TcpLimits)>,
@@ -70,7 +88,12 @@ impl Endpoints {
         let mut add = |transport: Option<Encrypted>, listen: &Listen| {
             let key = (transport, listen.address);
             if !self.running.contains_key(&key) {
-                match bind(&key, server) {
+                let of_running = self.running.values().map(|endpoint| endpoint.address);
+                let of_new = prepared.new.iter().map(|(_, socket)| socket.address());
+                let of_ending = self.ending.iter().filter(|(_, end)| !end.is_finished()).map(|(address, _)| *address);
+                let overlaps = of_running.chain(of_new).chain(of_ending).any(|bound| overlap(bound, listen.address));
+                let held = if overlaps { Held::ByUs } else { Held::ByNobody };
+                match bind(&key, server, held) {
                     Ok(socket) => prepared.new.push((key.clone(), socket)),
                     Err(error) => problems.push(listen.problem(describe(&key, &error))),
                 }
@@ -87,7 +110,7 @@ impl Endpoints {
     }
 
     /// Begins the new endpoints and ends those that are not wanted any more.
-    pub async fn commit(&mut self, prepared: Prepared, server: &Server, current: &Current) {
+    pub fn commit(&mut self, prepared: Prepared, server: &Server, current: &Current) {
         if let Some(tls) = &server.tls {
             match &self.certificate {
                 Some(certificate) => certificate.replace(Arc::clone(&tls.certified)),
@@ -99,6 +122,7 @@ impl Endpoints {
             warn!("`workers` and the TCP limits apply to addresses that are bound from now on; restart for the others");
         }
         self.settings = Some(settings);
+        self.ending.retain(|(_, end)| !end.is_finished());
         let Prepared { wanted, new } = prepared;
         let unwanted: Vec<Key> = self.running.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         for (key, socket) in new {
@@ -107,7 +131,9 @@ impl Endpoints {
         }
         for key in unwanted {
             if let Some(endpoint) = self.running.remove(&key) {
-                endpoint.end().await;
+                // It ends beside us: its slowest client must not hold up signals.
+                let address = endpoint.address;
+                self.ending.push((address, tokio::spawn(endpoint.end())));
             }
         }
     }
@@ -129,7 +155,7 @@ impl Endpoints {
                         Err(error) => warn!("{address}: TCP is not answered: {error}"),
                     }
                 };
-                (address, tokio::spawn(task))
+                (address, tokio::spawn(vital::task(task)))
             }
             Socket::Encrypted(socket, address) => {
                 let (Some(transport), Some(certificate)) = (key.0.clone(), self.certificate.clone()) else {
@@ -150,8 +176,10 @@ impl Endpoints {
         for endpoint in self.running.values() {
             endpoint.tell();
         }
-        for (_, endpoint) in self.running.drain() {
-            endpoint.end().await;
+        let ends: Vec<_> = self.running.drain().map(|(_, endpoint)| tokio::spawn(endpoint.end())).collect();
+        for end in self.ending.drain(..).map(|(_, end)| end).chain(ends) {
+            // A panic of a task was reported when it happened.
+            let _ = end.await;
         }
     }
 
@@ -183,12 +211,12 @@ impl Endpoint {
     }
 }
 
-fn bind(key: &Key, server: &Server) -> io::Result<Socket> {
+fn bind(key: &Key, server: &Server, held: Held) -> io::Result<Socket> {
     let (transport, address) = key;
     match transport {
-        None => listener::bind(*address, server.workers).map(Socket::Plain),
+        None => listener::bind(*address, server.workers, held).map(Socket::Plain),
         Some(transport) => {
-            let socket = encrypted::bind(transport, *address)?;
+            let socket = encrypted::bind(transport, *address, held)?;
             let address = socket.local_addr()?;
             Ok(Socket::Encrypted(socket, address))
         }
@@ -209,21 +237,10 @@ fn describe((transport, address): &Key, error: &io::Error) -> String {
     }
 }
 
-/// A worker that panics would leave its share of the clients without answers while the others look fine: the
-/// process ends instead, for its supervisor to start it again.
 fn spawn_worker(worker: udp::Worker, address: SocketAddr) -> thread::JoinHandle<()> {
-    struct EndProcess;
-    impl Drop for EndProcess {
-        fn drop(&mut self) {
-            if thread::panicking() {
-                std::process::abort();
-            }
-        }
-    }
     let name = format!("udp {}", address.port());
-    let run = move || {
-        let _guard = EndProcess;
-        worker.run();
-    };
-    thread::Builder::new().name(name).spawn(run).expect("the system has room for a thread for each worker")
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || vital::call(|| worker.run()))
+        .expect("the system has room for a thread for each worker")
 }

@@ -9,7 +9,7 @@ use hickory_proto::op::{Header, HeaderCounts, Message, MessageType, Metadata, Re
 use hickory_server::net::runtime::Time;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::respond::{Transport, respond};
 use crate::serving::Current;
@@ -27,10 +27,13 @@ impl RequestHandler for Handler {
             let mut rng = fastrand::Rng::new();
             respond(request.as_slice(), Transport::Stream, &self.current.load(), &mut rng, &mut out)
         };
-        let message = if answered { Message::from_vec(&out).ok() } else { None };
-        let Some(message) = message else {
-            return failure(request);
-        };
+        if !answered {
+            return failure(request); // to nothing that gets here, but then there is nothing to say
+        }
+        let message = Message::from_vec(&out).unwrap_or_else(|error| {
+            error!("hickory cannot read an answer of ours, SERVFAIL is sent instead: {error}");
+            Message::error_msg(request.metadata.id, request.metadata.op_code, ResponseCode::ServFail)
+        });
         let mut builder = MessageResponseBuilder::from_message_request(request);
         if let Some(edns) = &message.edns {
             builder.edns(edns);

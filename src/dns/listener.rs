@@ -1,7 +1,8 @@
 //! Sockets: bound before anything is answered, named in errors by their place in the configuration.
 //!
-//! `SO_REUSEPORT` lets the workers of one address share it, but it would also let another process of the same user
-//! take half of the queries unseen; so every address is bound exclusively once before it is bound for real.
+//! `SO_REUSEPORT` lets the workers of one address share it, and lets a reload go from `0.0.0.0:53` to `127.0.0.1:53`. But it
+//! would also let another process of the same user take half of the queries unseen; so every address is bound
+//! exclusively once before it is bound for real, unless this process itself holds one that overlaps.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -31,27 +32,33 @@ pub(super) struct Bound {
     pub tcp: TcpListener,
 }
 
+/// Whether an address is free, or held by this process already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Held {
+    /// Nobody may hold it.
+    ByNobody,
+    /// An overlapping address is bound by this process.
+    ByUs,
+}
+
 /// Binds UDP, once for each worker, and TCP.
 ///
 /// # Errors
 /// The system's; `AddrInUse` also when a process of the same user shares the port.
-pub(super) fn bind(address: SocketAddr, workers: NonZeroUsize) -> io::Result<Bound> {
+pub(super) fn bind(address: SocketAddr, workers: NonZeroUsize, held: Held) -> io::Result<Bound> {
     for _ in 1..PORT_TRIES {
-        match bind_once(address, workers) {
+        match bind_once(address, workers, held) {
             Err(error) if address.port() == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
             outcome => return outcome,
         }
     }
-    bind_once(address, workers)
+    bind_once(address, workers, held)
 }
 
-fn bind_once(address: SocketAddr, workers: NonZeroUsize) -> io::Result<Bound> {
-    let exclusive = socket(address, Type::DGRAM)?;
-    exclusive.bind(&address.into())?;
-    // With port 0, this is where the system chooses; the port is free again for a moment.
-    let address = local_address(&exclusive)?;
-    let tcp = bind_tcp(address)?;
-    drop(exclusive);
+fn bind_once(address: SocketAddr, workers: NonZeroUsize, held: Held) -> io::Result<Bound> {
+    // With port 0, the system chooses here; the port is free again for a moment then.
+    let address = if held == Held::ByNobody { try_exclusively(address, Type::DGRAM)? } else { address };
+    let tcp = bind_tcp(address, held)?;
     let udp = (0..workers.get()).map(|_| bind_udp(address)).collect::<io::Result<_>>()?;
     Ok(Bound { address, udp, tcp })
 }
@@ -59,15 +66,44 @@ fn bind_once(address: SocketAddr, workers: NonZeroUsize) -> io::Result<Bound> {
 /// Binds a TCP listener, non-blocking.
 ///
 /// # Errors
-/// The system's.
-pub(super) fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+/// As [`bind`].
+pub(super) fn bind_tcp(address: SocketAddr, held: Held) -> io::Result<TcpListener> {
+    let address = if held == Held::ByNobody { try_exclusively(address, Type::STREAM)? } else { address };
     let socket = socket(address, Type::STREAM)?;
     // Connections of a server that ran before may linger in TIME_WAIT.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// Binds a single UDP socket, non-blocking, for QUIC.
+///
+/// # Errors
+/// As [`bind`].
+pub(super) fn bind_quic(address: SocketAddr, held: Held) -> io::Result<UdpSocket> {
+    let address = if held == Held::ByNobody { try_exclusively(address, Type::DGRAM)? } else { address };
+    let socket = socket(address, Type::DGRAM)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Binds an address so that nobody can share it, and lets it go; gives it with the port that the system chose.
+fn try_exclusively(address: SocketAddr, kind: Type) -> io::Result<SocketAddr> {
+    let exclusive = socket(address, kind)?;
+    if kind == Type::STREAM {
+        exclusive.set_reuse_address(true)?;
+    }
+    exclusive.bind(&address.into())?;
+    if kind == Type::STREAM {
+        // Only listening makes the system look at other listeners.
+        exclusive.listen(1)?;
+    }
+    local_address(&exclusive)
 }
 
 fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -107,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_system_may_choose_one_port_for_udp_and_tcp() {
-        let bound = bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::new(3).unwrap()).unwrap();
+        let bound = bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::new(3).unwrap(), Held::ByNobody).unwrap();
         assert_ne!(bound.address.port(), 0);
         assert_eq!(bound.tcp.local_addr().unwrap(), bound.address);
         assert_eq!(bound.udp.len(), 3);
@@ -116,8 +152,11 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_noticed_although_it_could_be_shared() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), ONE).unwrap();
-        let error = bind(first.address, ONE).unwrap_err();
+        let first = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::ByNobody).unwrap();
+        let error = bind(first.address, ONE, Held::ByNobody).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let error = bind_tcp(first.address, Held::ByNobody).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(bind(first.address, ONE, Held::ByUs).is_ok());
     }
 }

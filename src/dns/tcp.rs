@@ -1,8 +1,8 @@
 //! TCP (RFC 7766): pipelined queries, answered in their order.
 //!
 //! A connection may be silent, or take its time over one message or one response, no longer than the idle timeout.
-//! When as many are open as may be, a new one takes the place of the one whose last query is longest ago, so that
-//! silent connections cannot keep clients out. Those that never had a query answered go first, the oldest of them.
+//! When as many are open as may be, a new one takes the place of the one that was last accepted or answered longest ago, so that
+//! silent connections cannot keep clients out.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,10 +19,14 @@ use tracing::warn;
 
 use super::respond::{Transport, respond};
 use crate::config::TcpLimits;
+use crate::seldom::Seldom;
 use crate::serving::Current;
 
 /// How long nothing is accepted after an error: most go away by themselves (no memory, no file descriptors).
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections may take to end once the listener is told to stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Responses are gathered up to this size before they are sent, in bytes.
 const SEND_SIZE: usize = 16 * 1024;
@@ -41,6 +45,8 @@ struct Connections {
 /// One of them.
 struct Open {
     last_query: LastQuery,
+    /// Microseconds since its listener began.
+    accepted: u64,
     /// Its place in the order of arrival.
     arrival: u64,
     handle: AbortHandle,
@@ -58,17 +64,32 @@ impl Connections {
         self.open.remove(&id);
     }
 
-    fn close_idlest(&mut self) {
-        let idleness = |open: &Open| (open.last_query.load(Ordering::Relaxed), open.arrival);
-        let idlest = self.open.iter().min_by_key(|(_, open)| idleness(open)).map(|(&id, _)| id);
+    /// Makes room for a new connection: the idlest goes. When more than half of `limit` never had a query answered, it is
+    /// the idlest of these, so that a flood of silent connections displaces itself and not those that are in use.
+    fn close_idlest(&mut self, limit: usize) {
+        let unused = self.open.values().filter(|open| open.is_unused()).count();
+        let candidates = self.open.iter().filter(|(_, open)| unused <= limit / 2 || open.is_unused());
+        let idlest = candidates.min_by_key(|(_, open)| open.idle_since()).map(|(&id, _)| id);
         if let Some(open) = idlest.and_then(|id| self.open.remove(&id)) {
             open.handle.abort();
         }
     }
 }
 
+impl Open {
+    fn is_unused(&self) -> bool {
+        self.last_query.load(Ordering::Relaxed) == 0
+    }
+
+    /// The order of arrival decides between connections of the same microsecond.
+    fn idle_since(&self) -> (u64, u64) {
+        (self.accepted.max(self.last_query.load(Ordering::Relaxed)), self.arrival)
+    }
+}
+
 /// Accepts and answers until `stop`; then answers what has arrived, and returns.
 pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLimits, stop: CancellationToken) {
+    let mut log = Seldom::default();
     let began = Instant::now();
     let connection = |stream| {
         let last_query = LastQuery::default();
@@ -97,16 +118,25 @@ pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLi
             Ok((stream, _)) => {
                 connections.forget_ended();
                 if connections.open.len() >= limits.connections.get() {
-                    connections.close_idlest();
+                    connections.close_idlest(limits.connections.get());
                 }
                 connections.accepted += 1;
                 let (connection, last_query) = connection(stream);
+                let accepted = began.elapsed().as_micros() as u64;
                 let handle = connections.tasks.spawn(connection.run(stop.clone()));
-                connections.open.insert(handle.id(), Open { last_query, arrival: connections.accepted, handle });
+                connections
+                    .open
+                    .insert(handle.id(), Open { last_query, accepted, arrival: connections.accepted, handle });
             }
             Err(error) => {
-                let address = listener.local_addr().map_or_else(|_| "TCP".to_owned(), |address| address.to_string());
-                warn!("{address}: cannot accept a connection: {error}");
+                if log.is_due() {
+                    let address =
+                        listener.local_addr().map_or_else(|_| "TCP".to_owned(), |address| address.to_string());
+                    warn!("{address}: cannot accept a connection: {error}");
+                }
+                if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+                    connections.close_idlest(limits.connections.get());
+                }
                 tokio::time::sleep(ERROR_PAUSE).await;
             }
         }
@@ -115,7 +145,9 @@ pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLi
     while let Ok(Ok((stream, _))) = timeout(Duration::ZERO, listener.accept()).await {
         connections.tasks.spawn(connection(stream).0.run(stop.clone()));
     }
-    while connections.tasks.join_next().await.is_some() {}
+    // Whoever does not take its answers by then is cut off.
+    let ended = async { while connections.tasks.join_next().await.is_some() {} };
+    let _ = timeout(STOP_GRACE, ended).await;
 }
 
 struct Connection {
@@ -156,11 +188,12 @@ impl Connection {
         }
     }
 
-    /// Answers the whole messages among the received bytes; says whether there were any.
+    /// Answers the whole messages among the received bytes; says whether any had an answer.
     async fn answer_received(&mut self) -> io::Result<bool> {
         let mut out = Vec::new();
         let mut response = Vec::new();
         let mut taken = 0;
+        let mut answered = false;
         while let Some((len, rest)) = self.received[taken..].split_first_chunk::<2>() {
             let Some(message) = rest.get(..usize::from(u16::from_be_bytes(*len))) else {
                 break;
@@ -170,6 +203,7 @@ impl Connection {
             if respond(message, Transport::Stream, &serving, &mut self.rng, &mut response) {
                 out.extend((response.len() as u16).to_be_bytes());
                 out.extend(&response);
+                answered = true;
             }
             drop(serving);
             if out.len() >= SEND_SIZE {
@@ -178,7 +212,7 @@ impl Connection {
         }
         self.received.drain(..taken);
         self.send(&mut out).await?;
-        Ok(taken > 0)
+        Ok(answered)
     }
 
     async fn send(&mut self, out: &mut Vec<u8>) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::Cache;
 use nix::cmsg_space;
@@ -19,6 +19,7 @@ use nix::sys::socket::{
 use tracing::warn;
 
 use super::respond::{Transport, respond};
+use crate::seldom::Seldom;
 use crate::serving::{Current, Serving};
 
 /// Packets taken by one system call.
@@ -27,8 +28,9 @@ const BATCH: usize = 64;
 /// Longest packet that is read; queries are far shorter, and what is cut off makes a FORMERR.
 const PACKET: usize = 4096;
 
-/// Errors are logged at most this often by one worker.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Batches that are still answered once the worker is told to stop: more than a socket's buffer holds, so that what
+/// had arrived by then is answered, but a flood does not keep the worker for ever.
+const LAST_BATCHES: u32 = 64;
 
 /// How long a worker waits when the system refuses to give it packets.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
@@ -57,7 +59,7 @@ pub(super) struct Worker {
     replies: Vec<Reply>,
     /// The bytes of `replies`, in their order.
     buffers: Vec<Vec<u8>>,
-    last_log: Option<Instant>,
+    log: Seldom,
 }
 
 impl Worker {
@@ -70,7 +72,7 @@ impl Worker {
             rng: fastrand::Rng::new(),
             replies: Vec::with_capacity(BATCH),
             buffers: vec![Vec::new(); BATCH],
-            last_log: None,
+            log: Seldom::default(),
         }
     }
 
@@ -81,14 +83,17 @@ impl Worker {
         let control = wildcard.then(|| cmsg_space!(libc::in6_pktinfo));
         let mut headers = MultiHeaders::preallocate(BATCH, control);
         let mut send_headers = MultiHeaders::preallocate(BATCH, None);
-        loop {
+        let mut last_batches = 0;
+        while last_batches < LAST_BATCHES {
             let stopping = self.stop.load(Ordering::Relaxed);
+            last_batches += u32::from(stopping);
             let flags = if stopping { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
             match self.receive(&mut packets, &mut headers, flags) {
                 Ok(()) => self.send(&mut send_headers),
                 // The read timeout, or, when stopping, nothing is left.
                 Err(Errno::EAGAIN) if stopping => return,
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                // An idle worker must not hold on to a snapshot that was replaced.
+                Err(Errno::EAGAIN | Errno::EINTR) => drop(self.serving.load()),
                 Err(error) => {
                     self.log(|| format!("cannot receive: {error}"));
                     std::thread::sleep(ERROR_PAUSE);
@@ -160,10 +165,9 @@ impl Worker {
         }
     }
 
-    /// Logs at most once in [`LOG_INTERVAL`]: whoever sends packets must not be able to fill the log.
+    /// Logs an error, seldom: whoever sends packets must not be able to fill the log.
     fn log(&mut self, message: impl FnOnce() -> String) {
-        if self.last_log.is_none_or(|last| last.elapsed() > LOG_INTERVAL) {
-            self.last_log = Some(Instant::now());
+        if self.log.is_due() {
             let address = self.socket.local_addr().map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
             warn!("{address}: {}", message());
         }
