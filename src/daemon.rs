@@ -1,13 +1,13 @@
 //! The server as a whole: load, probe, listen, and change all of it on a reload.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -16,11 +16,53 @@ use crate::diagnostic::Diagnostics;
 use crate::dns::Endpoints;
 use crate::health::probe::Prober;
 use crate::health::{Plan, Publisher, PublisherHandle};
+use crate::open_files;
 use crate::serving::{Current, Serving, Static};
 use crate::zone::Zones;
 
 /// Longest wait for what is in flight when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// The signals that a server obeys, caught from the moment this is made.
+#[derive(Debug)]
+pub struct Signals {
+    hangup: Signal,
+    /// Those that end the server.
+    pub end: EndSignals,
+}
+
+/// SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Catches SIGHUP, SIGTERM and SIGINT.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            end: EndSignals {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
+        })
+    }
+}
+
+impl EndSignals {
+    /// Waits for one of them; gives its name.
+    pub async fn recv(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
 
 /// A server that answers.
 #[derive(Debug)]
@@ -49,8 +91,8 @@ impl Daemon {
     ///
     /// # Errors
     /// Addresses cannot be bound, or the system refuses what a server needs.
-    pub async fn start(origin: Origin, loaded: Loaded) -> Result<Self, StartError> {
-        raise_open_files();
+    pub async fn start(origin: Origin, mut loaded: Loaded) -> Result<Self, StartError> {
+        open_files::fit(&mut loaded.server);
         let mut endpoints = Endpoints::default();
         let prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
         let current = Current::new(ArcSwap::from_pointee(Serving {
@@ -63,13 +105,15 @@ impl Daemon {
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, .. } = loaded;
+        let grace = server.startup_grace;
+        info!("starting: {summary}; answering once every node is probed, in {grace:?} at the latest");
         let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
         let plan = Plan { generation: 1, fixed, pools };
         publisher
-            .adopt(plan, server.probes_in_flight, server.startup_grace)
+            .adopt(plan, server.probes_in_flight, tokio::time::sleep(grace))
             .await
             .context("the first snapshot was not published")?;
-        endpoints.commit(prepared, &server, &current).await;
+        endpoints.commit(prepared, &server, &current);
         let daemon = Self { origin, current, publisher, publishing, endpoints, generation: 1 };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)
@@ -81,67 +125,81 @@ impl Daemon {
         addresses.iter().map(|(what, address)| format!("{what} {address}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Takes the configuration anew. Whatever is wrong with it, nothing changes then, and the log says what.
-    async fn reload(&mut self) {
-        let origin = self.origin.clone();
-        let loaded = match tokio::task::spawn_blocking(move || config::load(&origin)).await {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(problems)) => return refuse(&problems),
-            Err(panic) => {
-                return error!("reload: the loader failed, generation {} is kept: {panic}", self.generation);
+    /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
+    pub async fn run(mut self, signals: Signals) -> ExitCode {
+        let Signals { mut hangup, mut end } = signals;
+        let stopped_by = loop {
+            tokio::select! {
+                _ = hangup.recv() => {
+                    if let Some(name) = self.reload(&mut hangup, &mut end).await {
+                        break name;
+                    }
+                }
+                name = end.recv() => break name,
+                ended = &mut self.publishing => {
+                    let why = ended.map_or_else(|error| error.to_string(), |()| "it has ended".to_owned());
+                    error!("the publisher of health died: {why}");
+                    return ExitCode::FAILURE;
+                }
             }
         };
-        let prepared = match self.endpoints.prepare(&loaded.server) {
-            Ok(prepared) => prepared,
-            Err(problems) => return refuse(&problems),
-        };
+        info!("{stopped_by}: stopping");
+        if tokio::time::timeout(STOP_GRACE, self.endpoints.end()).await.is_err() {
+            warn!("not everything ended within {STOP_GRACE:?}");
+        }
+        info!("stopped");
+        ExitCode::SUCCESS
+    }
+
+    /// Takes the configuration anew; whatever is wrong with it, nothing changes then, and the log says what. Gives the
+    /// name of a signal that ends the server meanwhile.
+    async fn reload(&mut self, hangup: &mut Signal, end: &mut EndSignals) -> Option<&'static str> {
+        let mut again = true;
+        while std::mem::take(&mut again) {
+            let origin = self.origin.clone();
+            let loaded = tokio::select! {
+                loaded = tokio::task::spawn_blocking(move || config::load(&origin)) => loaded,
+                name = end.recv() => return Some(name),
+            };
+            let problems = match loaded {
+                Ok(Ok(loaded)) => tokio::select! {
+                    outcome = self.adopt(loaded, hangup, &mut again) => outcome.err(),
+                    name = end.recv() => return Some(name),
+                },
+                Ok(Err(problems)) => Some(problems.to_string()),
+                Err(panic) => Some(format!("the loader failed: {panic}")),
+            };
+            if let Some(problems) = problems {
+                error!("reload refused, everything stays as it was:\n{problems}");
+            }
+        }
+        None
+    }
+
+    /// Makes a loaded configuration the current one. Another SIGHUP ends the wait for the first probes of new nodes, and
+    /// sets `again`.
+    async fn adopt(&mut self, mut loaded: Loaded, hangup: &mut Signal, again: &mut bool) -> Result<(), String> {
+        open_files::fit(&mut loaded.server);
+        let prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
         log_warnings(&loaded.warnings);
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, .. } = loaded;
         let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
         let generation = self.generation + 1;
         let plan = Plan { generation, fixed, pools };
-        if let Err(stopped) = self.publisher.adopt(plan, server.probes_in_flight, server.startup_grace).await {
-            return error!("reload: {stopped}");
-        }
-        self.generation = generation;
-        self.endpoints.commit(prepared, &server, &self.current).await;
-        info!("reloaded: {}; generation {generation}: {summary}", self.listening());
-    }
-
-    /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
-    pub async fn run(mut self) -> ExitCode {
-        let signals = [SignalKind::hangup(), SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-        let [Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)] = signals else {
-            error!("signals cannot be waited for");
-            return ExitCode::FAILURE;
-        };
-        loop {
-            let name = tokio::select! {
-                _ = hangup.recv() => {
-                    self.reload().await;
-                    continue;
-                }
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-                ended = &mut self.publishing => {
-                    let why = ended.map_or_else(|error| error.to_string(), |()| "it has ended".to_owned());
-                    error!("the publisher of health died: {why}");
-                    return ExitCode::FAILURE;
-                }
-            };
-            info!("{name}: stopping");
-            if tokio::time::timeout(STOP_GRACE, self.endpoints.end()).await.is_err() {
-                warn!("not everything ended within {STOP_GRACE:?}");
+        let enough = async {
+            tokio::select! {
+                () = tokio::time::sleep(server.startup_grace) => {}
+                _ = hangup.recv() => *again = true,
             }
-            info!("stopped");
-            return ExitCode::SUCCESS;
-        }
+        };
+        let adopted = self.publisher.adopt(plan, server.probes_in_flight, enough).await;
+        adopted.map_err(|stopped| stopped.to_string())?;
+        self.generation = generation;
+        self.endpoints.commit(prepared, &server, &self.current);
+        info!("reloaded: {}; generation {generation}: {summary}", self.listening());
+        Ok(())
     }
-}
-
-fn refuse(problems: &Diagnostics) {
-    error!("reload refused, everything stays as it was:\n{problems}");
 }
 
 /// Logs what is odd with a configuration that is used all the same.
@@ -159,14 +217,4 @@ pub fn summary(loaded: &Loaded) -> String {
     [(zones, "zone"), (loaded.names, "name"), (loaded.pools.len(), "pool"), (nodes, "node")]
         .map(|(n, what)| count(n, what))
         .join(", ")
-}
-
-/// Every probe and every TCP connection takes a file descriptor, and the usual soft limit is low for compatibility
-/// with `select` only.
-fn raise_open_files() {
-    let raised =
-        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        warn!("the limit of open files stays as it is: {error}");
-    }
 }

@@ -1,13 +1,11 @@
 //! `evenkeel demo`: everything on loopback, with nothing installed.
 
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use tracing::error;
-
-use super::{FAILED, log};
-use crate::config::{self, Origin};
-use crate::daemon::Daemon;
+use super::serve::run_daemon;
+use crate::config::Origin;
 use crate::fake_core::FakeCore;
 
 /// The files of the demo, as they lie in the repository.
@@ -34,39 +32,15 @@ The log below tells what happens. Ctrl-C ends the demo.
 ";
 
 pub(super) fn run() -> ExitCode {
-    log::init();
-    let origin = Origin::Embedded(FILES);
-    let loaded = match config::load(&origin) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            error!("the demo's own configuration is wrong:\n{problems}");
-            return ExitCode::from(FAILED);
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            error!("no runtime: {error}");
-            return ExitCode::from(FAILED);
-        }
-    };
-    runtime.block_on(async {
-        for (last, name) in [(11, "core-1"), (12, "core-2"), (13, "core-3")] {
-            let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), CORE_PORT));
-            if let Err(error) = FakeCore::new(name).listen(address).await {
-                error!("the demo's node {name} cannot listen on {address}: {error}");
-                return ExitCode::from(FAILED);
-            }
-        }
-        match Daemon::start(origin, loaded).await {
-            Ok(daemon) => {
-                println!("{GUIDE}");
-                daemon.run().await
-            }
-            Err(error) => {
-                error!("the demo cannot start:\n{error:#}");
-                ExitCode::from(FAILED)
-            }
-        }
-    })
+    // Whether anybody reads the guide is their matter.
+    run_daemon(Origin::Embedded(FILES), start_nodes, || drop(io::stdout().write_all(GUIDE.as_bytes())))
+}
+
+async fn start_nodes() -> Result<(), String> {
+    for (last, name) in [(11, "core-1"), (12, "core-2"), (13, "core-3")] {
+        let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), CORE_PORT));
+        let listening = FakeCore::new(name).listen(address).await;
+        listening.map_err(|error| format!("the demo's node {name} cannot listen on {address}: {error}"))?;
+    }
+    Ok(())
 }

@@ -1,19 +1,62 @@
 //! Where the log goes: standard error, coloured in a terminal, filtered by `EVENKEEL_LOG`.
+//!
+//! A thread of its own writes the lines. Whoever reads them slowly, or not at all, loses lines; the server goes on.
 
 use std::io::IsTerminal;
 
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
-/// hickory logs every query and every broken handshake, which anybody can cause; it is silenced unless asked for.
-const DEFAULT_FILTER: &str = "info,hickory_server=off,hickory_net=off,hickory_proto=off";
+/// The variable that says what is logged.
+const VARIABLE: &str = "EVENKEEL_LOG";
 
-/// Begins to log.
-pub(super) fn init() {
-    let filter = EnvFilter::try_from_env("EVENKEEL_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+/// What it may hold, for messages.
+const ACCEPTED: &str = "a level (error, warn, info, debug, trace), or targets with levels: info,evenkeel::health=debug";
+
+/// Begins to log, until the guard is dropped.
+///
+/// # Errors
+/// The variable holds no filter; the message says what would be one.
+pub(super) fn init() -> Result<WorkerGuard, String> {
+    let wanted = std::env::var(VARIABLE).unwrap_or_default();
+    let filter = filter(&wanted).ok_or_else(|| format!("{VARIABLE} cannot be \"{wanted}\"; accepted: {ACCEPTED}"))?;
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .init();
+    Ok(guard)
+}
+
+/// hickory logs every query and every broken handshake, which anybody can cause: it is silent unless it is named.
+fn filter(wanted: &str) -> Option<EnvFilter> {
+    let wanted = if wanted.is_empty() { "info" } else { wanted };
+    let levels = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_directive = |part: &str| part.contains('=') || levels.contains(&part.to_ascii_lowercase().as_str());
+    if !wanted.split(',').all(is_directive) {
+        return None; // a word by itself would be a target, and everything else silent
+    }
+    let silent =
+        ["hickory_server", "hickory_net", "hickory_proto"].into_iter().filter(|target| !wanted.contains(target));
+    let directives = silent.map(|target| format!("{target}=off,")).collect::<String>() + wanted;
+    EnvFilter::try_new(directives).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_level_or_targets_with_levels() {
+        for good in ["", "info", "WARN", "info,evenkeel::health=debug", "hickory_server=trace,info"] {
+            assert!(filter(good).is_some(), "{good}");
+        }
+        for bad in ["nonsense", "inf", "foo=bar=baz,,", "info,", "evenkeel=loud"] {
+            assert!(filter(bad).is_none(), "{bad}");
+        }
+        assert!(filter("info").unwrap().to_string().contains("hickory_server=off"));
+        assert!(!filter("hickory_server=trace").unwrap().to_string().contains("hickory_server=off"));
+    }
 }

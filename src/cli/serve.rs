@@ -1,23 +1,34 @@
-//! `evenkeel serve`.
+//! `evenkeel serve`, and what it shares with the demo: a runtime, signals, and a server in them.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use tracing::error;
+use tracing::{error, info};
 
-use super::{CONFIG, FAILED, log};
+use super::{CONFIG, FAILED, USAGE, log};
 use crate::config::{self, Origin};
-use crate::daemon::{Daemon, log_warnings};
+use crate::daemon::{Daemon, Signals, log_warnings};
+
+/// How long tasks that take no notice of the end are waited for.
+const RUNTIME_GRACE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(origin: Origin) -> ExitCode {
-    log::init();
-    let loaded = match config::load(&origin) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            error!("not started:\n{problems}");
-            return ExitCode::from(CONFIG);
+    run_daemon(origin, async || Ok(()), || {})
+}
+
+/// Runs a server until a signal ends it. `before` comes before its start, `ready` when it answers.
+pub(super) fn run_daemon(
+    origin: Origin,
+    before: impl AsyncFnOnce() -> Result<(), String>,
+    ready: impl FnOnce(),
+) -> ExitCode {
+    let _writing = match log::init() {
+        Ok(guard) => guard,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(USAGE);
         }
     };
-    log_warnings(&loaded.warnings);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -25,13 +36,55 @@ pub(super) fn run(origin: Origin) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    runtime.block_on(async {
-        match Daemon::start(origin, loaded).await {
-            Ok(daemon) => daemon.run().await,
+    let code = runtime.block_on(async {
+        let mut signals = match Signals::catch() {
+            Ok(signals) => signals,
             Err(error) => {
-                error!("not started:\n{error:#}");
-                ExitCode::from(FAILED)
+                error!("not started: signals cannot be caught: {error}");
+                return ExitCode::from(FAILED);
             }
+        };
+        let started = tokio::select! {
+            started = start(origin, before) => started,
+            name = signals.end.recv() => {
+                info!("{name}: stopped before the start was over");
+                return ExitCode::SUCCESS;
+            }
+        };
+        match started {
+            Ok(daemon) => {
+                ready();
+                daemon.run(signals).await
+            }
+            Err(code) => ExitCode::from(code),
         }
+    });
+    runtime.shutdown_timeout(RUNTIME_GRACE);
+    code
+}
+
+/// Loads and starts; what is wrong is in the log, and the exit code is given.
+async fn start(origin: Origin, before: impl AsyncFnOnce() -> Result<(), String>) -> Result<Daemon, u8> {
+    let to_load = origin.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&to_load)).await;
+    let loaded = match loaded {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(problems)) => {
+            error!("not started:\n{problems}");
+            return Err(CONFIG);
+        }
+        Err(panic) => {
+            error!("not started: the loader failed: {panic}");
+            return Err(FAILED);
+        }
+    };
+    log_warnings(&loaded.warnings);
+    if let Err(message) = before().await {
+        error!("not started: {message}");
+        return Err(FAILED);
+    }
+    Daemon::start(origin, loaded).await.map_err(|error| {
+        error!("not started:\n{error:#}");
+        FAILED
     })
 }
