@@ -9,9 +9,13 @@
 //! Loaders collect diagnostics instead of stopping at the first, so that one run of `evenkeel check` shows everything.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+
+/// Bytes of a line that are shown.
+const SHOWN: usize = 160;
 
 /// A file that was read, kept to show lines of it.
 #[derive(Debug)]
@@ -26,19 +30,9 @@ impl Source {
     /// Reads a whole file.
     ///
     /// # Errors
-    /// The diagnostic names the file and the system's reason.
-    pub fn read(path: &Path) -> Result<Self, Diagnostic> {
-        let shown: Arc<str> = path.display().to_string().into();
-        match std::fs::read(path) {
-            Ok(text) => Ok(Self { path: shown, text, line_starts: OnceLock::new() }),
-            Err(error) => Err(Diagnostic {
-                severity: Severity::Error,
-                path: shown,
-                place: None,
-                message: format!("cannot be read: {error}"),
-                hint: None,
-            }),
-        }
+    /// The system's.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        std::fs::read(path).map(|text| Self::from_text(&path.display().to_string(), text))
     }
 
     /// A text that is in memory, shown under `path`.
@@ -49,11 +43,6 @@ impl Source {
     /// The bytes of the file.
     pub fn text(&self) -> &[u8] {
         &self.text
-    }
-
-    /// The file's name as it is shown.
-    pub fn path(&self) -> &str {
-        &self.path
     }
 
     /// An error at a range of bytes.
@@ -88,17 +77,26 @@ impl Source {
         let start = span.start.min(self.text.len());
         let line = self.line_of(start);
         let line_start = self.line_starts()[line - 1];
-        let line_end = self.text[start..].iter().position(|&b| b == b'\n').map_or(self.text.len(), |at| start + at);
+        let line_end = self.line_starts().get(line).map_or(self.text.len(), |next| next - 1);
         let end = span.end.clamp(start, line_end);
-        let shown = |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace('\t', " ");
-        let before = shown(line_start..start).chars().count();
+        // Of a long line only what is around the place is kept: a file may be one line, with an error at every word.
+        let shown_from =
+            if line_end - line_start > SHOWN { line_start.max(start.saturating_sub(SHOWN / 4)) } else { line_start };
+        let text = |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace(['\t', '\r'], " ");
+        let before = text(shown_from..start).chars().count();
         Place {
             line,
-            column: before + 1,
-            width: shown(start..end).chars().count().max(1),
-            text: shown(line_start..line_end).trim_end().to_owned(),
+            column: 1 + characters(&self.text[line_start..start]),
+            indent: before,
+            width: text(start..end.min(start + SHOWN)).chars().count().max(1),
+            text: text(shown_from..line_end.min(shown_from + SHOWN)).trim_end().to_owned(),
         }
     }
+}
+
+/// Characters of UTF-8 text: bytes that begin one.
+fn characters(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
 /// How bad it is.
@@ -117,8 +115,11 @@ struct Place {
     line: usize,
     /// In characters, from 1.
     column: usize,
+    /// Characters of `text` before the place.
+    indent: usize,
     /// Characters to underline, at least 1.
     width: usize,
+    /// The line, or of a long one the part around the place.
     text: String,
 }
 
@@ -133,6 +134,17 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// A file that cannot be read, when nothing else names it.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+        Self {
+            severity: Severity::Error,
+            path: path.display().to_string().into(),
+            place: None,
+            message: format!("cannot be read: {error}"),
+            hint: None,
+        }
+    }
+
     /// Adds what would have been accepted, shown beside the caret.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -168,15 +180,11 @@ impl fmt::Display for Diagnostic {
             write!(f, "{}: {severity}: {}", self.path, self.message)?;
             return self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"));
         };
-        let Place { line, column, width, text } = place;
+        let Place { line, column, indent, width, text } = place;
         writeln!(f, "{}:{line}:{column}: {severity}: {}", self.path, self.message)?;
         let gutter = line.to_string().len();
-        // A very long line is shown from a little before the place.
-        let skip = if text.chars().count() > 160 { column.saturating_sub(40) } else { 0 };
-        let shown: String = text.chars().skip(skip).take(160).collect();
-        let width = (*width).min(161_usize.saturating_sub(column - skip)).max(1);
-        writeln!(f, "{line} | {shown}")?;
-        write!(f, "{:gutter$} | {:indent$}{}", "", "", "^".repeat(width), indent = column - 1 - skip)?;
+        writeln!(f, "{line} | {text}")?;
+        write!(f, "{:gutter$} | {:indent$}{}", "", "", "^".repeat((*width).min(SHOWN)))?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " {hint}"))
     }
 }
@@ -226,6 +234,20 @@ impl fmt::Display for Diagnostics {
             write!(f, "{diagnostic}")?;
         }
         Ok(())
+    }
+}
+
+/// What could have been meant by an unknown name: the nearest one that is defined, or, when none is near, some of them.
+pub fn defined<'c>(what: &str, word: &str, candidates: impl IntoIterator<Item = &'c str> + Clone) -> String {
+    const LISTED: usize = 12;
+    if let Some(meant) = nearest(word, candidates.clone()) {
+        return format!("did you mean \"{meant}\"?");
+    }
+    let all: Vec<&str> = candidates.into_iter().collect();
+    match all.len() {
+        0 => format!("no {what} is defined"),
+        len if len > LISTED => format!("defined {what}s: {}, and {} more", all[..LISTED].join(", "), len - LISTED),
+        _ => format!("defined {what}s: {}", all.join(", ")),
     }
 }
 

@@ -14,6 +14,9 @@ pub const MAX_WIRE_LEN: usize = 255;
 /// Longest label, in bytes (RFC 1035 §2.3.4).
 pub const MAX_LABEL_LEN: usize = 63;
 
+/// Most labels of a name, without the root's: each takes two bytes at least.
+const MAX_LABELS: usize = MAX_WIRE_LEN / 2;
+
 /// What is wrong with the text of a name.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -35,11 +38,6 @@ pub enum NameError {
 pub struct Name(Box<[u8]>);
 
 impl Name {
-    /// The name of the root.
-    pub fn root() -> Self {
-        Self(Box::new([0]))
-    }
-
     /// Reads an absolute name in presentation format; the final dot may be left out.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         parse_wire(text.as_bytes(), Some(&[0])).map(|wire| Self::from_wire(&wire))
@@ -131,7 +129,7 @@ pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub struct Folded {
     wire: [u8; MAX_WIRE_LEN],
     /// Where each label's length byte stands, leftmost first.
-    starts: SmallVec<[u8; 16]>,
+    starts: SmallVec<[u8; MAX_LABELS]>,
 }
 
 impl Folded {
@@ -316,7 +314,7 @@ mod tests {
         assert!(Name::parse("core.LB.example.").unwrap().is_at_or_below(&zone));
         assert!(zone.is_at_or_below(&zone));
         assert!(!Name::parse("xlb.example").unwrap().is_at_or_below(&zone));
-        assert!(zone.is_at_or_below(&Name::root()));
+        assert!(zone.is_at_or_below(&Name::parse(".").unwrap()));
     }
 
     proptest! {

@@ -10,6 +10,7 @@ mod section;
 mod server;
 
 use std::cell::RefCell;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -56,9 +57,8 @@ impl Origin {
     /// The configuration itself.
     fn root(&self) -> Result<Source, Diagnostic> {
         match self {
-            Self::File(path) => {
-                Source::read(path).map_err(|unreadable| unreadable.hint("name another file with --config"))
-            }
+            Self::File(path) => Source::read(path)
+                .map_err(|error| Diagnostic::unreadable(path, &error).hint("name another file with --config")),
             Self::Embedded(texts) => Ok(Source::from_text(texts[0].0, texts[0].1)),
         }
     }
@@ -72,7 +72,7 @@ impl Origin {
     }
 
     /// A file that the configuration names.
-    fn read(&self, named: &str) -> Result<Source, Diagnostic> {
+    fn read(&self, named: &str) -> io::Result<Source> {
         match self {
             Self::File(_) => Source::read(&self.path(named)),
             Self::Embedded(texts) => match texts.iter().find(|(name, _)| *name == named) {
@@ -169,11 +169,10 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
                             let mut problems = reading.problems.borrow_mut();
                             zones.extend(zone::load(source, &origin.path(file.value), &apex, &mut problems));
                         }
-                        Err(unreadable) => reading.error(
-                            file.span,
-                            format!("zone file {unreadable}"),
-                            "paths are relative to this file",
-                        ),
+                        Err(error) => {
+                            let message = format!("zone file {} cannot be read: {error}", file.value);
+                            reading.error(file.span, message, "paths are relative to this file");
+                        }
                     }
                 }
                 apexes.push(apex);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::section::{Placed, Reading, Section};
+use crate::diagnostic::defined;
 use crate::name::Name;
 use crate::pool::Pool;
 use crate::zone::{Misplaced, SharedName, Zones};
@@ -71,9 +72,12 @@ pub(super) fn share(
     let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, pool)| (&*pool.name, i)).collect();
     for PlacedName { owner, span, pool, ttl, answers } in names {
         if let Some(pool) = pool.as_ref().filter(|pool| !indices.contains_key(pool.value)) {
-            let defined: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
             let message = format!("name {owner} uses pool \"{}\", which is not defined", pool.value);
-            reading.error(pool.span.clone(), message, format!("defined pools: {}", defined.join(", ")));
+            reading.error(
+                pool.span.clone(),
+                message,
+                defined("pool", pool.value, pools.iter().map(|pool| &*pool.name)),
+            );
         }
         let Some(zone) = zones.find_mut(owner) else {
             if !apexes.iter().any(|apex| owner.is_at_or_below(apex)) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::monitors::PlacedMonitor;
 use super::names::{self, PlacedName};
 use super::section::{Placed, Section, Unaccepted, as_str, one_of, parsed};
+use crate::diagnostic::defined;
 use crate::health::Monitor;
 use crate::name::Name;
 use crate::pool::{Node, Pool, Role, WhenEmpty};
@@ -49,12 +50,7 @@ fn used_monitors(section: &Section<'_>, pool: &str, monitors: &[PlacedMonitor]) 
             }
             Some(placed) => used.push(Arc::clone(&placed.monitor)),
             None => {
-                let defined: Vec<&str> = monitors.iter().map(|placed| &*placed.monitor.name).collect();
-                let hint = if defined.is_empty() {
-                    "no monitor is defined".to_owned()
-                } else {
-                    format!("defined monitors: {}", defined.join(", "))
-                };
+                let hint = defined("monitor", name, monitors.iter().map(|placed| &*placed.monitor.name));
                 section.reading.error(
                     span,
                     format!("pool \"{pool}\" uses monitor \"{name}\", which is not defined"),
@@ -105,8 +101,14 @@ fn when_empty(section: &Section<'_>) -> WhenEmpty {
     let addresses = section.list("fallback", "a list of addresses", parsed::<IpAddr>(ADDRESS));
     match (policy, addresses) {
         (Some(Placed { value: WhenEmpty::Fallback(_), span }), addresses) => {
-            let addresses: Vec<IpAddr> =
-                addresses.map_or_else(Vec::new, |list| list.value.into_iter().map(|address| address.value).collect());
+            let mut given: Vec<IpAddr> = Vec::new();
+            for Placed { value: address, span } in addresses.map_or_else(Vec::new, |list| list.value) {
+                if given.contains(&address) {
+                    section.reading.error(span, format!("{address} stands twice in `fallback`"), "each address once");
+                }
+                given.push(address);
+            }
+            let addresses = given;
             if addresses.is_empty() {
                 section.reading.error(
                     span,

@@ -130,7 +130,8 @@ impl Loader<'_> {
                 }
                 let included = included_path(path, &file);
                 let inner_source = Source::read(&included).map_err(|error| {
-                    source.error(file.span(), format!("included file {error}")).hint("paths are relative to this file")
+                    let message = format!("included file {} cannot be read: {error}", included.display());
+                    source.error(file.span(), message).hint("paths are relative to this file")
                 })?;
                 self.read_file(&Arc::new(inner_source), &included, inner, depth + 1);
             }

@@ -86,7 +86,7 @@ impl<'t> Entries<'t> {
         }
     }
 
-    /// A word without outer quotes; quotes inside it (`alpn="h2,h3"`) protect white space.
+    /// A word without outer quotes; quotes behind an equals sign in it (`alpn="h2,h3"`) protect white space.
     fn bare(&mut self) -> Result<Token<'t>, Malformed> {
         let start = self.at;
         let mut open_quote = None;
@@ -94,7 +94,13 @@ impl<'t> Entries<'t> {
             match byte {
                 b'\n' => break,
                 b'\\' if self.text.get(self.at + 1).is_some_and(|&b| b != b'\n') => self.at += 1,
-                b'"' => open_quote = if open_quote.is_some() { None } else { Some(self.at) },
+                b'"' if open_quote.is_some() => open_quote = None,
+                b'"' if self.text[start..self.at].ends_with(b"=") => open_quote = Some(self.at),
+                b'"' => {
+                    let at = self.at;
+                    self.at += 1;
+                    return Err(Malformed { at: at..at + 1, message: "a quote inside a word; put a space before it" });
+                }
                 b' ' | b'\t' | b'\r' | b';' | b'(' | b')' if open_quote.is_none() => break,
                 _ => {}
             }
@@ -196,6 +202,7 @@ mod tests {
         assert_eq!(entries.next().unwrap().unwrap().tokens[0].text, b"d");
         assert!(entries.next().is_none());
         assert!(Entries::new(b"a ( b").next().unwrap().is_err());
+        assert!(Entries::new(b"a TXT a\"b c\"d").next().unwrap().is_err());
     }
 
     proptest! {
