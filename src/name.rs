@@ -29,6 +29,8 @@ pub enum NameError {
     LongLabel,
     #[error("the name is longer than {MAX_WIRE_LEN} bytes")]
     LongName,
+    #[error("a control character; written as \\DDD it can be part of a name")]
+    Control,
     #[error("a backslash must be followed by a character or by three digits up to 255")]
     BadEscape,
 }
@@ -198,6 +200,7 @@ pub fn parse_wire(text: &[u8], origin: Option<&[u8]>) -> Result<Vec<u8>, NameErr
                 continue;
             }
             b'\\' => unescape(&mut rest).ok_or(NameError::BadEscape)?,
+            byte if byte.is_ascii_control() => return Err(NameError::Control),
             byte => byte,
         };
         wire.push(octet);
@@ -294,6 +297,7 @@ mod tests {
         assert_eq!(parse_wire(br"a\256.", None), Err(NameError::BadEscape));
         assert_eq!(parse_wire(br"a\", None), Err(NameError::BadEscape));
         assert_eq!(parse_wire(br"a\1", None), Err(NameError::BadEscape));
+        assert_eq!(parse_wire(b"a\0b", None), Err(NameError::Control));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Zone files to zones: directives, owners and TTLs, then the checks that need the whole zone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +49,11 @@ impl Record {
 
     fn warning(&self, message: impl Into<String>) -> Diagnostic {
         self.source.warning(self.span.clone(), message)
+    }
+
+    /// The host that an NS record names.
+    fn name_server(&self) -> Option<Name> {
+        (self.rtype == Rtype::NS).then(|| Name::from_wire(&self.rdata))
     }
 }
 
@@ -145,6 +150,8 @@ impl Loader<'_> {
 
     /// Checks the records as a whole and makes the zone of them.
     fn build(&mut self, root: &Source) -> Option<Zone> {
+        // What could not be read may be what is missing.
+        let all_read = !self.diagnostics.has_errors();
         let mut by_owner: HashMap<&Name, Vec<&Record>> = HashMap::new();
         for record in &self.records {
             if record.owner.is_at_or_below(self.apex) {
@@ -162,18 +169,22 @@ impl Loader<'_> {
             let node = owners.insert(Folded::new(name.as_wire()).labels_from_root().skip(depth));
             owners.value_mut(node).rrsets = rrsets(records, &mut self.diagnostics);
         }
+        let servers: HashSet<Name> = self.records.iter().filter_map(Record::name_server).collect();
         for (name, records) in &by_owner {
-            check_delegation(name, self.apex, records, &by_owner, &mut self.diagnostics);
+            check_servers(name, self.apex, records, &by_owner, &mut self.diagnostics);
+            check_hidden(name, self.apex, records, &by_owner, &servers, &mut self.diagnostics);
         }
         let apex = owners.value(NameTree::<Owner>::ROOT);
-        if apex.rrset(Rtype::NS).is_none() {
+        if all_read && apex.rrset(Rtype::NS).is_none() {
             let message = format!("the zone {} has no NS record at its apex", self.apex);
             self.diagnostics.push(root.error(0..0, message).hint("for example: @ NS ns1"));
         }
         let Some(soa) = apex.rrset(Rtype::SOA).cloned() else {
             let message = format!("the zone {} has no SOA record", self.apex);
-            self.diagnostics
-                .push(root.error(0..0, message).hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
+            let hint = "for example: @ SOA ns1 hostmaster 1 3600 900 604800 5";
+            if all_read {
+                self.diagnostics.push(root.error(0..0, message).hint(hint));
+            }
             return None;
         };
         let negative_ttl = soa.ttl.min(soa_minimum(&soa.rdatas[0]));
@@ -310,35 +321,57 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
     }
 }
 
-/// Delegations: what hides below them, and whether their name servers can be reached.
-fn check_delegation(
+/// The nearest delegation at or above a name, below the apex.
+fn cut_above(name: &Name, apex: &Name, by_owner: &HashMap<&Name, Vec<&Record>>) -> Option<Name> {
+    name::suffixes(name.as_wire())
+        .take_while(|suffix| suffix.len() > apex.as_wire().len())
+        .map(Name::from_wire)
+        .find(|above| by_owner.get(above).is_some_and(|records| has(records, Rtype::NS)))
+}
+
+fn has(records: &[&Record], rtype: Rtype) -> bool {
+    records.iter().any(|record| record.rtype == rtype)
+}
+
+/// Name servers that nobody could reach by this file.
+fn check_servers(
     name: &Name,
     apex: &Name,
     records: &[&Record],
     by_owner: &HashMap<&Name, Vec<&Record>>,
     diagnostics: &mut Diagnostics,
 ) {
-    let has = |records: &[&Record], rtype| records.iter().any(|record| record.rtype == rtype);
-    // The nearest delegation at or above the name, below the apex.
-    let cut = name::suffixes(name.as_wire())
-        .take_while(|suffix| suffix.len() > apex.as_wire().len())
-        .map(Name::from_wire)
-        .find(|above| by_owner.get(above).is_some_and(|records| has(records, Rtype::NS)));
-    let Some(cut) = cut else { return };
     for record in records {
-        let (rtype, at_cut) = (record.rtype, *name == cut);
-        if matches!(rtype, Rtype::A | Rtype::AAAA) || (at_cut && matches!(rtype, Rtype::NS | Rtype::DS)) {
-            continue;
+        let Some(server) = record.name_server().filter(|server| server.is_at_or_below(apex)) else { continue };
+        let there = by_owner.get(&server).map_or(&[][..], Vec::as_slice);
+        let is_own = name == apex && cut_above(&server, apex, by_owner).is_none();
+        if has(there, Rtype::CNAME) {
+            let message = format!("name server {server} of {name} is an alias");
+            diagnostics.push(record.warning(message).hint("NS records name hosts themselves (RFC 2181 §10.3)"));
+        } else if !has(there, Rtype::A) && !has(there, Rtype::AAAA) && (is_own || server.is_at_or_below(name)) {
+            let message = format!("name server {server} of {name} has no address in this file");
+            diagnostics.push(record.warning(message).hint("without an A or AAAA record nobody can find it"));
         }
-        let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
-        diagnostics.push(record.warning(message).hint("only NS, DS and glue addresses count there"));
     }
-    for record in records.iter().filter(|record| record.rtype == Rtype::NS && *name == cut) {
-        let server = Name::from_wire(&record.rdata);
-        let has_address = by_owner.get(&server).is_some_and(|r| has(r, Rtype::A) || has(r, Rtype::AAAA));
-        if server.is_at_or_below(name) && !has_address {
-            let message = format!("{name} is delegated to {server}, which has no address in this file");
-            diagnostics.push(record.warning(message).hint("without glue nobody can find it"));
+}
+
+/// Records that a delegation hides: only NS, DS, and the addresses of name servers count there.
+fn check_hidden(
+    name: &Name,
+    apex: &Name,
+    records: &[&Record],
+    by_owner: &HashMap<&Name, Vec<&Record>>,
+    servers: &HashSet<Name>,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(cut) = cut_above(name, apex, by_owner) else { return };
+    for record in records {
+        let rtype = record.rtype;
+        let is_cut = *name == cut && matches!(rtype, Rtype::NS | Rtype::DS);
+        let is_glue = matches!(rtype, Rtype::A | Rtype::AAAA) && servers.contains(name);
+        if !is_cut && !is_glue {
+            let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
+            diagnostics.push(record.warning(message).hint("only NS, DS and addresses of name servers count there"));
         }
     }
 }

@@ -131,6 +131,16 @@ impl Zones {
         if deepest.is_some_and(asks_parent) { above.or(deepest) } else { deepest }
     }
 
+    /// The zone above the zone of this name, when it does not delegate it: resolvers that ask above would never come here.
+    pub fn parent_without_cut(&self, apex: &Name) -> Option<&Name> {
+        let folded = Folded::new(apex.as_wire());
+        let parent = self.find(&folded, Rtype::DS).filter(|parent| parent.apex != *apex)?;
+        let labels = folded.label_count();
+        let delegated =
+            matches!(parent.lookup(&folded, Rtype::NS), Found::Referral(referral) if referral.labels == labels);
+        (!delegated).then_some(&parent.apex)
+    }
+
     /// Names of the zones.
     pub fn apexes(&self) -> impl Iterator<Item = &Name> {
         self.zones.iter().map(|zone| &zone.apex)
