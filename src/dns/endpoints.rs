@@ -17,7 +17,7 @@ use tracing::warn;
 use super::encrypted::{self, Certificate, Encrypted, EncryptedSocket};
 use super::listener::{self, Bound, Held};
 use super::{tcp, udp};
-use crate::config::{Listen, Server};
+use crate::config::{Listen, Server, overlap};
 use crate::diagnostic::Diagnostics;
 use crate::serving::Current;
 use crate::vital;
@@ -39,12 +39,6 @@ impl Socket {
             Self::Encrypted(_, address) => *address,
         }
     }
-}
-
-/// Whether both addresses cannot be bound exclusively: the same port, and the same address or a wildcard.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
-    let same_address = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
-    a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && same_address
 }
 
 /// An address that is being answered.

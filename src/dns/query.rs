@@ -93,18 +93,20 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         return Received::Ignored;
     }
     let reject = |rcode, question, edns| Received::Rejected(Rejection { header, rcode, question, edns });
+    let counts = [word(6), word(8), word(10)];
     if header.opcode() != 0 {
-        return reject(Rcode::NotImp, None, None);
+        // An OPT record is answered by one (RFC 6891 §6.1.1) also here, where it can be found behind one question.
+        let behind = question(body).filter(|_| word(4) == 1).map(|(len, _)| HEADER_LEN + len + 4);
+        let edns = behind.and_then(|at| find_opt(packet, at, counts).ok().flatten());
+        return reject(Rcode::NotImp, None, edns);
     }
     if word(4) != 1 {
         return reject(Rcode::FormErr, None, None);
     }
-    let Some((name_len, fixed)) = question_name_len(body).and_then(|len| Some((len, body[len..].first_chunk::<4>()?)))
-    else {
+    let Some((name_len, fixed)) = question(body) else {
         return reject(Rcode::FormErr, None, None);
     };
     let raw = &body[..name_len + 4];
-    let counts = [word(6), word(8), word(10)];
     let edns = match find_opt(packet, HEADER_LEN + raw.len(), counts) {
         Ok(edns) => edns,
         Err(edns) => return reject(Rcode::FormErr, Some(raw), edns),
@@ -144,6 +146,12 @@ impl Header {
         let set = |flag, on| if on { flag } else { 0 };
         Self::QR | copied | set(Self::AA, authoritative) | set(Self::TC, truncated) | (rcode as u16 & 0xf)
     }
+}
+
+/// Length of the question's name, and the type and class behind it.
+fn question(body: &[u8]) -> Option<(usize, &[u8; 4])> {
+    let len = question_name_len(body)?;
+    Some((len, body[len..].first_chunk()?))
 }
 
 /// Length of the question's name, the root's label included. There is nothing before it that a compression pointer
