@@ -219,9 +219,14 @@ impl Diagnostics {
         self.0.iter()
     }
 
-    /// Orders them by file, line and column.
-    pub fn sort(&mut self) {
+    /// Orders them by file, line and column, each once. Warnings are left for when there are no errors: many of them
+    /// would only follow from those.
+    pub fn settle(&mut self) {
+        if self.has_errors() {
+            self.0.retain(Diagnostic::is_error);
+        }
         self.0.sort_by_cached_key(Diagnostic::sort_key);
+        self.0.dedup();
     }
 }
 
@@ -256,7 +261,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     candidates
         .into_iter()
         .map(|candidate| (edit_distance(word, candidate), candidate))
-        .filter(|&(distance, candidate)| distance <= 1 + candidate.len() / 4)
+        .filter(|&(distance, candidate)| distance <= 1.max(candidate.len() / 3))
         .min()
         .map(|(_, candidate)| candidate)
 }

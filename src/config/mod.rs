@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use section::KnownKeys;
-pub use server::{Listen, Server, TcpLimits, Tls};
+pub use server::{Listen, Server, TcpLimits, Tls, overlap};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::name::Name;
@@ -112,13 +112,13 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
     }
     if problems.has_errors() {
         // What the recovered rest means would be a guess.
-        problems.sort();
+        problems.settle();
         return Err(problems);
     }
     let reading = Reading { source, problems: RefCell::new(problems), keys: RefCell::default() };
     let (server, zones, pools, names) = read_root(&reading, root.get_ref(), origin);
     let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
-    problems.sort();
+    problems.settle();
     if problems.has_errors() {
         return Err(problems);
     }
@@ -149,7 +149,8 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
     let reading = root.reading;
     let mut zones = Vec::new();
     let mut apexes: Vec<Name> = Vec::new();
-    let tables = root.named("zones", "[zones.NAME]");
+    let mut placed = Vec::new();
+    let tables = root.named_by_domain("zones", "[zones.NAME]");
     if tables.is_empty() {
         reading.error(
             0..0,
@@ -160,8 +161,18 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
     for (title, section) in tables {
         let file = section.required("file", section.string("file"), "the zone file, relative to this one");
         match Name::parse(title.value) {
-            Err(error) => reading.error(title.span, format!("\"{}\" is not a zone's name: {error}", title.value), ""),
-            Ok(apex) if apexes.contains(&apex) => reading.error(title.span, format!("zone {apex} stands twice"), ""),
+            Err(error) => {
+                let message = format!("\"{}\" is not a zone's name: {error}", title.value.escape_debug());
+                reading.error(title.span, message, "for example: \"lb.example\"");
+            }
+            Ok(apex) if apexes.contains(&apex) => {
+                let message = format!("zone {apex} stands twice");
+                reading.error(title.span, message, "each zone once; letter case makes no difference");
+            }
+            Ok(apex) if apex.labels().any(|label| label == b"*") => {
+                let message = format!("zone {apex} has a * in its name");
+                reading.error(title.span, message, "wildcards stand in zone files and in [names]");
+            }
             Ok(apex) => {
                 if let Some(file) = file {
                     match origin.read(file.value) {
@@ -175,10 +186,18 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
                         }
                     }
                 }
+                placed.push((apex.clone(), title.span));
                 apexes.push(apex);
             }
         }
         section.finish();
     }
-    (Zones::new(zones), apexes)
+    let zones = Zones::new(zones);
+    for (apex, span) in placed {
+        if let Some(parent) = zones.parent_without_cut(&apex) {
+            let message = format!("zone {apex} is served, but zone {parent} does not delegate it");
+            reading.warn(span, message, format!("add its NS records to the file of {parent}, as for any other server"));
+        }
+    }
+    (zones, apexes)
 }

@@ -22,7 +22,7 @@ pub(super) struct PlacedName<'a> {
 pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
     let mut names: Vec<PlacedName<'a>> = Vec::new();
     let mut owners = HashSet::new();
-    for (title, section) in root.named("names", "[names.NAME]") {
+    for (title, section) in root.named_by_domain("names", "[names.NAME]") {
         let pool = section.required("pool", section.string("pool"), "the pool whose nodes are answered");
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
@@ -32,7 +32,12 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
         let answers = section.integer("answers", 1..=4000).map_or(8, |answers| answers.value as usize);
         match Name::parse(title.value) {
             Ok(owner) if !owners.insert(owner.clone()) => {
-                section.reading.error(title.span, format!("name {owner} stands twice"), "");
+                let message = format!("name {owner} stands twice");
+                section.reading.error(title.span, message, "each name once; letter case makes no difference");
+            }
+            Ok(owner) if owner.labels().skip(1).any(|label| label == b"*") => {
+                let message = format!("name {owner} has a * that is not its first label");
+                section.reading.error(title.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
             }
             Ok(owner) => names.push(PlacedName {
                 owner,
@@ -42,7 +47,8 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
                 answers,
             }),
             Err(error) => {
-                section.reading.error(title.span, format!("\"{}\" is not a domain name: {error}", title.value), "");
+                let message = format!("\"{}\" is not a domain name: {error}", title.value.escape_debug());
+                section.reading.error(title.span, message, "for example: \"core.lb.example\"");
             }
         }
         section.finish();

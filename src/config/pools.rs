@@ -5,20 +5,39 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
+use toml::de::DeValue;
+
 use super::monitors::PlacedMonitor;
 use super::names::{self, PlacedName};
-use super::section::{Placed, Section, Unaccepted, as_str, one_of, parsed};
+use super::section::{Placed, Section, Unaccepted, as_str, check_word, one_of, parsed};
 use crate::diagnostic::defined;
 use crate::health::Monitor;
 use crate::name::Name;
 use crate::pool::{Node, Pool, Role, WhenEmpty};
 
-const ADDRESS: &str = "an IPv4 or IPv6 address without a port";
+const ADDRESS: &str = "the IPv4 or IPv6 address of one machine, without a port";
+
+/// An address that every client can connect to.
+fn node_address(value: &DeValue<'_>) -> Result<IpAddr, Unaccepted> {
+    let address = parsed::<IpAddr>(ADDRESS)(value)?;
+    let unusable = match address {
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("the broadcast address"),
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("an address that means something on one link only"),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
+        _ if address.is_unspecified() => Some("no machine's address"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        _ => None,
+    };
+    let refuse =
+        |why| Unaccepted { message: format!("cannot be {address}, {why}"), hint: format!("accepted: {ADDRESS}") };
+    unusable.map_or(Ok(address), |why| Err(refuse(why)))
+}
 
 pub(super) fn read(root: &Section<'_>, monitors: &[PlacedMonitor], names: &[PlacedName<'_>]) -> Vec<Pool> {
     let users = names::by_pool(names);
     let mut pools = Vec::new();
     for (name, section) in root.named("pools", "[pools.NAME]") {
+        check_word(section.reading, "pool", &name);
         let monitors = used_monitors(&section, name.value, monitors);
         let users = users.get(name.value).map_or(&[][..], Vec::as_slice);
         let pool = Pool {
@@ -46,7 +65,11 @@ fn used_monitors(section: &Section<'_>, pool: &str, monitors: &[PlacedMonitor]) 
     for Placed { value: name, span } in list.value {
         match monitors.iter().find(|placed| &*placed.monitor.name == name) {
             Some(placed) if used.contains(&placed.monitor) => {
-                section.reading.error(span, format!("pool \"{pool}\" names monitor \"{name}\" twice"), "");
+                section.reading.error(
+                    span,
+                    format!("pool \"{pool}\" names monitor \"{name}\" twice"),
+                    "each monitor once",
+                );
             }
             Some(placed) => used.push(Arc::clone(&placed.monitor)),
             None => {
@@ -66,12 +89,16 @@ fn used_monitors(section: &Section<'_>, pool: &str, monitors: &[PlacedMonitor]) 
 fn host(section: &Section<'_>, pool: &str, monitors: &[Arc<Monitor>], users: &[&PlacedName<'_>]) -> Option<Arc<str>> {
     let given = section.read("host", |value| {
         let host = as_str(value)?;
-        let sound =
-            host.bytes().all(|b| b.is_ascii_graphic()) && Name::parse(host).is_ok_and(|name| !name.is_wildcard());
+        // Letters, digits and hyphens (RFC 1123 §2.1), and underscores, which occur.
+        let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let sound = host.bytes().all(is_letter) && Name::parse(host).is_ok();
         if sound {
             Ok(host)
         } else {
-            Err(Unaccepted { message: format!("cannot be \"{host}\""), hint: "accepted: a host name".to_owned() })
+            Err(Unaccepted {
+                message: format!("cannot be \"{host}\""),
+                hint: "accepted: a host name without a port".to_owned(),
+            })
         }
     });
     if let Some(given) = given {
@@ -98,7 +125,9 @@ fn when_empty(section: &Section<'_>) -> WhenEmpty {
         (FALLBACK, WhenEmpty::Fallback(Vec::new())),
     ];
     let policy = section.read("when_empty", one_of(&words));
-    let addresses = section.list("fallback", "a list of addresses", parsed::<IpAddr>(ADDRESS));
+    let addresses = section.list("fallback", "a list of addresses", node_address);
+    // Addresses that could not be read have been reported, and are not missing.
+    let is_wrong = addresses.is_none() && section.place_of("fallback").is_some();
     match (policy, addresses) {
         (Some(Placed { value: WhenEmpty::Fallback(_), span }), addresses) => {
             let mut given: Vec<IpAddr> = Vec::new();
@@ -109,7 +138,7 @@ fn when_empty(section: &Section<'_>) -> WhenEmpty {
                 given.push(address);
             }
             let addresses = given;
-            if addresses.is_empty() {
+            if addresses.is_empty() && !is_wrong {
                 section.reading.error(
                     span,
                     "`when_empty` is \"fallback\", but there are no addresses",
@@ -137,11 +166,10 @@ fn nodes(section: &Section<'_>, pool: &str) -> Vec<Node> {
     for node in tables.value {
         let name = node.required("name", node.string("name"), "a word that is this node's in its pool");
         if let Some(name) = &name {
-            if name.value.is_empty() || !name.value.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
-                let hint = "accepted: visible characters without spaces or slashes";
-                node.reading.error(name.span.clone(), format!("\"{}\" cannot be a node's name", name.value), hint);
-            } else if !names.insert(name.value) {
-                node.reading.error(name.span.clone(), format!("pool \"{pool}\" has two nodes \"{}\"", name.value), "");
+            check_word(node.reading, "node", name);
+            if !names.insert(name.value) {
+                let message = format!("pool \"{pool}\" has two nodes \"{}\"", name.value);
+                node.reading.error(name.span.clone(), message, "each name once in a pool");
             }
         }
         let own = node_addresses(&node);
@@ -169,8 +197,8 @@ fn nodes(section: &Section<'_>, pool: &str) -> Vec<Node> {
 
 /// `address`, or `addresses`.
 fn node_addresses(node: &Section<'_>) -> Vec<Placed<IpAddr>> {
-    let one = node.read("address", parsed::<IpAddr>(ADDRESS));
-    let many = node.list("addresses", "a list of addresses", parsed::<IpAddr>(ADDRESS));
+    let one = node.read("address", node_address);
+    let many = node.list("addresses", "a list of addresses", node_address);
     match (one, many) {
         (Some(_), Some(many)) => {
             node.reading.error(many.span, "`address` and `addresses` stand together", "one of them");

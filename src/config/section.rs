@@ -63,6 +63,8 @@ pub(super) struct Section<'a> {
     pub(super) reading: &'a Reading<'a>,
     /// As in the reference: `[pools.NAME]`.
     title: &'static str,
+    /// As in the file: `[pools.core]`.
+    shown: String,
     /// Where the table's name stands.
     pub(super) span: Range<usize>,
     entries: Option<&'a DeTable<'a>>,
@@ -77,7 +79,7 @@ impl<'a> Section<'a> {
         span: Range<usize>,
         entries: Option<&'a DeTable<'a>>,
     ) -> Self {
-        Self { reading, title, span, entries, asked: RefCell::default() }
+        Self { reading, title, shown: title.to_owned(), span, entries, asked: RefCell::default() }
     }
 
     fn get(&self, key: &'static str) -> Option<Placed<&'a DeValue<'a>>> {
@@ -136,9 +138,8 @@ impl<'a> Section<'a> {
 
     /// A duration with units, within a range.
     pub(super) fn duration(&self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Placed<Duration>> {
-        let (from, to) = (range.start(), range.end());
-        let from = if from.is_zero() { "0s".to_owned() } else { format!("{from:?}") };
-        let accepted = format!("a duration such as \"2s\", \"500ms\" or \"1m30s\", from {from} to {to:?}");
+        let (from, to) = (in_units(*range.start()), in_units(*range.end()));
+        let accepted = format!("a duration such as \"2s\", \"500ms\" or \"1m30s\", from {from} to {to}");
         self.read(key, |value| {
             let text = value.as_str().ok_or_else(|| mistyped(value, &accepted))?;
             parse_duration(text).filter(|duration| range.contains(duration)).ok_or_else(|| Unaccepted {
@@ -148,7 +149,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// The items of an array, each read by the same function; items that are not accepted are left out.
+    /// The items of an array, each read by the same function; `None` when any of them is not accepted.
     pub(super) fn list<T>(
         &self,
         key: &'static str,
@@ -156,17 +157,17 @@ impl<'a> Section<'a> {
         parse: impl Fn(&'a DeValue<'a>) -> Result<T, Unaccepted>,
     ) -> Option<Placed<Vec<Placed<T>>>> {
         let as_array = |value: &'a DeValue<'a>| value.as_array().ok_or_else(|| mistyped(value, accepted));
-        let array = self.read(key, as_array)?;
-        Some(array.map(|items| {
-            let item = |item: &'a Spanned<DeValue<'a>>| match parse(item.get_ref()) {
-                Ok(value) => Some(Placed { value, span: item.span() }),
-                Err(Unaccepted { message, hint }) => {
-                    self.reading.error(item.span(), format!("an item of `{key}` {message}"), hint);
-                    None
-                }
-            };
-            items.iter().filter_map(item).collect()
-        }))
+        let Placed { value: items, span } = self.read(key, as_array)?;
+        let item = |item: &'a Spanned<DeValue<'a>>| match parse(item.get_ref()) {
+            Ok(value) => Some(Placed { value, span: item.span() }),
+            Err(Unaccepted { message, hint }) => {
+                self.reading.error(item.span(), format!("an item of `{key}` {message}"), hint);
+                None
+            }
+        };
+        // All of them are read, so that every mistake is seen.
+        let value: Vec<_> = items.iter().filter_map(item).collect();
+        (value.len() == items.len()).then_some(Placed { value, span })
     }
 
     /// A table below this one.
@@ -185,7 +186,10 @@ impl<'a> Section<'a> {
         let entry = |(name, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let name = Placed { value: &**name.get_ref(), span: name.span() };
             match value.get_ref().as_table() {
-                Some(table) => Some((name.clone(), Section::new(self.reading, title, name.span, Some(table)))),
+                Some(table) => {
+                    let section = Section::new(self.reading, title, name.span.clone(), Some(table));
+                    Some((name.clone(), section.shown_as(name.value)))
+                }
                 None => {
                     let Unaccepted { message, hint } = mistyped(value.get_ref(), "a table");
                     self.reading.error(value.span(), format!("`{}` {message}", name.value), hint);
@@ -193,7 +197,28 @@ impl<'a> Section<'a> {
                 }
             }
         };
-        tables.value.iter().filter_map(entry).collect()
+        let mut tables: Vec<_> = tables.value.iter().filter_map(entry).collect();
+        // In the order of the file, so that of two that are the same the second is the one too many.
+        tables.sort_by_key(|(name, _)| name.span.start);
+        tables
+    }
+
+    /// The same for tables whose names hold dots: one that was written without quotes is reported and left out.
+    pub(super) fn named_by_domain(&self, key: &'static str, title: &'static str) -> Vec<(Placed<&'a str>, Self)> {
+        let is_quoted = |(name, section): &(Placed<&'a str>, Self)| {
+            let below = section.entries.into_iter().flatten().find(|(_, value)| value.get_ref().is_table());
+            if let Some((below, _)) = below {
+                let domain = format!("{}.{}…", name.value, below.get_ref());
+                let message = format!("[{key}.{domain}] is a table below a table");
+                self.reading.error(
+                    name.span.clone(),
+                    message,
+                    format!("names with dots stand in quotes: [{key}.\"{domain}\"]"),
+                );
+            }
+            below.is_none()
+        };
+        self.named(key, title).into_iter().filter(is_quoted).collect()
     }
 
     /// The tables of an array.
@@ -205,13 +230,21 @@ impl<'a> Section<'a> {
         }))
     }
 
-    /// All entries of a table whose keys are free.
+    /// Shows the table under its own name.
+    fn shown_as(mut self, name: &str) -> Self {
+        self.shown = self.title.replace("NAME", &name.escape_debug().to_string());
+        self
+    }
+
+    /// All entries of a table whose keys are free, in the order of the file.
     pub(super) fn entries(&self) -> Vec<(Placed<&'a str>, Placed<&'a DeValue<'a>>)> {
         let entry = |(key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let key = Placed { value: &**key.get_ref(), span: key.span() };
             (key, Placed { value: value.get_ref(), span: value.span() })
         };
-        self.entries.into_iter().flatten().map(entry).collect()
+        let mut entries: Vec<_> = self.entries.into_iter().flatten().map(entry).collect();
+        entries.sort_by_key(|(key, _)| key.span.start);
+        entries
     }
 
     fn key_span(&self, key: &str) -> Range<usize> {
@@ -239,7 +272,7 @@ impl<'a> Section<'a> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("accepted: {}", asked.join(", ")),
             };
-            self.reading.error(key.span(), format!("unknown key `{name}` in {}", self.title), hint);
+            self.reading.error(key.span(), format!("unknown key `{name}` in {}", self.shown), hint);
         }
     }
 }
@@ -253,7 +286,9 @@ pub(super) fn as_str<'a>(value: &'a DeValue<'a>) -> Result<&'a str, Unaccepted> 
 pub(super) fn one_of<'w, T: Clone>(words: &'w [(&'w str, T)]) -> impl Fn(&DeValue<'_>) -> Result<T, Unaccepted> + 'w {
     move |value| {
         let word = as_str(value)?;
-        let hint = || format!("accepted: {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "));
+        let hint = || {
+            format!("accepted: {}", words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
+        };
         let found = words.iter().find(|(accepted, _)| *accepted == word).map(|(_, meaning)| meaning.clone());
         found.ok_or_else(|| Unaccepted { message: format!("cannot be \"{word}\""), hint: hint() })
     }
@@ -305,6 +340,27 @@ fn parse_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
+/// A duration as a file would say it, in its largest whole unit.
+pub(super) fn in_units(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        _ if duration.subsec_millis() > 0 => format!("{}ms", duration.as_millis()),
+        0 => "0s".to_owned(),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// Reports a name that cannot be shown in one piece in messages and written as `pool/node`.
+pub(super) fn check_word(reading: &Reading<'_>, what: &str, word: &Placed<&str>) {
+    if word.value.is_empty() || !word.value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
+        let message = format!("\"{}\" cannot be the name of a {what}", word.value.escape_debug());
+        reading.error(word.span.clone(), message, "accepted: visible ASCII characters without spaces or slashes");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,6 +372,9 @@ mod tests {
         assert_eq!(ms("1m30s"), Some(90_000));
         assert_eq!(ms("500ms"), Some(500));
         assert_eq!(ms("0s"), Some(0));
+        for text in ["0s", "50ms", "1500ms", "90s", "2m", "3h", "1d"] {
+            assert_eq!(in_units(parse_duration(text).unwrap()), text);
+        }
         for text in ["", "2", "s", "2 s", "-1s", "1.5s", "2S", "4294967296s", "1s2"] {
             assert_eq!(ms(text), None, "{text}");
         }

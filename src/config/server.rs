@@ -1,6 +1,6 @@
 //! `[server]` and `[server.tls]`.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,10 +84,6 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Server {
         let any = [(Ipv4Addr::UNSPECIFIED, 53).into(), (Ipv6Addr::UNSPECIFIED, 53).into()];
         any.map(|address| Listen { address, at: at.clone() }).to_vec()
     });
-    if listen.is_empty() {
-        let span = section.place_of("listen").unwrap_or_default();
-        section.reading.error(span, "`listen` names no address", "for example: [\"0.0.0.0:53\", \"[::]:53\"]");
-    }
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let nsid = section.string("nsid").and_then(|nsid| {
         let fits = (1..=MAX_NSID).contains(&nsid.value.len());
@@ -97,6 +93,7 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Server {
         fits.then(|| nsid.value.as_bytes().into())
     });
     let tls = section.section("tls", "[server.tls]").and_then(|tls| read_tls(tls, origin));
+    report_conflicts(&section, &listen, tls.as_ref());
     let server = Server {
         listen,
         startup_grace: section.duration("startup_grace", Duration::ZERO..=60 * second).map_or(3 * second, |d| d.value),
@@ -115,6 +112,35 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Server {
     server
 }
 
+/// Different transports cannot share an address; the same one may have a wildcard and an address of its own.
+fn report_conflicts(section: &Section<'_>, plain: &[Listen], tls: Option<&Tls>) {
+    let Some(tls) = tls else { return };
+    let over_tcp = [("listen", plain), ("dot", &tls.dot), ("doh", &tls.doh)];
+    let over_udp = [("listen", plain), ("doq", &tls.doq)];
+    for group in [&over_tcp[..], &over_udp[..]] {
+        for (i, (later_key, later)) in group.iter().enumerate() {
+            for (earlier_key, earlier) in &group[..i] {
+                for listen in *later {
+                    let conflict = earlier.iter().find(|other| overlap(other.address, listen.address));
+                    if let Some(other) = conflict {
+                        let message = format!(
+                            "{} of `{later_key}` is taken by {} of `{earlier_key}`",
+                            listen.address, other.address
+                        );
+                        section.reading.push(listen.problem(message).hint("each transport has a port of its own"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether two addresses cannot both be bound exclusively: the same port, and the same address or a wildcard.
+pub fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_address = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && same_address
+}
+
 fn at_least_one(count: u32) -> NonZeroUsize {
     NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN)
 }
@@ -124,10 +150,15 @@ fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
     let accepted = "an address and a port: \"127.0.0.1:53\", \"[::]:53\"";
     let list =
         section.list(key, &format!("a list of addresses such as [{accepted}]"), parsed::<SocketAddr>(accepted))?;
+    if list.value.is_empty() {
+        section.reading.error(list.span, format!("`{key}` names no address"), accepted);
+    }
     let mut listen: Vec<Listen> = Vec::new();
     for Placed { value: address, span } in list.value {
         if listen.iter().any(|other| other.address == address) {
-            section.reading.error(span, format!("{address} stands twice in `{key}`"), "");
+            section.reading.error(span, format!("{address} stands twice in `{key}`"), "each address once");
+        } else if address.ip().is_multicast() || address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
+            section.reading.error(span, format!("{address} is no machine's address"), accepted);
         } else {
             listen.push(Listen { address, at: section.reading.source.error(span, "") });
         }
@@ -176,11 +207,10 @@ fn certified_key(section: &Section<'_>, certificate: &Placed<PathBuf>, key: &Pla
     let private = PrivateKeyDer::from_pem_file(&key.value)
         .map_err(|error| problem(key, format!("no private key can be read: {error}")))
         .ok();
-    let (chain, private) = (chain?, private?);
-    if chain.is_empty() {
+    if chain.as_ref().is_some_and(Vec::is_empty) {
         problem(certificate, "no certificate is in it".to_owned());
-        return None;
     }
+    let (chain, private) = (chain.filter(|chain| !chain.is_empty())?, private?);
     CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider())
         .map_err(|error| problem(key, format!("the key cannot be used with {}: {error}", certificate.value.display())))
         .ok()
