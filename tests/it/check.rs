@@ -93,7 +93,7 @@ pool = "core"
         "lb.toml:2:1: error: unknown key `listn` in [server]\n2 | listn = [\"127.0.0.1:0\"]\n  | ^^^^^ did you mean `listen`?",
         "lb.toml:3:17: error: `startup_grace` is no duration in range: \"3\"",
         "lb.toml:4:11: error: `workers` must not be a string\n4 | workers = \"two\"\n  |           ^^^^^ accepted: a whole number from 1 to 256",
-        "lb.toml:8:8: error: `kind` cannot be \"htp\"\n8 | kind = \"htp\"\n  |        ^^^^^ accepted: http",
+        "lb.toml:8:8: error: `kind` cannot be \"htp\"\n8 | kind = \"htp\"\n  |        ^^^^^ accepted: \"http\"",
         "lb.toml:9:8: error: `port` is out of range: 80080",
         "lb.toml:10:8: error: `path` cannot be \"readyz\"",
         "lb.toml:12:11: error: `timeout` (2s) is longer than `interval` (1s)",
@@ -179,6 +179,10 @@ fn zone_file_mistakes_have_file_and_line() {
         ("a..b A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: two dots in a row"),
         ("t TYPE65280 abc\n", "rdata of TYPE65280 must be written as \\# LENGTH HEX"),
         ("t HTTPS 1 . alpn=h2 alpn=h3\n", "the same parameter stands twice"),
+        ("t HTTPS \\# 1 00\n", "this is no HTTPS rdata that clients could read"),
+        ("t CAA 0 \"\" x\n", "this is no CAA rdata that clients could read"),
+        ("t TXT a\"b c\"\n", "lb.zone:9:8: error: a quote inside a word"),
+        ("t\x0c A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: a control character"),
     ];
     for (line, expected) in cases {
         assert_refused(GOOD, &format!("{ZONE}{line}"), expected);
@@ -190,6 +194,9 @@ fn zone_file_mistakes_have_file_and_line() {
     assert_refused(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4 5\n", "the zone lb.example has no NS record at its apex");
     assert_refused(GOOD, "@ SOA a b 1 2 3 4 5\n", "lb.zone:1:1: error: no TTL for lb.example");
     assert_refused(GOOD, " A 192.0.2.1\n", "lb.zone:1:2: error: no owner name");
+    // An SOA that cannot be read is not missing, and a file that includes itself is said once.
+    assert!(!check(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4\n@ NS ns1\n").1.contains("no SOA"));
+    assert_eq!(check(GOOD, &format!("{ZONE}$INCLUDE lb.zone\nx A 1\n")).1.matches("A of x.lb.example").count(), 1);
 }
 
 #[test]
@@ -201,11 +208,109 @@ fn what_will_never_be_answered_is_warned_of() {
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("lb.zone:12:1: warning: TXT of txt.sub.lb.example is never answered"), "{shown}");
     assert!(
-        shown
-            .contains("lb.zone:10:1: warning: sub.lb.example is delegated to ns2.sub.lb.example, which has no address"),
+        shown.contains(
+            "lb.zone:10:1: warning: name server ns2.sub.lb.example of sub.lb.example has no address in this file"
+        ),
         "{shown}"
     );
     assert!(shown.contains("lb.zone:14:1: warning: the A records of 2ttl.lb.example have different TTLs"), "{shown}");
+    let zone = format!("{ZONE}@ NS scan\n@ NS nowhere\nsub NS ns1\nstray.sub A 192.0.2.5\n");
+    let (code, shown) = check(GOOD, &zone);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("lb.zone:9:1: warning: name server scan.lb.example of lb.example is an alias"), "{shown}");
+    assert!(
+        shown.contains("lb.zone:10:1: warning: name server nowhere.lb.example of lb.example has no address"),
+        "{shown}"
+    );
+    assert!(shown.contains("lb.zone:12:1: warning: A of stray.sub.lb.example is never answered"), "{shown}");
+    let child = format!("{GOOD}[zones.\"kid.lb.example\"]\nfile = \"lb.zone\"\n");
+    let (_, shown) = check(&child, ZONE);
+    assert!(shown.contains("zone kid.lb.example is served, but zone lb.example does not delegate it"), "{shown}");
+}
+
+#[test]
+fn values_that_could_not_work_are_refused() {
+    let pool = |line: &str| GOOD.replace("nodes = [\n", &format!("{line}\nnodes = [\n"));
+    let node = |address: &str| GOOD.replace("10.0.0.1", address);
+    let monitor = |line: &str| GOOD.replace("port = 8008", &format!("port = 8008\n{line}"));
+    let cases = [
+        (monitor("path = \"/a b\\r\\nX: y\""), "`path` cannot be \"/a b\\r\\nX: y\""),
+        (monitor("path = \"/a#b\""), "`path` cannot be \"/a#b\""),
+        (monitor("headers = { a = \"1\", A = \"2\" }"), "the header A stands twice"),
+        (monitor("headers = { Content-Length = \"5\" }"), "the header Content-Length is the connection's own"),
+        (monitor("headers = { Host = \"x\" }"), "the Host header is the pool's"),
+        (monitor("headers = { a = \"\u{e4}\" }"), "not a header value"),
+        (monitor("body_limit = 2\nbody_contains = \"abc\""), "`body_contains` is longer than the 2 bytes"),
+        (monitor("interval = \"500ms\""), "`timeout` (1s) is longer than `interval` (500ms)"),
+        (pool("host = \"core.lb.example:80\""), "`host` cannot be \"core.lb.example:80\""),
+        (
+            pool("when_empty = \"fallback\"\nfallback = [\"10.0.0.9\", \"10.0.0.9\"]"),
+            "10.0.0.9 stands twice in `fallback`",
+        ),
+        (node("0.0.0.0"), "`address` cannot be 0.0.0.0, no machine's address"),
+        (node("255.255.255.255"), "the broadcast address"),
+        (node("ff02::1"), "a multicast address"),
+        (node("fe80::1"), "an address that means something on one link only"),
+        (node("::ffff:10.0.0.1"), "an IPv4 address in disguise"),
+        (GOOD.replace("name = \"a\"", "name = \"a\\nb\""), "\"a\\nb\" cannot be the name of a node"),
+        (GOOD.replace("127.0.0.1:0", "224.0.0.1:53"), "224.0.0.1:53 is no machine's address"),
+        (GOOD.replace("core.lb.example", "a.*.lb.example"), "has a * that is not its first label"),
+        (GOOD.replace("\"core.lb.example\"", "core.lb.example"), "names with dots stand in quotes: [names.\"core.lb"),
+        (
+            format!("{GOOD}[names.\"CORE.lb.example.\"]\npool = \"core\"\n"),
+            "lb.toml:15:8: error: name core.lb.example stands twice",
+        ),
+    ];
+    for (config, expected) in cases {
+        assert_refused(&config, ZONE, expected);
+        assert!(check(&config, ZONE).1.ends_with("1 error\n"), "one mistake, one error: {}", check(&config, ZONE).1);
+    }
+}
+
+#[test]
+fn transports_cannot_share_an_address() {
+    let key = rcgen::generate_simple_self_signed(["ns.lb.example".to_owned()]).expect("a certificate for the test");
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let write =
+        |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file for the test");
+    write("cert.pem", &key.cert.pem());
+    write("key.pem", &key.signing_key.serialize_pem());
+    write("lb.zone", ZONE);
+    let config = |plain: &str, dot: &str, doq: &str| {
+        let tls = format!(
+            "[server.tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\ndot = [\"{dot}\"]\ndoq = [\"{doq}\"]\n"
+        );
+        GOOD.replace("listen = [\"127.0.0.1:0\"]\n", &format!("listen = [\"{plain}\"]\n{tls}"))
+    };
+    let check = |config: &str| {
+        write("lb.toml", config);
+        let path = directory.path().join("lb.toml");
+        let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(check(&config("127.0.0.1:53", "127.0.0.1:853", "127.0.0.1:853")).0, Some(0), "TCP and UDP are apart");
+    let (code, shown) = check(&config("0.0.0.0:853", "127.0.0.1:853", "127.0.0.1:853"));
+    assert_eq!(code, Some(78));
+    assert!(
+        shown.contains("lb.toml:6:8: error: 127.0.0.1:853 of `dot` is taken by 0.0.0.0:853 of `listen`"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("lb.toml:7:8: error: 127.0.0.1:853 of `doq` is taken by 0.0.0.0:853 of `listen`"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_reader_that_is_gone_changes_no_exit_code() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+    let status = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["check", "--config", "/nonexistent.toml"])
+        .stdout(full())
+        .stderr(full())
+        .status()
+        .expect("the built program starts");
+    assert_eq!(status.code(), Some(78));
 }
 
 #[test]

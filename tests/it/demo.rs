@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::shared_name::v4;
 use crate::support::nodes::put_fake;
 use crate::support::packet::{Client, query};
-use crate::support::program::Running;
+use crate::support::program::{Running, output_of, required};
 use crate::support::wait_until;
 
 #[test]
@@ -21,6 +21,17 @@ fn the_demo_answers_follows_faults_and_fails_open() {
         put_fake((Ipv4Addr::new(127, 0, 0, last), 8008).into(), &format!("{{\"readyz\": {status}}}"));
     };
     assert_eq!(answered(), BTreeSet::from([11, 12, 13]));
+    // The README's own commands, in their order; what they do is undone below.
+    required("dig", "bind9-dnsutils");
+    required("curl", "curl");
+    let readme = include_str!("../../README.md");
+    for command in readme.lines().filter(|line| line.starts_with("dig @127") || line.starts_with("curl ")) {
+        let printed = output_of(Command::new("/bin/sh").arg("-c").arg(command));
+        assert!(printed.contains("127.0.0.1") || printed.contains("readyz"), "{command}: {printed}");
+    }
+    wait_until("core-2 has left by the README's words", || answered() == BTreeSet::from([11, 13]));
+    put_fake((Ipv4Addr::new(127, 0, 0, 12), 8008).into(), "{\"readyz\": 200}");
+    wait_until("core-2 is back", || answered() == BTreeSet::from([11, 12, 13]));
     assert_eq!(client.ask("core.lb.example", 1).answers[0].ttl, 5);
     set_ready(12, 503);
     wait_until("core-2 has left", || answered() == BTreeSet::from([11, 13]));

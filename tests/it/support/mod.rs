@@ -6,6 +6,7 @@ pub(crate) mod program;
 pub(crate) mod server;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a condition; only a failing test waits so long.
@@ -21,12 +22,15 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A loopback address that is free for UDP and TCP at this moment, for programs that cannot take port 0.
+/// A loopback address that is free for UDP and TCP, for programs that cannot take port 0. It lies below the ports that
+/// the system hands out by itself, and no test is given the same twice.
 pub(crate) fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + (std::process::id() % 10_000) as u16;
     loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-        let address = tcp.local_addr().expect("a bound socket has an address");
-        if UdpSocket::bind(address).is_ok() {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed) % 2000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
             return address;
         }
     }

@@ -59,7 +59,7 @@ impl Client {
         loop {
             let len = self.socket.recv(&mut buffer).ok()?;
             // Answers to packets of before, whose wait was over, are not for this one.
-            if packet.get(..2) == buffer.get(..2) {
+            if packet.len() < 2 || packet[..2] == buffer[..2] {
                 buffer.truncate(len);
                 return Some(buffer);
             }
