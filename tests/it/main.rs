@@ -11,5 +11,6 @@ mod reload;
 mod resolver;
 mod scale;
 mod shared_name;
+mod signals;
 mod support;
 mod tcp;

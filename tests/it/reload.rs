@@ -96,6 +96,53 @@ fn listeners_may_change() {
 }
 
 #[test]
+fn a_wildcard_may_become_an_address_and_back() {
+    let port = free_address().port();
+    let config = |listen: &str| BASE.replace("\"127.0.0.1:0\"", listen);
+    let mut server = Server::start(&config(&format!("\"0.0.0.0:{port}\"")));
+    for (listen, count) in [
+        (format!("\"127.0.0.1:{port}\""), 1),
+        (format!("\"0.0.0.0:{port}\", \"127.0.0.1:{port}\""), 2),
+        (format!("\"0.0.0.0:{port}\""), 1),
+    ] {
+        server.reload(&config(&listen));
+        let last = server.log().lines().last().unwrap_or_default().to_owned();
+        assert!(last.contains("reloaded: ") && last.matches("UDP+TCP").count() == count, "{last}");
+        let client = Client::new((Ipv4Addr::LOCALHOST, port).into());
+        assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
+    }
+}
+
+#[test]
+fn a_reload_reports_what_it_has_changed() {
+    let nodes = Nodes::start(3);
+    nodes.fake(1, r#"{"readyz": 503}"#);
+    nodes.fake(2, r#"{"readyz": 503}"#);
+    let config = |names: &[u8]| {
+        let pool: String =
+            names.iter().map(|&i| format!("{{ name = \"n{i}\", address = \"{}\" }},", nodes.address(i))).collect();
+        let monitor = format!("[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\n", nodes.port);
+        BASE.replace(
+            "nodes = [{ name = \"a\", address = \"192.0.2.11\" }]",
+            &format!("monitors = [\"ready\"]\nnodes = [{pool}]"),
+        ) + &monitor
+    };
+    let mut server = Server::start(&config(&[1]));
+    server.wait_for_log("(fail open)");
+    server.reload(&config(&[1]));
+    assert_eq!(server.log().matches("(fail open)").count(), 1, "nothing new: {}", server.log());
+    assert_eq!(server.log().matches("core/n1").count(), 1, "nothing new: {}", server.log());
+    server.reload(&config(&[1, 2]));
+    assert!(
+        server.log_has("core/n2 (") && server.log_has("is down: first probe failed, status 503"),
+        "{}",
+        server.log()
+    );
+    server.reload(&config(&[0, 1, 2]));
+    assert!(server.log_has("pool core: active nodes are up again"), "the end is said, too: {}", server.log());
+}
+
+#[test]
 fn health_of_nodes_that_stay_is_kept_and_new_nodes_are_probed_first() {
     let mut nodes = Nodes::start(3);
     let config = |ttl: u8, nodes: &Nodes, names: &[u8]| {

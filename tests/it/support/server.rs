@@ -54,6 +54,11 @@ impl Server {
 
     /// Starts without waiting.
     pub(crate) fn launch(files: &[(&str, &str)]) -> Self {
+        Self::launch_logging_to(Stdio::piped(), files)
+    }
+
+    /// Starts without waiting, with a log of its own; only a pipe can be read by the test.
+    pub(crate) fn launch_logging_to(stderr: Stdio, files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).expect("a file for the test");
@@ -62,17 +67,18 @@ impl Server {
             .arg("serve")
             .arg("--config")
             .arg(directory.path().join(files[0].0))
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the built program starts");
         let log = Arc::new(Mutex::new(Vec::new()));
-        let stderr = BufReader::new(child.stderr.take().expect("piped above"));
         let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                lines.lock().expect("no holder panics").push(line);
-            }
-        });
+        if let Some(stderr) = child.stderr.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    lines.lock().expect("no holder panics").push(line);
+                }
+            });
+        }
         Self { child, directory, log, addresses: Vec::new() }
     }
 
