@@ -50,7 +50,7 @@ impl Source {
         Diagnostic {
             severity: Severity::Error,
             path: Arc::clone(&self.path),
-            place: Some(self.place(span)),
+            place: Some(Box::new(self.place(span))),
             message: message.into(),
             hint: None,
         }
@@ -128,7 +128,8 @@ struct Place {
 pub struct Diagnostic {
     severity: Severity,
     path: Arc<str>,
-    place: Option<Place>,
+    /// Boxed: diagnostics are carried as errors.
+    place: Option<Box<Place>>,
     message: String,
     hint: Option<String>,
 }
@@ -180,7 +181,7 @@ impl fmt::Display for Diagnostic {
             write!(f, "{}: {severity}: {}", self.path, self.message)?;
             return self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"));
         };
-        let Place { line, column, indent, width, text } = place;
+        let Place { line, column, indent, width, text } = &**place;
         writeln!(f, "{}:{line}:{column}: {severity}: {}", self.path, self.message)?;
         let gutter = line.to_string().len();
         writeln!(f, "{line} | {text}")?;

@@ -50,7 +50,13 @@ fn start() -> Server {
 fn kdig(server: &Server, transport: &str, arguments: &str) -> Command {
     let address = server.address_of(transport);
     let mut command = Command::new(required("kdig", "knot-dnsutils"));
-    command.arg(format!("@{}", address.ip())).args(["-p", &address.port().to_string(), "+timeout=5", "+retry=0", "+edns"]);
+    command.arg(format!("@{}", address.ip())).args([
+        "-p",
+        &address.port().to_string(),
+        "+timeout=5",
+        "+retry=0",
+        "+edns",
+    ]);
     if transport != "UDP+TCP" {
         command.arg(if transport == "TLS" { "+tls" } else { "+https" });
         command.arg(format!("+tls-ca={}", server.directory().join("cert.pem").display()));
