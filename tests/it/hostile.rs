@@ -3,18 +3,7 @@
 use hickory_proto::op::Message;
 
 use crate::support::packet::{plain_query, query};
-use crate::support::server::Server;
-
-const CONFIG: &str = r#"
-[server]
-listen = ["127.0.0.1:0"]
-[zones."lb.example"]
-file = "lb.zone"
-[pools.core]
-nodes = [{ name = "a", address = "192.0.2.11" }]
-[names."core.lb.example"]
-pool = "core"
-"#;
+use crate::support::server::{CONFIG, Server};
 
 const PACKETS: u32 = 200_000;
 

@@ -9,25 +9,14 @@ use std::time::Duration;
 use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
 use crate::support::packet::{Client, framed, query, read_framed};
-use crate::support::server::{Server, ZONE};
+use crate::support::server::{CONFIG, Server, ZONE};
 use crate::support::{free_address, wait_until};
-
-const BASE: &str = r#"
-[server]
-listen = ["127.0.0.1:0"]
-[zones."lb.example"]
-file = "lb.zone"
-[pools.core]
-nodes = [{ name = "a", address = "192.0.2.11" }]
-[names."core.lb.example"]
-pool = "core"
-"#;
 
 #[test]
 fn a_reload_changes_everything_at_once() {
-    let mut server = Server::start(BASE);
+    let mut server = Server::start(CONFIG);
     server.write("other.zone", ZONE);
-    server.reload(&format!("{BASE}ttl = \"9s\"\n[zones.\"other.example\"]\nfile = \"other.zone\"\n"));
+    server.reload(&format!("{CONFIG}ttl = \"9s\"\n[zones.\"other.example\"]\nfile = \"other.zone\"\n"));
     let client = server.client();
     assert_eq!(client.ask("core.lb.example", 1).answers[0].ttl, 9);
     assert_eq!(client.ask("www.other.example", 1).answers.len(), 1);
@@ -36,14 +25,14 @@ fn a_reload_changes_everything_at_once() {
 
 #[test]
 fn a_bad_file_changes_nothing_and_says_why() {
-    let mut server = Server::start(BASE);
+    let mut server = Server::start(CONFIG);
     let address = server.address();
     let mut refused = 0;
     for (bad, why) in [
-        (BASE.replace("pool = \"core\"", "pool = \"cores\""), "uses pool \"cores\", which is not defined"),
-        (format!("{BASE}[oops"), "evenkeel.toml:10:"),
+        (CONFIG.replace("pool = \"core\"", "pool = \"cores\""), "uses pool \"cores\", which is not defined"),
+        (format!("{CONFIG}[oops"), "evenkeel.toml:10:"),
         (
-            BASE.replace("\"127.0.0.1:0\"", &format!("\"127.0.0.1:0\", \"{}\"", UdpHolder::new().0)),
+            CONFIG.replace("\"127.0.0.1:0\"", &format!("\"127.0.0.1:0\", \"{}\"", UdpHolder::new().0)),
             "in use by another process",
         ),
     ] {
@@ -60,8 +49,8 @@ fn a_bad_file_changes_nothing_and_says_why() {
         assert_eq!(v4(&Client::new(address).ask("core.lb.example", 1)), [Ipv4Addr::new(192, 0, 2, 11)]);
     }
     server.write("lb.zone", "nonsense");
-    server.reload(BASE);
-    assert!(server.log_has("lb.zone:1:1: error: no record type for nonsense.lb.example"), "{}", server.log());
+    server.reload(CONFIG);
+    server.wait_for_log("lb.zone:1:1: error: no record type for nonsense.lb.example");
     assert_eq!(server.client().ask("www.lb.example", 1).answers.len(), 1);
 }
 
@@ -83,9 +72,9 @@ impl UdpHolder {
 
 #[test]
 fn listeners_may_change() {
-    let mut server = Server::start(BASE);
+    let mut server = Server::start(CONFIG);
     let (old, new) = (server.address(), free_address());
-    server.reload(&BASE.replace("127.0.0.1:0", &new.to_string()));
+    server.reload(&CONFIG.replace("127.0.0.1:0", &new.to_string()));
     assert_eq!(server.address(), new);
     assert_eq!(server.client().ask("core.lb.example", 1).answers.len(), 1);
     let packet = query(1, 0, "core.lb.example", 1);
@@ -98,7 +87,7 @@ fn listeners_may_change() {
 #[test]
 fn a_wildcard_may_become_an_address_and_back() {
     let port = free_address().port();
-    let config = |listen: &str| BASE.replace("\"127.0.0.1:0\"", listen);
+    let config = |listen: &str| CONFIG.replace("\"127.0.0.1:0\"", listen);
     let mut server = Server::start(&config(&format!("\"0.0.0.0:{port}\"")));
     for (listen, count) in [
         (format!("\"127.0.0.1:{port}\""), 1),
@@ -122,7 +111,7 @@ fn a_reload_reports_what_it_has_changed() {
         let pool: String =
             names.iter().map(|&i| format!("{{ name = \"n{i}\", address = \"{}\" }},", nodes.address(i))).collect();
         let monitor = format!("[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\n", nodes.port);
-        BASE.replace(
+        CONFIG.replace(
             "nodes = [{ name = \"a\", address = \"192.0.2.11\" }]",
             &format!("monitors = [\"ready\"]\nnodes = [{pool}]"),
         ) + &monitor
@@ -139,7 +128,7 @@ fn a_reload_reports_what_it_has_changed() {
         server.log()
     );
     server.reload(&config(&[0, 1, 2]));
-    assert!(server.log_has("pool core: active nodes are up again"), "the end is said, too: {}", server.log());
+    server.wait_for_log("pool core: active nodes are up again");
 }
 
 #[test]
@@ -152,7 +141,7 @@ fn health_of_nodes_that_stay_is_kept_and_new_nodes_are_probed_first() {
             "[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\ninterval = \"10m\"\n",
             nodes.port
         );
-        BASE.replace(
+        CONFIG.replace(
             "nodes = [{ name = \"a\", address = \"192.0.2.11\" }]",
             &format!("monitors = [\"ready\"]\nnodes = [{pool}]"),
         ) + &format!("ttl = \"{ttl}s\"\n{monitor}")
@@ -175,7 +164,7 @@ fn health_of_nodes_that_stay_is_kept_and_new_nodes_are_probed_first() {
 
 #[test]
 fn no_query_is_lost_while_reloading_again_and_again() {
-    let mut server = Server::start(BASE);
+    let mut server = Server::start(CONFIG);
     server.write("other.zone", ZONE);
     let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let askers: Vec<_> = (0..2)
@@ -197,20 +186,20 @@ fn no_query_is_lost_while_reloading_again_and_again() {
         let more = if round % 2 == 0 { "[zones.\"other.example\"]\nfile = \"other.zone\"\n" } else { "" };
         let listen =
             if round % 3 == 0 { format!("\"127.0.0.1:0\", \"{extra}\"") } else { "\"127.0.0.1:0\"".to_owned() };
-        server.reload(&(BASE.replace("\"127.0.0.1:0\"", &listen) + more));
+        server.reload(&(CONFIG.replace("\"127.0.0.1:0\"", &listen) + more));
     }
     wait_until("the clients have asked", || asked.load(Ordering::Relaxed) > 1000);
     stop.store(true, Ordering::Relaxed);
     for asker in askers {
         asker.join().expect("no query was lost");
     }
-    assert!(server.log_has("generation 21"), "{}", server.log());
+    server.wait_for_log("generation 21");
 }
 
 #[test]
 fn what_is_in_flight_is_answered_before_the_end() {
     for signal in ["TERM", "INT"] {
-        let mut server = Server::start(BASE);
+        let mut server = Server::start(CONFIG);
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a client socket");
         udp.connect(server.address()).expect("a route to loopback");
         udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout above zero");
@@ -246,14 +235,14 @@ fn what_is_in_flight_is_answered_before_the_end() {
 
 #[test]
 fn wildcard_listens_answer_from_the_address_that_was_asked() {
-    let server = Server::start(&BASE.replace("\"127.0.0.1:0\"", "\"0.0.0.0:0\""));
+    let server = Server::start(&CONFIG.replace("\"127.0.0.1:0\"", "\"0.0.0.0:0\""));
     let port = server.address().port();
     for last in [1, 2, 77] {
         // A connected socket takes answers from the address it asked only.
         let client = Client::new((Ipv4Addr::new(127, 0, 0, last), port).into());
         assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
     }
-    let server = Server::start(&BASE.replace("\"127.0.0.1:0\"", "\"[::]:0\""));
+    let server = Server::start(&CONFIG.replace("\"127.0.0.1:0\"", "\"[::]:0\""));
     let client = Client::new(("::1".parse::<std::net::IpAddr>().unwrap(), server.address().port()).into());
     assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
 }

@@ -39,7 +39,7 @@ fn a_start_that_waits_for_probes_obeys_signals() {
     server.signal("HUP");
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
-    assert!(server.log_has("SIGTERM: stopped before the start was over"), "{}", server.log());
+    server.wait_for_log("SIGTERM: stopped before the start was over");
 }
 
 #[test]

@@ -7,20 +7,21 @@ use std::time::Duration;
 use hickory_proto::op::Message;
 
 use crate::support::packet::{framed, over_tcp, query, read_framed};
-use crate::support::server::Server;
+use crate::support::server::{CONFIG, Server};
 
-const CONFIG: &str = r#"
-[server]
-listen = ["127.0.0.1:0"]
+/// Few connections, and an idle timeout of so many seconds.
+fn config(idle_timeout: u8) -> String {
+    CONFIG.replace(
+        "[server]
+",
+        &format!(
+            "[server]
 tcp_connections = 50
-tcp_idle_timeout = "1s"
-[zones."lb.example"]
-file = "lb.zone"
-[pools.core]
-nodes = [{ name = "a", address = "192.0.2.11" }]
-[names."core.lb.example"]
-pool = "core"
-"#;
+tcp_idle_timeout = \"{idle_timeout}s\"
+"
+        ),
+    )
+}
 
 fn connect(server: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(server).expect("a TCP connection");
@@ -30,7 +31,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 
 #[test]
 fn pipelined_queries_are_answered_in_their_order() {
-    let server = Server::start(CONFIG);
+    let server = Server::start(&config(1));
     let names = ["core.lb.example", "www.lb.example", "nothing.lb.example"];
     let messages: Vec<Vec<u8>> = (0..600).map(|i| query(i, 0, names[usize::from(i) % 3], 1)).collect();
     let answers = over_tcp(server.address(), &messages);
@@ -42,7 +43,7 @@ fn pipelined_queries_are_answered_in_their_order() {
 
 #[test]
 fn a_query_may_come_byte_by_byte() {
-    let server = Server::start(CONFIG);
+    let server = Server::start(&config(1));
     let mut stream = connect(server.address());
     stream.set_nodelay(true).expect("a TCP socket");
     for byte in framed(&query(5, 0, "core.lb.example", 1)) {
@@ -53,7 +54,7 @@ fn a_query_may_come_byte_by_byte() {
 
 #[test]
 fn a_half_closed_client_gets_all_answers() {
-    let server = Server::start(CONFIG);
+    let server = Server::start(&config(1));
     let mut stream = connect(server.address());
     let queries: Vec<u8> = (0..100).flat_map(|i| framed(&query(i, 0, "core.lb.example", 1))).collect();
     stream.write_all(&queries).expect("the server reads");
@@ -66,7 +67,7 @@ fn a_half_closed_client_gets_all_answers() {
 
 #[test]
 fn silent_and_stalled_connections_are_closed() {
-    let server = Server::start(CONFIG);
+    let server = Server::start(&config(1));
     let mut silent = connect(server.address());
     let mut stalled = connect(server.address());
     stalled.write_all(&framed(&query(1, 0, "core.lb.example", 1))[..20]).expect("the server reads");
@@ -81,7 +82,7 @@ fn silent_and_stalled_connections_are_closed() {
 
 #[test]
 fn silent_connections_keep_no_client_out() {
-    let server = Server::start(&CONFIG.replace("\"1s\"", "\"60s\""));
+    let server = Server::start(&config(60));
     let mut busy = connect(server.address());
     let message = framed(&query(9, 0, "core.lb.example", 1));
     let mut silent = Vec::new();
@@ -99,7 +100,7 @@ fn silent_connections_keep_no_client_out() {
 
 #[test]
 fn clients_that_have_been_answered_keep_no_new_client_out() {
-    let server = Server::start(&CONFIG.replace("\"1s\"", "\"60s\""));
+    let server = Server::start(&config(60));
     let message = framed(&query(9, 0, "core.lb.example", 1));
     let answered: Vec<TcpStream> = (0..50)
         .map(|_| {
@@ -121,7 +122,7 @@ fn clients_that_have_been_answered_keep_no_new_client_out() {
 
 #[test]
 fn garbage_ends_nothing_but_itself() {
-    let server = Server::start(CONFIG);
+    let server = Server::start(&config(1));
     let mut stream = connect(server.address());
     stream.write_all(&[0, 0, 0, 3, 1, 2, 3]).expect("the server reads");
     stream.write_all(&framed(&query(3, 0, "core.lb.example", 1))).expect("the server reads");

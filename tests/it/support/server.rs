@@ -24,6 +24,18 @@ scan CNAME core
 www  A   192.0.2.80
 ";
 
+/// A pool of one node that nobody probes, behind `core.lb.example`.
+pub(crate) const CONFIG: &str = r#"
+[server]
+listen = ["127.0.0.1:0"]
+[zones."lb.example"]
+file = "lb.zone"
+[pools.core]
+nodes = [{ name = "a", address = "192.0.2.11" }]
+[names."core.lb.example"]
+pool = "core"
+"#;
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
