@@ -1,14 +1,13 @@
 //! Zone files to zones: directives, owners and TTLs, then the checks that need the whole zone.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::check::{ByOwner, check};
 use super::master::{Entries, Entry, Token};
-use super::rdata::{self, Rtype};
 use super::tree::NameTree;
-use super::{Owner, Rrset, Zone};
+use super::{Owner, Rrset, Rtype, Zone, fields, rdata};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::name::{self, Folded, Name};
 
@@ -33,26 +32,26 @@ pub fn load(source: Source, path: &Path, apex: &Name, diagnostics: &mut Diagnost
 }
 
 /// A record and where it stands.
-struct Record {
-    owner: Name,
-    rtype: Rtype,
+pub(super) struct Record {
+    pub(super) owner: Name,
+    pub(super) rtype: Rtype,
     ttl: u32,
-    rdata: Box<[u8]>,
-    source: Arc<Source>,
-    span: Range<usize>,
+    pub(super) rdata: Box<[u8]>,
+    pub(super) source: Arc<Source>,
+    pub(super) span: Range<usize>,
 }
 
 impl Record {
-    fn error(&self, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn error(&self, message: impl Into<String>) -> Diagnostic {
         self.source.error(self.span.clone(), message)
     }
 
-    fn warning(&self, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn warning(&self, message: impl Into<String>) -> Diagnostic {
         self.source.warning(self.span.clone(), message)
     }
 
     /// The host that an NS record names.
-    fn name_server(&self) -> Option<Name> {
+    pub(super) fn name_server(&self) -> Option<Name> {
         (self.rtype == Rtype::NS).then(|| Name::from_wire(&self.rdata))
     }
 }
@@ -152,7 +151,7 @@ impl Loader<'_> {
     fn build(&mut self, root: &Source) -> Option<Zone> {
         // What could not be read may be what is missing.
         let all_read = !self.diagnostics.has_errors();
-        let mut by_owner: HashMap<&Name, Vec<&Record>> = HashMap::new();
+        let mut by_owner = ByOwner::new();
         for record in &self.records {
             if record.owner.is_at_or_below(self.apex) {
                 by_owner.entry(&record.owner).or_default().push(record);
@@ -164,15 +163,10 @@ impl Loader<'_> {
         }
         let depth = self.apex.labels().count();
         let mut owners = NameTree::<Owner>::new();
+        check(self.apex, &by_owner, &mut self.diagnostics);
         for (name, records) in &by_owner {
-            check_owner(name, self.apex, records, &mut self.diagnostics);
             let node = owners.insert(Folded::new(name.as_wire()).labels_from_root().skip(depth));
             owners.value_mut(node).rrsets = rrsets(records, &mut self.diagnostics);
-        }
-        let servers: HashSet<Name> = self.records.iter().filter_map(Record::name_server).collect();
-        for (name, records) in &by_owner {
-            check_servers(name, self.apex, records, &by_owner, &mut self.diagnostics);
-            check_hidden(name, self.apex, records, &by_owner, &servers, &mut self.diagnostics);
         }
         let apex = owners.value(NameTree::<Owner>::ROOT);
         if all_read && apex.rrset(Rtype::NS).is_none() {
@@ -208,7 +202,7 @@ fn parse_name(source: &Source, token: &Token<'_>, origin: &[u8]) -> Result<Vec<u
 
 fn ttl(token: &Token<'_>) -> Option<u32> {
     let word = std::str::from_utf8(token.text).ok().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    rdata::parse_period(word).filter(|&ttl| ttl <= MAX_TTL && !token.quoted)
+    fields::parse_period(word).filter(|&ttl| ttl <= MAX_TTL && !token.quoted)
 }
 
 fn bad_ttl(source: &Source, token: &Token<'_>) -> Diagnostic {
@@ -286,92 +280,4 @@ fn rrsets(records: &[&Record], diagnostics: &mut Diagnostics) -> Vec<Rrset> {
         rrsets.push(Rrset { rtype: group[0].rtype, ttl, rdatas });
     }
     rrsets
-}
-
-/// What must not stand together at one name, and what may stand only at the apex.
-fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut Diagnostics) {
-    let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
-    for soa in of_type(Rtype::SOA).skip(usize::from(name == apex)) {
-        diagnostics.push(if name == apex {
-            soa.error(format!("a second SOA record for {name}")).hint("a zone has exactly one")
-        } else {
-            soa.error(format!("an SOA record at {name}")).hint(format!("it belongs at the apex, {apex}"))
-        });
-    }
-    if let Some(cname) = of_type(Rtype::CNAME).next() {
-        if let Some(other) = records.iter().find(|r| r.rtype != Rtype::CNAME) {
-            let message = format!(
-                "CNAME of {name} beside its {} record on line {}",
-                other.rtype,
-                other.source.line_of(other.span.start)
-            );
-            diagnostics.push(cname.error(message).hint("a name with a CNAME has nothing else (RFC 2181 §10.1)"));
-        }
-        if let Some(second) = of_type(Rtype::CNAME).find(|r| r.rdata != cname.rdata) {
-            let message = format!("a second CNAME record for {name}");
-            diagnostics.push(second.error(message).hint("a name is an alias of one other (RFC 2181 §10.1)"));
-        }
-    }
-    if name.is_wildcard()
-        && name != apex
-        && let Some(ns) = of_type(Rtype::NS).next()
-    {
-        let message = format!("NS record at the wildcard {name}");
-        diagnostics.push(ns.error(message).hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
-    }
-}
-
-/// The nearest delegation at or above a name, below the apex.
-fn cut_above(name: &Name, apex: &Name, by_owner: &HashMap<&Name, Vec<&Record>>) -> Option<Name> {
-    name::suffixes(name.as_wire())
-        .take_while(|suffix| suffix.len() > apex.as_wire().len())
-        .map(Name::from_wire)
-        .find(|above| by_owner.get(above).is_some_and(|records| has(records, Rtype::NS)))
-}
-
-fn has(records: &[&Record], rtype: Rtype) -> bool {
-    records.iter().any(|record| record.rtype == rtype)
-}
-
-/// Name servers that nobody could reach by this file.
-fn check_servers(
-    name: &Name,
-    apex: &Name,
-    records: &[&Record],
-    by_owner: &HashMap<&Name, Vec<&Record>>,
-    diagnostics: &mut Diagnostics,
-) {
-    for record in records {
-        let Some(server) = record.name_server().filter(|server| server.is_at_or_below(apex)) else { continue };
-        let there = by_owner.get(&server).map_or(&[][..], Vec::as_slice);
-        let is_own = name == apex && cut_above(&server, apex, by_owner).is_none();
-        if has(there, Rtype::CNAME) {
-            let message = format!("name server {server} of {name} is an alias");
-            diagnostics.push(record.warning(message).hint("NS records name hosts themselves (RFC 2181 §10.3)"));
-        } else if !has(there, Rtype::A) && !has(there, Rtype::AAAA) && (is_own || server.is_at_or_below(name)) {
-            let message = format!("name server {server} of {name} has no address in this file");
-            diagnostics.push(record.warning(message).hint("without an A or AAAA record nobody can find it"));
-        }
-    }
-}
-
-/// Records that a delegation hides: only NS, DS, and the addresses of name servers count there.
-fn check_hidden(
-    name: &Name,
-    apex: &Name,
-    records: &[&Record],
-    by_owner: &HashMap<&Name, Vec<&Record>>,
-    servers: &HashSet<Name>,
-    diagnostics: &mut Diagnostics,
-) {
-    let Some(cut) = cut_above(name, apex, by_owner) else { return };
-    for record in records {
-        let rtype = record.rtype;
-        let is_cut = *name == cut && matches!(rtype, Rtype::NS | Rtype::DS);
-        let is_glue = matches!(rtype, Rtype::A | Rtype::AAAA) && servers.contains(name);
-        if !is_cut && !is_glue {
-            let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
-            diagnostics.push(record.warning(message).hint("only NS, DS and addresses of name servers count there"));
-        }
-    }
 }

@@ -1,18 +1,22 @@
 //! Zones: loaded once, then never changed.
 //!
-//! In reading order: `master` cuts a file into entries, `rdata` reads what stands behind a type, `load` makes
-//! records of the entries and checks them as a whole; `tree` is the map of names, and `lookup` says what a zone
-//! has for a name and a type: an RRset, a shared name, an alias, nothing, or a referral.
+//! In reading order: `master` cuts a file into entries; `rtype`, `rdata` and `fields` know the types and read what
+//! stands behind them; `load` makes records of the entries, and `check` looks at them as a whole. `tree` is the map of
+//! names, and `lookup` says what a zone has for a name and a type: an RRset, a shared name, an alias, nothing, or a
+//! referral.
 
+mod check;
+mod fields;
 mod load;
 mod lookup;
 mod master;
 mod rdata;
+mod rtype;
 mod tree;
 
 pub use load::load;
 pub use lookup::{Found, Referral, Zones};
-pub use rdata::Rtype;
+pub use rtype::Rtype;
 
 use crate::name::{Folded, Name};
 use tree::NameTree;

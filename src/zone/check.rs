@@ -1,0 +1,103 @@
+//! What is wrong or odd with the records of a zone when they are seen together.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Rtype;
+use super::load::Record;
+use crate::diagnostic::Diagnostics;
+use crate::name::{self, Name};
+
+/// The records of a zone by their owner names.
+pub(super) type ByOwner<'r> = HashMap<&'r Name, Vec<&'r Record>>;
+
+/// Adds what is wrong with each name, and with delegations, to `diagnostics`.
+pub(super) fn check(apex: &Name, by_owner: &ByOwner<'_>, diagnostics: &mut Diagnostics) {
+    let servers: HashSet<Name> = by_owner.values().flatten().filter_map(|record| record.name_server()).collect();
+    for (name, records) in by_owner {
+        check_owner(name, apex, records, diagnostics);
+        check_servers(name, apex, records, by_owner, diagnostics);
+        check_hidden(name, apex, records, by_owner, &servers, diagnostics);
+    }
+}
+
+/// What must not stand together at one name, and what may stand only at the apex.
+fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut Diagnostics) {
+    let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
+    for soa in of_type(Rtype::SOA).skip(usize::from(name == apex)) {
+        diagnostics.push(if name == apex {
+            soa.error(format!("a second SOA record for {name}")).hint("a zone has exactly one")
+        } else {
+            soa.error(format!("an SOA record at {name}")).hint(format!("it belongs at the apex, {apex}"))
+        });
+    }
+    if let Some(cname) = of_type(Rtype::CNAME).next() {
+        if let Some(other) = records.iter().find(|r| r.rtype != Rtype::CNAME) {
+            let message = format!(
+                "CNAME of {name} beside its {} record on line {}",
+                other.rtype,
+                other.source.line_of(other.span.start)
+            );
+            diagnostics.push(cname.error(message).hint("a name with a CNAME has nothing else (RFC 2181 §10.1)"));
+        }
+        if let Some(second) = of_type(Rtype::CNAME).find(|r| r.rdata != cname.rdata) {
+            let message = format!("a second CNAME record for {name}");
+            diagnostics.push(second.error(message).hint("a name is an alias of one other (RFC 2181 §10.1)"));
+        }
+    }
+    if name.is_wildcard()
+        && name != apex
+        && let Some(ns) = of_type(Rtype::NS).next()
+    {
+        let message = format!("NS record at the wildcard {name}");
+        diagnostics.push(ns.error(message).hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
+    }
+}
+
+/// The nearest delegation at or above a name, below the apex.
+fn cut_above(name: &Name, apex: &Name, by_owner: &ByOwner<'_>) -> Option<Name> {
+    name::suffixes(name.as_wire())
+        .take_while(|suffix| suffix.len() > apex.as_wire().len())
+        .map(Name::from_wire)
+        .find(|above| by_owner.get(above).is_some_and(|records| has(records, Rtype::NS)))
+}
+
+fn has(records: &[&Record], rtype: Rtype) -> bool {
+    records.iter().any(|record| record.rtype == rtype)
+}
+
+/// Name servers that nobody could reach by this file.
+fn check_servers(name: &Name, apex: &Name, records: &[&Record], by_owner: &ByOwner<'_>, diagnostics: &mut Diagnostics) {
+    for record in records {
+        let Some(server) = record.name_server().filter(|server| server.is_at_or_below(apex)) else { continue };
+        let there = by_owner.get(&server).map_or(&[][..], Vec::as_slice);
+        let is_own = name == apex && cut_above(&server, apex, by_owner).is_none();
+        if has(there, Rtype::CNAME) {
+            let message = format!("name server {server} of {name} is an alias");
+            diagnostics.push(record.warning(message).hint("NS records name hosts themselves (RFC 2181 §10.3)"));
+        } else if !has(there, Rtype::A) && !has(there, Rtype::AAAA) && (is_own || server.is_at_or_below(name)) {
+            let message = format!("name server {server} of {name} has no address in this file");
+            diagnostics.push(record.warning(message).hint("without an A or AAAA record nobody can find it"));
+        }
+    }
+}
+
+/// Records that a delegation hides: only NS, DS, and the addresses of name servers count there.
+fn check_hidden(
+    name: &Name,
+    apex: &Name,
+    records: &[&Record],
+    by_owner: &ByOwner<'_>,
+    servers: &HashSet<Name>,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(cut) = cut_above(name, apex, by_owner) else { return };
+    for record in records {
+        let rtype = record.rtype;
+        let is_cut = *name == cut && matches!(rtype, Rtype::NS | Rtype::DS);
+        let is_glue = matches!(rtype, Rtype::A | Rtype::AAAA) && servers.contains(name);
+        if !is_cut && !is_glue {
+            let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
+            diagnostics.push(record.warning(message).hint("only NS, DS and addresses of name servers count there"));
+        }
+    }
+}
