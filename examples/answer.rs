@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use evenkeel::config::{self, Origin};
 use evenkeel::dns::{Transport, respond};
-use evenkeel::health::Health;
+use evenkeel::health::{Health, Standing};
 use evenkeel::name::parse_wire;
 use evenkeel::pool::decide;
 use evenkeel::serving::{Serving, Static};
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
     };
     let mut rng = fastrand::Rng::new();
     let pools = loaded.pools.iter().map(|pool| {
-        let health = vec![Health::Unknown; pool.slots().count()];
-        Arc::new(decide(pool, &health, &mut rng).view)
+        let standings = vec![Standing { health: Health::Unknown, percent: 100 }; pool.slots().count()];
+        Arc::new(decide(pool, &standings, &mut rng).view)
     });
     let pools = pools.collect();
     let fixed = Arc::new(Static { zones: loaded.zones, nsid: None });

@@ -3,9 +3,11 @@
 //! [`load`] reads the file and all that it names (zone files, certificates) and gives a [`Loaded`] whose values need no
 //! further checks, or every mistake at once. `serve`, `check` and a reload use this one loader.
 
+mod checks;
 mod monitors;
 mod names;
 mod pools;
+mod secret;
 mod section;
 mod server;
 
@@ -135,7 +137,7 @@ fn read_root<'a>(
     let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
     let (mut zones, apexes) = read_zones(&root, origin);
-    let monitors = monitors::read(&root);
+    let monitors = monitors::read(&root, origin);
     let names = names::read(&root);
     let pools = pools::read(&root, &monitors, &names);
     names::share(reading, &names, &pools, &mut zones, &apexes);

@@ -9,9 +9,9 @@ use toml::de::DeValue;
 
 use super::monitors::PlacedMonitor;
 use super::names::{self, PlacedName};
-use super::section::{Placed, Section, Unaccepted, as_str, check_word, one_of, parsed};
+use super::section::{Placed, Section, Unaccepted, as_str, check_word, mistyped, one_of, parsed};
 use crate::diagnostic::defined;
-use crate::health::Monitor;
+use crate::health::{Monitor, Require};
 use crate::name::Name;
 use crate::pool::{Node, Pool, Role, WhenEmpty};
 
@@ -43,6 +43,7 @@ pub(super) fn read(root: &Section<'_>, monitors: &[PlacedMonitor], names: &[Plac
         let pool = Pool {
             name: name.value.into(),
             nodes: nodes(&section, name.value),
+            require: require(&section, monitors.len()),
             host: host(&section, name.value, &monitors, users),
             monitors,
             when_empty: when_empty(&section),
@@ -83,6 +84,23 @@ fn used_monitors(section: &Section<'_>, pool: &str, monitors: &[PlacedMonitor]) 
         }
     }
     used
+}
+
+/// How many of the pool's monitors must find an address up.
+fn require(section: &Section<'_>, monitors: usize) -> Require {
+    let accepted = "\"all\", \"any\", or a number of monitors";
+    let require = section.read("require", |value| match value {
+        DeValue::Integer(digits) => match digits.as_str().parse() {
+            Ok(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
+            _ => Err(Unaccepted {
+                message: format!("cannot be {digits}: the pool has {monitors} monitors"),
+                hint: format!("accepted: {accepted}"),
+            }),
+        },
+        DeValue::String(_) => one_of(&[("all", Require::All), ("any", Require::AtLeast(1))])(value),
+        _ => Err(mistyped(value, accepted)),
+    });
+    require.map_or(Require::All, |require| require.value)
 }
 
 /// The `host` of the pool, or the one name that uses it.

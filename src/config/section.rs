@@ -236,6 +236,11 @@ impl<'a> Section<'a> {
         self
     }
 
+    /// The table's title, as in the file.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// All entries of a table whose keys are free, in the order of the file.
     pub(super) fn entries(&self) -> Vec<(Placed<&'a str>, Placed<&'a DeValue<'a>>)> {
         let entry = |(key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::Origin;
+use super::checks::Files;
+use super::secret;
 use super::section::{Placed, Section, parsed};
 use crate::diagnostic::Diagnostic;
 
@@ -167,10 +167,8 @@ fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
 }
 
 fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
-    let file = |key| {
-        let file = section.required(key, section.string(key), "a PEM file, relative to this one");
-        file.map(|file| Placed { value: origin.path(file.value), span: file.span })
-    };
+    let files = Files { section: &section, origin };
+    let file = |key| section.required(key, files.path(key), "a PEM file, relative to this one");
     let (certificate, key) = (file("certificate"), file("key"));
     let listen = |key| listen(&section, key).unwrap_or_default();
     let (dot, doh, doq) = (listen("dot"), listen("doh"), listen("doq"));
@@ -183,7 +181,7 @@ fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
         section.reading.error(path.span.clone(), "`doh_path` must begin with /", "for example: \"/dns-query\"");
     }
     let certified = match (certificate, key) {
-        (Some(certificate), Some(key)) => certified_key(&section, &certificate, &key),
+        (Some(certificate), Some(key)) => certified_key(&files, &certificate, &key),
         _ => None,
     };
     section.finish();
@@ -197,21 +195,12 @@ fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
 }
 
 /// Reads a certificate chain and its key; notes what is wrong with either.
-fn certified_key(section: &Section<'_>, certificate: &Placed<PathBuf>, key: &Placed<PathBuf>) -> Option<CertifiedKey> {
-    let problem = |file: &Placed<PathBuf>, what: String| {
-        section.reading.error(file.span.clone(), format!("{}: {what}", file.value.display()), "accepted: a PEM file");
+fn certified_key(files: &Files<'_, '_>, certificate: &Placed<PathBuf>, key: &Placed<PathBuf>) -> Option<CertifiedKey> {
+    let (chain, private) = (secret::certificates(files, certificate), secret::private_key(files, key));
+    let certified = CertifiedKey::from_der(chain?, private?, &rustls::crypto::ring::default_provider());
+    let unusable = |error| {
+        let message = format!("does not belong to {}: {error}", certificate.value.display());
+        files.problem(key, &message, "the private key of the first certificate in the chain");
     };
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(&certificate.value).and_then(|certificates| certificates.collect());
-    let chain = chain.map_err(|error| problem(certificate, format!("no certificate can be read: {error}"))).ok();
-    let private = PrivateKeyDer::from_pem_file(&key.value)
-        .map_err(|error| problem(key, format!("no private key can be read: {error}")))
-        .ok();
-    if chain.as_ref().is_some_and(Vec::is_empty) {
-        problem(certificate, "no certificate is in it".to_owned());
-    }
-    let (chain, private) = (chain.filter(|chain| !chain.is_empty())?, private?);
-    CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider())
-        .map_err(|error| problem(key, format!("the key cannot be used with {}: {error}", certificate.value.display())))
-        .ok()
+    certified.map_err(unusable).ok()
 }

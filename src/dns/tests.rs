@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::respond::{Transport, respond};
 use crate::diagnostic::{Diagnostics, Source};
-use crate::health::Health;
+use crate::health::{Health, Require, Standing};
 use crate::name::{Name, parse_wire};
 use crate::pool::{Node, Pool, Role, WhenEmpty, decide};
 use crate::serving::{Serving, Static};
@@ -57,11 +57,12 @@ fn serving(nodes: u8) -> Serving {
         name: "core".into(),
         nodes: (0..nodes).map(node).collect(),
         monitors: Vec::new(),
+        require: Require::All,
         host: None,
         when_empty: WhenEmpty::All,
     };
-    let health = vec![Health::Up; pool.slots().count()];
-    let view = decide(&pool, &health, &mut fastrand::Rng::with_seed(1)).view;
+    let standings = vec![Standing { health: Health::Up, percent: 100 }; pool.slots().count()];
+    let view = decide(&pool, &standings, &mut fastrand::Rng::with_seed(1)).view;
     let fixed = Arc::new(Static { zones: Zones::new(vec![zone]), nsid: Some(Box::from(*b"ns-a")) });
     Serving { generation: 1, fixed, pools: vec![Arc::new(view)] }
 }

@@ -4,6 +4,7 @@
 //! against every address and sends what it observed to the `publisher`. There a `tracker` counts until an
 //! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries. `report` is what the log says of it.
 
+mod http_check;
 mod monitor;
 pub mod probe;
 mod publisher;
@@ -12,11 +13,15 @@ mod scheduler;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tracker;
 
-pub use monitor::{BodyCondition, HttpCheck, Kind, Monitor};
+pub use http_check::{BodyCondition, HttpCheck, JsonCondition, JsonTest};
+pub use monitor::{AgentCheck, ExecCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
 pub use publisher::{Plan, Publisher, PublisherHandle, Stopped};
 use scheduler::Scheduler;
+pub use table::{Require, Standing};
+pub use tls::{TlsClient, Trust};
 pub use tracker::{Tracker, Transition};
 
 /// What observations say of an address.

@@ -1,11 +1,13 @@
 //! What is checked, and how often.
 
-use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regex::bytes::Regex;
-use reqwest::header::HeaderMap;
+
+use super::http_check::HttpCheck;
+use super::tls::TlsClient;
 
 /// A configured check.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,44 +29,70 @@ pub struct Monitor {
 /// The kinds of check.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// GET over plain HTTP.
-    Http(HttpCheck),
+    /// A request over HTTP or HTTPS.
+    Http(Box<HttpCheck>),
+    /// A connection, perhaps with a word each way.
+    Tcp(TcpCheck),
+    /// OPTIONS of an ICAP service.
+    Icap(IcapCheck),
+    /// A program.
+    Exec(ExecCheck),
+    /// The line that an agent on the node says of it.
+    Agent(AgentCheck),
+    /// An ICMP echo.
+    Ping,
 }
 
-/// What an HTTP probe asks and expects.
+/// What a TCP probe sends and expects.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HttpCheck {
+pub struct TcpCheck {
     /// TCP port.
     pub port: u16,
-    /// Path and query, beginning with `/`.
-    pub path: String,
-    /// Status codes that pass.
-    pub status: Vec<RangeInclusive<u16>>,
-    /// What the body must hold besides.
-    pub body: Option<BodyCondition>,
-    /// Bytes of the body that are read.
-    pub body_limit: usize,
-    /// Sent with every probe, besides Host.
-    pub headers: HeaderMap,
-    /// Use one connection for many probes instead of a fresh one for each.
-    pub keep_alive: bool,
+    /// Spoken over TLS.
+    pub tls: Option<TlsClient>,
+    /// Sent once connected.
+    pub send: Vec<u8>,
+    /// What the reply must match; without it, being connected is enough.
+    pub expect: Option<Pattern>,
 }
 
-/// What a body must hold.
+/// What an ICAP probe asks (RFC 3507 §4.10).
+#[derive(Clone, Debug, PartialEq)]
+pub struct IcapCheck {
+    /// TCP port.
+    pub port: u16,
+    /// Path of the service, without a leading slash.
+    pub service: String,
+    /// A method that the service must offer.
+    pub method: Option<String>,
+}
+
+/// The program that a probe runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExecCheck {
+    /// Absolute.
+    pub program: PathBuf,
+    /// What it is given, as it is: no shell reads it.
+    pub arguments: Vec<String>,
+    /// Set besides what every probe sets.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Where the agent listens (HAProxy's agent-check).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentCheck {
+    /// TCP port.
+    pub port: u16,
+    /// Sent once connected.
+    pub send: Vec<u8>,
+}
+
+/// A regular expression that is equal to another of the same text.
 #[derive(Clone, Debug)]
-pub enum BodyCondition {
-    /// These bytes somewhere.
-    Contains(Vec<u8>),
-    /// A match somewhere.
-    Matches(Regex),
-}
+pub struct Pattern(pub Regex);
 
-impl PartialEq for BodyCondition {
+impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Contains(a), Self::Contains(b)) => a == b,
-            (Self::Matches(a), Self::Matches(b)) => a.as_str() == b.as_str(),
-            _ => false,
-        }
+        self.0.as_str() == other.0.as_str()
     }
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::probe::{Prober, Untried};
 use super::report::Report;
 use super::scheduler::Prepared;
-use super::table::{Observation, Table, TargetId};
+use super::table::{Observation, Standing, Table, TargetId};
 use super::{Health, Scheduler};
 use crate::pool::{Basis, Decision, Pool, decide};
 use crate::seldom::Seldom;
@@ -25,7 +25,7 @@ use crate::serving::{Current, Serving, Static};
 /// How long flips are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// How often replaced snapshots are looked at.
+/// How often weights follow what agents say, and replaced snapshots are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Messages that may wait; when they do, probes wait too.
@@ -124,12 +124,16 @@ pub struct Publisher {
     pools: Vec<Served>,
     /// Pools that flipped since the last snapshot.
     dirty: HashSet<usize>,
+    /// Pools whose weights have changed, which can wait.
+    drifting: HashSet<usize>,
     /// Targets that somebody waits for, and whom to tell.
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
     /// Replaced snapshots that queries may still hold.
     retired: Vec<Arc<Serving>>,
     report: Report,
     untried: Seldom,
+    /// When weights and replaced snapshots were last looked after.
+    swept: Instant,
     rng: fastrand::Rng,
 }
 
@@ -144,10 +148,12 @@ impl Publisher {
             table: Table::default(),
             pools: Vec::new(),
             dirty: HashSet::new(),
+            drifting: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
             report: Report::default(),
             untried: Seldom::default(),
+            swept: Instant::now(),
             rng: fastrand::Rng::new(),
         };
         (publisher, PublisherHandle { publisher: sender, scheduler })
@@ -156,10 +162,18 @@ impl Publisher {
     /// Runs until nobody can send any more.
     pub async fn run(mut self) {
         loop {
-            // Snapshots that a query held a moment ago are freed soon, also when nothing flips any more.
-            let sweep = if self.retired.is_empty() { Duration::MAX } else { SWEEP };
-            let Ok(message) = timeout(sweep, self.messages.recv()).await else {
-                self.free_retired();
+            // Weights follow once in a while; and snapshots that a query held a moment ago are freed soon, also when
+            // nothing flips any more.
+            let idle = self.retired.is_empty() && self.drifting.is_empty();
+            let sweep = if idle { Instant::now() + Duration::from_secs(86_400) } else { self.swept + SWEEP };
+            let Ok(message) = timeout_at(sweep, self.messages.recv()).await else {
+                self.swept = Instant::now();
+                self.dirty.extend(self.drifting.drain());
+                if self.dirty.is_empty() {
+                    self.free_retired();
+                } else {
+                    self.publish_flips();
+                }
                 continue;
             };
             let Some(message) = message else { return };
@@ -201,7 +215,9 @@ impl Publisher {
     }
 
     fn observe(&mut self, Observation { target, monitor, result }: Observation) {
-        for flip in self.table.observe(target, result) {
+        let changes = self.table.observe(target, result);
+        self.drifting.extend(changes.reweighed);
+        for flip in changes.flips {
             let Served { pool, slots, .. } = &self.pools[flip.pool];
             self.report.flip(pool, slots[flip.slot], &flip, &monitor);
             self.dirty.insert(flip.pool);
@@ -222,15 +238,17 @@ impl Publisher {
     fn adopt(&mut self, plan: Plan, slots: Vec<Vec<Vec<TargetId>>>) {
         let Plan { generation, fixed, pools } = plan;
         let before: HashMap<Arc<str>, Before> = self.pools.drain(..).map(Served::remembered).collect();
-        self.table.adopt(slots);
+        let require = pools.iter().map(|pool| pool.require);
+        self.table.adopt(require.zip(slots).collect());
         self.dirty.clear();
+        self.drifting.clear();
         self.awaited = None;
         let mut views = Vec::new();
         for (index, pool) in pools.into_iter().enumerate() {
-            let health = self.table.pool(index);
-            let Decision { basis, view } = decide(&pool, &health, &mut self.rng);
+            let standings = self.table.pool(index);
+            let Decision { basis, view } = decide(&pool, &standings, &mut self.rng);
             let served = Served { slots: pool.slots().collect(), pool, basis };
-            self.report_changes(index, &served, &health, before.get(&served.pool.name));
+            self.report_changes(index, &served, &standings, before.get(&served.pool.name));
             self.pools.push(served);
             views.push(Arc::new(view));
         }
@@ -238,15 +256,16 @@ impl Publisher {
     }
 
     /// Reports what a reload has brought to a pool: all of a new one, and newcomers to one that was there.
-    fn report_changes(&mut self, index: usize, served: &Served, health: &[Health], before: Option<&Before>) {
+    fn report_changes(&mut self, index: usize, served: &Served, standings: &[Standing], before: Option<&Before>) {
         let Served { pool, slots, basis } = served;
         if before.is_none() {
-            self.report.pool(pool, health);
+            self.report.pool(pool, standings);
         }
         for (slot, &at) in slots.iter().enumerate() {
             let known = |before: &Before| before.addresses.contains(&(Arc::clone(&pool.nodes[at.0].name), at.1));
-            if health[slot] != Health::Up && !before.is_some_and(known) {
-                self.report.newcomer(pool, at, health[slot], self.table.failure(index, slot));
+            let health = standings[slot].health;
+            if health != Health::Up && !before.is_some_and(known) {
+                self.report.newcomer(pool, at, health, self.table.failure(index, slot));
             }
         }
         if *basis != before.map_or(Basis::Active, |before| before.basis) {

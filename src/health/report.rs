@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Health;
 use super::probe::Failure;
-use super::table::Flip;
+use super::table::{Flip, Standing};
 use crate::pool::{Basis, Pool, Role, WhenEmpty};
 
 /// Lines that wait to be written.
@@ -36,7 +36,7 @@ impl Report {
     pub(super) fn flip(&mut self, pool: &Pool, at: (usize, IpAddr), flip: &Flip, monitor: &str) {
         let (node, to, count) = (described(pool, at), flip.to, flip.count);
         let why = match &flip.result {
-            Ok(()) => "passed".to_owned(),
+            Ok(_) => "passed".to_owned(),
             Err(failure) => format!("failed, {failure}"),
         };
         self.0.push(Line::Info(format!("{node} is {to}: {count} of {count} probes of {monitor} {why}")));
@@ -53,9 +53,9 @@ impl Report {
     }
 
     /// A pool that a new configuration brings.
-    pub(super) fn pool(&mut self, pool: &Pool, health: &[Health]) {
-        let up = health.iter().filter(|&&health| health == Health::Up).count();
-        self.0.push(Line::Info(format!("pool {}: {up} of {} addresses up", pool.name, health.len())));
+    pub(super) fn pool(&mut self, pool: &Pool, standings: &[Standing]) {
+        let up = standings.iter().filter(|standing| standing.health == Health::Up).count();
+        self.0.push(Line::Info(format!("pool {}: {up} of {} addresses up", pool.name, standings.len())));
     }
 
     /// A pool that is answered by another rule than before.

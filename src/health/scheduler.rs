@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Monitor;
-use super::probe::Prober;
+use super::probe::{Probe, Prober};
 use super::publisher::Message;
 use super::table::{Observation, TargetId};
 use crate::pool::Pool;
@@ -143,10 +143,8 @@ impl Scheduler {
         for Pending { id, key, monitor } in prepared.pending.drain(..) {
             let probing = Probing {
                 id,
-                address: key.address,
-                host: Arc::clone(&key.host),
                 monitor: Arc::clone(&monitor),
-                prober: self.prober.clone(),
+                probe: self.prober.prepare(&monitor, key.address, &key.host),
                 gate: Arc::clone(&self.gate),
                 publisher: self.publisher.clone(),
             };
@@ -164,10 +162,8 @@ impl Scheduler {
 /// The task of one target.
 struct Probing {
     id: TargetId,
-    address: IpAddr,
-    host: Arc<str>,
     monitor: Arc<Monitor>,
-    prober: Prober,
+    probe: Probe,
     gate: Arc<Semaphore>,
     publisher: mpsc::Sender<Message>,
 }
@@ -180,7 +176,7 @@ impl Probing {
             let Ok(permit) = self.gate.acquire().await else {
                 return;
             };
-            let outcome = self.prober.probe(&self.monitor, self.address, &self.host).await;
+            let outcome = self.probe.attempt().await;
             drop(permit);
             let message = match outcome {
                 Ok(result) => {

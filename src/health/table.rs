@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::probe::Failure;
+use super::probe::{Failure, Passed};
 use super::{Health, Tracker};
+
+/// Percentages are rounded up to steps of this.
+const PERCENT_STEP: u8 = 5;
 
 /// A target, for as long as the process lives.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -15,7 +18,7 @@ pub(super) struct TargetId(pub(super) u64);
 pub(super) struct Observation {
     pub(super) target: TargetId,
     pub(super) monitor: Arc<str>,
-    pub(super) result: Result<(), Failure>,
+    pub(super) result: Result<Passed, Failure>,
 }
 
 /// An address of a pool whose health has changed.
@@ -27,7 +30,7 @@ pub(super) struct Flip {
     /// Results in a row that made it so.
     pub(super) count: u32,
     /// The last of them.
-    pub(super) result: Result<(), Failure>,
+    pub(super) result: Result<Passed, Failure>,
 }
 
 #[derive(Debug)]
@@ -35,6 +38,8 @@ struct Target {
     tracker: Tracker,
     /// Why the last probe failed, if it did.
     failure: Option<Failure>,
+    /// Part of its weight that the node can carry, by the last good probe.
+    percent: u8,
     /// Pools and slots that it decides.
     concerns: Vec<(usize, usize)>,
 }
@@ -45,11 +50,45 @@ struct Slot {
     health: Health,
 }
 
+/// How many of an address's monitors must find it up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Require {
+    /// Every one.
+    All,
+    /// At least so many; not more than there are.
+    AtLeast(usize),
+}
+
+/// What a result has changed.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Changes {
+    /// Addresses whose health flips.
+    pub(super) flips: Vec<Flip>,
+    /// Pools in which a node carries another part of its weight.
+    pub(super) reweighed: Vec<usize>,
+}
+
+/// Health and part of the weight of one address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// What observations say.
+    pub health: Health,
+    /// Part of its weight that it can carry, 1 to 100.
+    pub percent: u8,
+}
+
 /// The health of everything.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     targets: HashMap<TargetId, Target>,
-    pools: Vec<Vec<Slot>>,
+    pools: Vec<PoolHealth>,
+}
+
+/// The health of one pool.
+#[derive(Debug)]
+struct PoolHealth {
+    require: Require,
+    slots: Vec<Slot>,
 }
 
 impl Table {
@@ -59,7 +98,7 @@ impl Table {
             Some(target) => target.tracker.set_limits(rise, fall),
             None => {
                 let tracker = Tracker::new(rise, fall);
-                self.targets.insert(id, Target { tracker, failure: None, concerns: Vec::new() });
+                self.targets.insert(id, Target { tracker, failure: None, percent: 100, concerns: Vec::new() });
             }
         }
     }
@@ -70,11 +109,11 @@ impl Table {
     }
 
     /// Replaces the pools by others; targets that none of them has are forgotten.
-    pub(super) fn adopt(&mut self, slots: Vec<Vec<Vec<TargetId>>>) {
+    pub(super) fn adopt(&mut self, slots: Vec<(Require, Vec<Vec<TargetId>>)>) {
         for target in self.targets.values_mut() {
             target.concerns.clear();
         }
-        for (pool, slots) in slots.iter().enumerate() {
+        for (pool, (_, slots)) in slots.iter().enumerate() {
             for (slot, targets) in slots.iter().enumerate() {
                 for id in targets {
                     if let Some(target) = self.targets.get_mut(id) {
@@ -84,51 +123,68 @@ impl Table {
             }
         }
         self.targets.retain(|_, target| !target.concerns.is_empty());
-        let slot = |targets: Vec<TargetId>| Slot { health: self.combined(&targets), targets };
-        let pools = slots.into_iter().map(|slots| slots.into_iter().map(slot).collect()).collect();
-        self.pools = pools;
+        let pools = slots.into_iter().map(|(require, slots)| {
+            let slot = |targets: Vec<TargetId>| Slot { health: self.combined(require, &targets), targets };
+            PoolHealth { require, slots: slots.into_iter().map(slot).collect() }
+        });
+        self.pools = pools.collect();
     }
 
-    /// Counts a result; gives the addresses that flip by it.
-    pub(super) fn observe(&mut self, id: TargetId, result: Result<(), Failure>) -> Vec<Flip> {
+    /// Counts a result; gives what changes by it.
+    pub(super) fn observe(&mut self, id: TargetId, result: Result<Passed, Failure>) -> Changes {
+        let mut changes = Changes::default();
         let Some(target) = self.targets.get_mut(&id) else {
-            return Vec::new(); // retired while the probe was under way
+            return changes; // retired while the probe was under way
         };
         let transition = target.tracker.observe(result.is_ok());
-        target.failure = result.clone().err();
-        let Some(transition) = transition else {
-            return Vec::new();
-        };
-        let mut flips = Vec::new();
-        for (pool, slot) in target.concerns.clone() {
-            let to = self.combined(&self.pools[pool][slot].targets);
-            let health = &mut self.pools[pool][slot].health;
-            if *health != to {
-                *health = to;
-                flips.push(Flip { pool, slot, to, count: transition.count, result: result.clone() });
+        target.failure = result.as_ref().err().cloned();
+        if let Ok(Passed { percent }) = result {
+            // Coarse steps: what an agent says wavers.
+            let percent = percent.next_multiple_of(PERCENT_STEP);
+            if std::mem::replace(&mut target.percent, percent) != percent {
+                changes.reweighed = target.concerns.iter().map(|&(pool, _)| pool).collect();
             }
         }
-        flips
+        let Some(transition) = transition else { return changes };
+        for (pool, slot) in target.concerns.clone() {
+            let PoolHealth { require, slots } = &self.pools[pool];
+            let to = self.combined(*require, &slots[slot].targets);
+            let health = &mut self.pools[pool].slots[slot].health;
+            if *health != to {
+                *health = to;
+                changes.flips.push(Flip { pool, slot, to, count: transition.count, result: result.clone() });
+            }
+        }
+        changes
     }
 
-    /// Health of a pool's addresses, in the order of its slots.
-    pub(super) fn pool(&self, pool: usize) -> Vec<Health> {
-        self.pools[pool].iter().map(|slot| slot.health).collect()
+    /// How a pool's addresses stand, in the order of its slots.
+    pub(super) fn pool(&self, pool: usize) -> Vec<Standing> {
+        let percent = |slot: &Slot| slot.targets.iter().filter_map(|id| Some(self.targets.get(id)?.percent)).min();
+        let standing = |slot: &Slot| Standing { health: slot.health, percent: percent(slot).unwrap_or(100) };
+        self.pools[pool].slots.iter().map(standing).collect()
     }
 
     /// Why the last probe of an address that is down failed.
     pub(super) fn failure(&self, pool: usize, slot: usize) -> Option<&Failure> {
-        let targets = self.pools[pool][slot].targets.iter().filter_map(|id| self.targets.get(id));
+        let targets = self.pools[pool].slots[slot].targets.iter().filter_map(|id| self.targets.get(id));
         targets.filter(|target| target.tracker.health() == Health::Down).find_map(|target| target.failure.as_ref())
     }
 
-    /// Up when all say so, down when one says so; without targets nothing speaks against the address.
-    fn combined(&self, targets: &[TargetId]) -> Health {
-        let health = |id: &TargetId| self.targets.get(id).map_or(Health::Unknown, |target| target.tracker.health());
-        if targets.iter().any(|id| health(id) == Health::Down) {
-            Health::Down
-        } else if targets.iter().all(|id| health(id) == Health::Up) {
+    /// Up when enough say so, down when no more can become enough; without targets nothing speaks against the address.
+    fn combined(&self, require: Require, targets: &[TargetId]) -> Health {
+        let count = |wanted| {
+            let health = |id: &&TargetId| self.targets.get(*id).map_or(Health::Unknown, |t| t.tracker.health());
+            targets.iter().filter(|id| health(id) == wanted).count()
+        };
+        let needed = match require {
+            Require::All => targets.len(),
+            Require::AtLeast(needed) => needed.min(targets.len()),
+        };
+        if count(Health::Up) >= needed {
             Health::Up
+        } else if targets.len() - count(Health::Down) < needed {
+            Health::Down
         } else {
             Health::Unknown
         }
@@ -139,44 +195,75 @@ impl Table {
 mod tests {
     use super::*;
 
-    const FAILED: Result<(), Failure> = Err(Failure::Status(503));
+    const FAILED: Result<Passed, Failure> = Err(Failure::Status(503));
+    const PASSED: Result<Passed, Failure> = Ok(Passed::FULLY);
+
+    fn table(targets: &[TargetId], pools: Vec<(Require, Vec<Vec<TargetId>>)>) -> Table {
+        let mut table = Table::default();
+        targets.iter().for_each(|&target| table.set_limits(target, 1, 1));
+        table.adopt(pools);
+        table
+    }
+
+    fn health(table: &Table, pool: usize) -> Vec<Health> {
+        table.pool(pool).iter().map(|standing| standing.health).collect()
+    }
 
     #[test]
     fn one_target_flips_every_pool_that_has_it() {
         let (shared, other) = (TargetId(1), TargetId(2));
-        let mut table = Table::default();
-        table.set_limits(shared, 1, 1);
-        table.set_limits(other, 1, 1);
-        table.adopt(vec![vec![vec![shared]], vec![vec![other], vec![shared, other]]]);
-        assert_eq!(
-            table.observe(shared, Ok(())),
-            [Flip { pool: 0, slot: 0, to: Health::Up, count: 1, result: Ok(()) }]
-        );
-        assert_eq!(table.observe(other, FAILED).len(), 2);
-        assert_eq!(table.pool(1), [Health::Down, Health::Down]);
+        let pools = vec![(Require::All, vec![vec![shared]]), (Require::All, vec![vec![other], vec![shared, other]])];
+        let mut table = table(&[shared, other], pools);
+        let flip = Flip { pool: 0, slot: 0, to: Health::Up, count: 1, result: PASSED };
+        assert_eq!(table.observe(shared, PASSED).flips, [flip]);
+        assert_eq!(table.observe(other, FAILED).flips.len(), 2);
+        assert_eq!(health(&table, 1), [Health::Down, Health::Down]);
         assert_eq!(table.failure(1, 1), Some(&Failure::Status(503)));
-        assert_eq!(table.observe(other, Ok(())).len(), 2);
-        assert_eq!(table.pool(1), [Health::Up, Health::Up]);
+        assert_eq!(table.observe(other, PASSED).flips.len(), 2);
+        assert_eq!(health(&table, 1), [Health::Up, Health::Up]);
+    }
+
+    #[test]
+    fn as_many_monitors_decide_as_are_required() {
+        let ids = [TargetId(1), TargetId(2), TargetId(3)];
+        for (require, expected) in [
+            (Require::All, [Health::Unknown, Health::Down, Health::Down]),
+            (Require::AtLeast(2), [Health::Unknown, Health::Unknown, Health::Up]),
+            (Require::AtLeast(1), [Health::Up, Health::Up, Health::Up]),
+        ] {
+            let mut table = table(&ids, vec![(require, vec![ids.to_vec()])]);
+            let results = [PASSED, FAILED, PASSED];
+            for ((id, result), expected) in ids.into_iter().zip(results).zip(expected) {
+                table.observe(id, result);
+                assert_eq!(health(&table, 0), [expected], "{require:?} after {id:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_least_percentage_counts_in_coarse_steps() {
+        let ids = [TargetId(1), TargetId(2)];
+        let mut table = table(&ids, vec![(Require::All, vec![ids.to_vec()])]);
+        assert_eq!(table.observe(ids[0], Ok(Passed { percent: 41 })).reweighed, [0]);
+        assert_eq!(table.observe(ids[0], Ok(Passed { percent: 44 })), Changes::default());
+        assert_eq!(table.observe(ids[1], Ok(Passed { percent: 73 })).reweighed, [0]);
+        assert_eq!(table.pool(0)[0].percent, 45);
     }
 
     #[test]
     fn health_survives_a_reload_and_goes_with_its_last_pool() {
         let target = TargetId(1);
-        let mut table = Table::default();
-        table.set_limits(target, 1, 2);
-        table.adopt(vec![vec![vec![target]]]);
-        table.observe(target, Ok(()));
+        let mut table = table(&[target], vec![(Require::All, vec![vec![target]])]);
+        table.observe(target, PASSED);
         table.set_limits(target, 1, 3);
-        table.adopt(vec![vec![], vec![vec![target]]]);
-        assert_eq!(table.pool(1), [Health::Up]);
+        table.adopt(vec![(Require::All, vec![]), (Require::All, vec![vec![target]])]);
+        assert_eq!(health(&table, 1), [Health::Up]);
         table.adopt(vec![]);
-        assert_eq!(table.observe(target, FAILED), []);
+        assert_eq!(table.observe(target, FAILED), Changes::default());
     }
 
     #[test]
     fn an_address_without_monitors_is_up() {
-        let mut table = Table::default();
-        table.adopt(vec![vec![vec![]]]);
-        assert_eq!(table.pool(0), [Health::Up]);
+        assert_eq!(health(&table(&[], vec![(Require::All, vec![vec![]])]), 0), [Health::Up]);
     }
 }

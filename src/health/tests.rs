@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::probe::script::Script;
-use super::{HttpCheck, Kind, Monitor, Plan, Publisher, PublisherHandle};
+use super::{Kind, Monitor, Plan, Publisher, PublisherHandle, Require};
 use crate::pool::{Node, Pool, PoolView, Role, WhenEmpty};
 use crate::serving::{Current, Serving, Static};
 use crate::zone::Zones;
@@ -17,16 +17,8 @@ use crate::zone::Zones;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 fn monitor(name: &str, interval: Duration) -> Arc<Monitor> {
-    let check = HttpCheck {
-        port: 1,
-        path: "/".into(),
-        status: vec![200..=200],
-        body: None,
-        body_limit: 1,
-        headers: reqwest::header::HeaderMap::new(),
-        keep_alive: false,
-    };
-    Arc::new(Monitor { name: name.into(), kind: Kind::Http(check), interval, timeout: INTERVAL, rise: 2, fall: 3 })
+    let name = name.into();
+    Arc::new(Monitor { name, kind: Kind::Ping, interval, timeout: INTERVAL, rise: 2, fall: 3 })
 }
 
 fn address(i: u32) -> IpAddr {
@@ -37,7 +29,14 @@ fn pool(name: &str, nodes: std::ops::Range<u32>, monitor: &Arc<Monitor>) -> Pool
     let node = |i| Node { name: format!("n{i}").into(), addresses: vec![address(i)], weight: 1, role: Role::Active };
     let nodes = nodes.map(node).collect();
     let host = Some("core.lb.example".into());
-    Pool { name: name.into(), nodes, monitors: vec![Arc::clone(monitor)], host, when_empty: WhenEmpty::All }
+    Pool {
+        name: name.into(),
+        nodes,
+        monitors: vec![Arc::clone(monitor)],
+        require: Require::All,
+        host,
+        when_empty: WhenEmpty::All,
+    }
 }
 
 /// A publisher and a scheduler at work.

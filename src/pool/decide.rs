@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use super::select::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
 use super::{Pool, Role, WhenEmpty};
-use crate::health::Health;
+use crate::health::{Health, Standing};
 
 /// What queries for a pool read.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ pub struct Decision {
     pub view: PoolView,
 }
 
-/// Decides who may be answered. `health` is in the order of [`Pool::slots`]; `rng` orders large weighted pools.
-pub fn decide(pool: &Pool, health: &[Health], rng: &mut fastrand::Rng) -> Decision {
+/// Decides who may be answered. `standings` are in the order of [`Pool::slots`]; `rng` orders large weighted pools.
+pub fn decide(pool: &Pool, standings: &[Standing], rng: &mut fastrand::Rng) -> Decision {
     let tiers = [
         (Role::Active, Health::Up, Basis::Active),
         (Role::Backup, Health::Up, Basis::Backup),
@@ -64,23 +64,33 @@ pub fn decide(pool: &Pool, health: &[Health], rng: &mut fastrand::Rng) -> Decisi
         (Role::Backup, Health::Unknown, Basis::Unknown),
     ];
     for (role, wanted, basis) in tiers {
-        let eligible = |slot: usize, node: usize| pool.nodes[node].role == role && health[slot] == wanted;
+        let eligible = |slot: usize, node: usize| pool.nodes[node].role == role && standings[slot].health == wanted;
         if pool.slots().enumerate().any(|(slot, (node, _))| eligible(slot, node)) {
-            return Decision { basis, view: view(pool, eligible, rng) };
+            return Decision { basis, view: view(pool, standings, eligible, rng) };
         }
     }
     let view = match &pool.when_empty {
-        WhenEmpty::All => view(pool, |_, node| pool.nodes[node].role == Role::Active, rng),
+        WhenEmpty::All => view(pool, standings, |_, node| pool.nodes[node].role == Role::Active, rng),
         WhenEmpty::ServFail => PoolView::ServFail,
-        WhenEmpty::NoData => view(pool, |_, _| false, rng),
+        WhenEmpty::NoData => view(pool, standings, |_, _| false, rng),
         WhenEmpty::Fallback(addresses) => addresses_view(addresses.iter().map(|&address| (None, address, 1)), rng),
     };
     Decision { basis: Basis::Empty, view }
 }
 
-fn view(pool: &Pool, eligible: impl Fn(usize, usize) -> bool, rng: &mut fastrand::Rng) -> PoolView {
+fn view(
+    pool: &Pool,
+    standings: &[Standing],
+    eligible: impl Fn(usize, usize) -> bool,
+    rng: &mut fastrand::Rng,
+) -> PoolView {
     let chosen = pool.slots().enumerate().filter(|&(slot, (node, _))| eligible(slot, node));
-    addresses_view(chosen.map(|(_, (node, address))| (Some(node), address, pool.nodes[node].weight)), rng)
+    let weighed = chosen.map(|(slot, (node, address))| {
+        // In hundredths, so that percentages of the smallest weight still differ.
+        let weight = pool.nodes[node].weight * u32::from(standings[slot].percent);
+        (Some(node), address, weight)
+    });
+    addresses_view(weighed, rng)
 }
 
 /// Gathers addresses by family; those of one node follow each other and stay one candidate.
@@ -115,6 +125,7 @@ mod tests {
 
     use super::super::Node;
     use super::*;
+    use crate::health::Require;
 
     fn node(name: &str, addresses: &[&str], role: Role) -> Node {
         let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
@@ -122,7 +133,12 @@ mod tests {
     }
 
     fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
-        Pool { name: "core".into(), nodes, monitors: Vec::new(), host: None, when_empty }
+        Pool { name: "core".into(), nodes, monitors: Vec::new(), require: Require::All, host: None, when_empty }
+    }
+
+    fn decided(pool: &Pool, health: &[Health]) -> Decision {
+        let standings: Vec<Standing> = health.iter().map(|&health| Standing { health, percent: 100 }).collect();
+        decide(pool, &standings, &mut fastrand::Rng::with_seed(1))
     }
 
     /// Last octets of the addresses that can be answered: IPv4 and IPv6.
@@ -164,7 +180,7 @@ mod tests {
             ([Down, Down, Down, Down], Basis::Empty, &[1, 2], &[1]),
         ];
         for (health, basis, v4, v6) in cases {
-            let decision = decide(&pool, &health, &mut fastrand::Rng::with_seed(1));
+            let decision = decided(&pool, &health);
             assert_eq!(decision.basis, basis, "{health:?}");
             assert_eq!(answered(&decision.view).unwrap(), (v4.to_vec(), v6.to_vec()), "{health:?}");
         }
@@ -172,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_empty_pool_answers_as_configured() {
-        let empty = |when_empty| decide(&pool(three(), when_empty), &[Down; 4], &mut fastrand::Rng::with_seed(1)).view;
+        let empty = |when_empty| decided(&pool(three(), when_empty), &[Down; 4]).view;
         assert!(answered(&empty(WhenEmpty::ServFail)).is_none());
         assert_eq!(answered(&empty(WhenEmpty::NoData)), Some((vec![], vec![])));
         let fallback = vec!["192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap(), "2001:db8::7".parse().unwrap()];
@@ -182,8 +198,19 @@ mod tests {
     #[test]
     fn a_node_with_two_addresses_is_one_candidate() {
         let nodes = vec![node("a", &["10.0.0.1", "10.0.0.11"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
-        let decision = decide(&pool(nodes, WhenEmpty::All), &[Up, Up, Up], &mut fastrand::Rng::with_seed(1));
+        let decision = decided(&pool(nodes, WhenEmpty::All), &[Up, Up, Up]);
         assert_eq!(answered(&decision.view).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_node_carries_the_part_of_its_weight_that_it_can() {
+        let nodes = vec![node("a", &["10.0.0.1"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
+        let standings = [50, 100].map(|percent| Standing { health: Up, percent });
+        let decision = decide(&pool(nodes, WhenEmpty::All), &standings, &mut fastrand::Rng::with_seed(1));
+        let PoolView::Addresses { v4, .. } = decision.view else { panic!("addresses") };
+        let mut rng = fastrand::Rng::with_seed(1);
+        let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0][3] == 1).count();
+        assert!((900..1100).contains(&first), "a third of the answers: {first}");
     }
 
     fn any_health() -> impl Strategy<Value = Health> {
@@ -196,7 +223,7 @@ mod tests {
         fn nobody_down_is_answered_while_somebody_is_up(health in prop::collection::vec(any_health(), 12), backups in 0..5_usize) {
             let role = |i| if i >= 12 - backups { Role::Backup } else { Role::Active };
             let nodes = (0..12).map(|i| node("n", &[&format!("10.0.0.{i}")], role(i))).collect();
-            let decision = decide(&pool(nodes, WhenEmpty::All), &health, &mut fastrand::Rng::with_seed(1));
+            let decision = decided(&pool(nodes, WhenEmpty::All), &health);
             let (v4, _) = answered(&decision.view).unwrap();
             prop_assert!(!v4.is_empty());
             let is = |octet: &u8, wanted| health[usize::from(*octet)] == wanted;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use decide::{Basis, Decision, PoolView, decide};
 pub use select::{Candidates, Drawn, FAMILY_V4, FAMILY_V6};
 
-use crate::health::Monitor;
+use crate::health::{Monitor, Require};
 
 /// Nodes that can replace each other.
 #[derive(Clone, Debug)]
@@ -21,8 +21,10 @@ pub struct Pool {
     pub name: Arc<str>,
     /// At least one of them is active.
     pub nodes: Vec<Node>,
-    /// All of them must find an address up; without any, every address counts as up.
+    /// What finds addresses up; without any, every address counts as up.
     pub monitors: Vec<Arc<Monitor>>,
+    /// How many of them must.
+    pub require: Require,
     /// Host that probes name, when the pool has one.
     pub host: Option<Arc<str>>,
     /// What is answered when no node is up.

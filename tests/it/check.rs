@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::server::{Server, ZONE};
+use crate::support::server::{Server, ZONE, write_private};
 
 const GOOD: &str = r#"[server]
 listen = ["127.0.0.1:0"]
@@ -59,7 +59,7 @@ workers = "two"
 [zones."lb.example"]
 file = "lb.zone"
 [monitors.ready]
-kind = "htp"
+kind = "http"
 port = 80080
 path = "readyz"
 interval = "1s"
@@ -86,6 +86,8 @@ answers = 0
 pool = "core"
 [names."www.lb.example"]
 pool = "core"
+[monitors.other]
+kind = "htp"
 "#;
     let (code, shown) = check(config, ZONE);
     assert_eq!(code, Some(78), "{shown}");
@@ -93,7 +95,7 @@ pool = "core"
         "lb.toml:2:1: error: unknown key `listn` in [server]\n2 | listn = [\"127.0.0.1:0\"]\n  | ^^^^^ did you mean `listen`?",
         "lb.toml:3:17: error: `startup_grace` is no duration in range: \"3\"",
         "lb.toml:4:11: error: `workers` must not be a string\n4 | workers = \"two\"\n  |           ^^^^^ accepted: a whole number from 1 to 256",
-        "lb.toml:8:8: error: `kind` cannot be \"htp\"\n8 | kind = \"htp\"\n  |        ^^^^^ accepted: \"http\"",
+        "lb.toml:36:8: error: `kind` cannot be \"htp\"\n36 | kind = \"htp\"\n   |        ^^^^^ accepted: \"http\", \"tcp\", \"icap\", \"exec\", \"agent\", \"ping\"",
         "lb.toml:9:8: error: `port` is out of range: 80080",
         "lb.toml:10:8: error: `path` cannot be \"readyz\"",
         "lb.toml:12:11: error: `timeout` (2s) is longer than `interval` (1s)",
@@ -241,6 +243,30 @@ fn values_that_could_not_work_are_refused() {
         (monitor("headers = { Host = \"x\" }"), "the Host header is the pool's"),
         (monitor("headers = { a = \"\u{e4}\" }"), "not a header value"),
         (monitor("body_limit = 2\nbody_contains = \"abc\""), "`body_contains` is longer than the 2 bytes"),
+        (monitor("json = [{ path = \"a..b\", equals = 1 }]"), "`path` cannot be \"a..b\""),
+        (monitor("json = [{ path = \"a\" }]"), "a condition in `json` needs one test"),
+        (monitor("json = [{ path = \"a\", equals = 1, at_most = 2 }]"), "a condition in `json` needs one test"),
+        (monitor("json = [{ path = \"a\", at_least = \"x\" }]"), "`at_least` must not be a string"),
+        (monitor("method = \"HEAD\"\nbody_contains = \"x\""), "answers to HEAD have no body to judge"),
+        (monitor("ca = \"ca.pem\""), "`ca` is for TLS"),
+        (monitor("scheme = \"https\"\nca = \"lb.zone\""), "lb.zone: no certificate is in it"),
+        (monitor("headers_file = \"lb.zone\""), "lb.zone: this secret is open to all users (mode 644)"),
+        (
+            GOOD.replace("kind = \"http\"", "kind = \"exec\"").replace("port = 8008", "command = [\"true\"]"),
+            "`command` names no program",
+        ),
+        (
+            GOOD.replace("kind = \"http\"", "kind = \"exec\"").replace("port = 8008", "command = [\"/nonexistent\"]"),
+            "/nonexistent cannot be run: No such file",
+        ),
+        (
+            GOOD.replace("kind = \"http\"", "kind = \"tcp\"").replace("port = 8008", "port = 22\nexpect = \"(\""),
+            "`expect` is no regular expression",
+        ),
+        (GOOD.replace("kind = \"http\"", "kind = \"icap\"").replace("port = 8008", ""), "`service` is missing"),
+        (GOOD.replace("kind = \"http\"", "kind = \"ping\""), "unknown key `port` in [monitors.ready]"),
+        (pool("require = 2"), "`require` cannot be 2: the pool has 1 monitors"),
+        (pool("require = \"most\""), "`require` cannot be \"most\""),
         (monitor("interval = \"500ms\""), "`timeout` (1s) is longer than `interval` (500ms)"),
         (pool("host = \"core.lb.example:80\""), "`host` cannot be \"core.lb.example:80\""),
         (
@@ -271,8 +297,7 @@ fn values_that_could_not_work_are_refused() {
 fn transports_cannot_share_an_address() {
     let key = rcgen::generate_simple_self_signed(["ns.lb.example".to_owned()]).expect("a certificate for the test");
     let directory = tempfile::tempdir().expect("a directory for the test");
-    let write =
-        |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file for the test");
+    let write = |name: &str, text: &str| write_private(&directory.path().join(name), text);
     write("cert.pem", &key.cert.pem());
     write("key.pem", &key.signing_key.serialize_pem());
     write("lb.zone", ZONE);

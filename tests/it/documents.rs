@@ -7,6 +7,8 @@ use std::process::Command;
 
 use evenkeel::config::{self, Origin};
 
+use crate::support::server::write_private;
+
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -28,7 +30,9 @@ fn samples() -> tempfile::TempDir {
     }
     let key = rcgen::generate_simple_self_signed(["ns1.lb.example".to_owned()]).expect("a certificate for the test");
     std::fs::write(copy.path().join("config/cert.pem"), key.cert.pem()).expect("a file for the test");
-    std::fs::write(copy.path().join("config/key.pem"), key.signing_key.serialize_pem()).expect("a file for the test");
+    write_private(&copy.path().join("config/key.pem"), &key.signing_key.serialize_pem());
+    write_private(&copy.path().join("config/core.headers"), "apikey: 0123456789abcdef\n");
+    write_private(&copy.path().join("config/web.credentials"), "probe:secret\n");
     copy
 }
 

@@ -1,76 +1,92 @@
-//! HTTP probes: a GET to one address under the pool's host name, judged by status and body.
+//! HTTP probes: a request to one address under the pool's host name, judged by status and body.
+//!
+//! Over plain HTTP the URL holds the address and the Host header the name, and all probes share two clients. Over TLS
+//! the URL holds the name, so that it is what the certificate is verified for; each target has a client of its own that
+//! resolves the name to its address and nothing else.
 
-use std::error::Error;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use nix::errno::Errno;
 use reqwest::header::{CONNECTION, HOST, HeaderValue};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, ClientBuilder, Request, Response, redirect};
 
-use super::{Failure, Outcome, Untried};
-use crate::health::{BodyCondition, HttpCheck};
+use super::{Broken, Failure, Passed, innermost};
+use crate::health::{HttpCheck, TlsClient};
 
-/// Port of a URL that names none.
-const DEFAULT_PORT: u16 = 80;
+/// Ports of URLs that name none.
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
-/// The clients that all HTTP probes share.
+/// The clients that all probes over plain HTTP share.
 #[derive(Clone, Debug)]
-pub(super) struct Prober {
+pub(super) struct Clients {
     /// One connection a probe.
     fresh: Client,
     /// Connections that stay open between probes.
     kept: Client,
 }
 
-impl Prober {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
-        // Probes must see the node and nothing between: no proxy from the environment, no redirect to another.
-        let client = || {
-            Client::builder()
-                .no_proxy()
-                .redirect(redirect::Policy::none())
-                .http1_only()
-                .user_agent(concat!("evenkeel/", env!("CARGO_PKG_VERSION")))
+/// Probes must see the node and nothing between: no proxy from the environment, no redirect to another.
+fn client(kept_connections: usize, tls: &TlsClient) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls.config().as_ref().clone())
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .http1_only()
+        .pool_max_idle_per_host(kept_connections)
+        .user_agent(concat!("evenkeel/", env!("CARGO_PKG_VERSION")))
+}
+
+impl Clients {
+    pub(super) fn new() -> reqwest::Result<Self> {
+        // They never speak TLS, but reqwest wants to know how they would.
+        let tls = TlsClient::trusting_nobody();
+        Ok(Self { fresh: client(0, &tls).build()?, kept: client(1, &tls).build()? })
+    }
+
+    pub(super) fn prepare(&self, check: &HttpCheck, to: SocketAddr, host: &str) -> reqwest::Result<Probe> {
+        let with_port = |default| if to.port() == default { host.to_owned() } else { format!("{host}:{}", to.port()) };
+        let (client, request) = match &check.tls {
+            None => {
+                let client = if check.keep_alive { &self.kept } else { &self.fresh };
+                let url = format!("http://{to}{}", check.path);
+                (client.clone(), client.request(check.method.clone(), url).header(HOST, with_port(HTTP_PORT)))
+            }
+            Some(tls) => {
+                let client = client(usize::from(check.keep_alive), tls).resolve(host, to).build()?;
+                let url = format!("https://{}{}", with_port(HTTPS_PORT), check.path);
+                let request = client.request(check.method.clone(), url);
+                (client, request)
+            }
         };
-        Ok(Self {
-            fresh: client().pool_max_idle_per_host(0).build()?,
-            kept: client().pool_max_idle_per_host(1).build()?,
-        })
-    }
-
-    pub(super) async fn probe(&self, check: &HttpCheck, address: IpAddr, host: &str) -> Outcome {
-        match self.attempt(check, address, host).await {
-            Ok(()) => Ok(Ok(())),
-            Err(Broken::Node(failure)) => Ok(Err(failure)),
-            Err(Broken::Machine(reason)) => Err(Untried(reason)),
-        }
-    }
-
-    async fn attempt(&self, check: &HttpCheck, address: IpAddr, host: &str) -> Result<(), Broken> {
-        let url = format!("http://{}{}", SocketAddr::new(address, check.port), check.path);
-        let client = if check.keep_alive { &self.kept } else { &self.fresh };
-        let mut request = client.get(url).headers(check.headers.clone());
-        if !check.headers.contains_key(HOST) {
-            let host = if check.port == DEFAULT_PORT { host.to_owned() } else { format!("{host}:{}", check.port) };
-            request = request.header(HOST, host);
+        let mut request = request.headers(check.headers.clone());
+        if let Some((user, password)) = &check.basic_auth {
+            request = request.basic_auth(user, Some(password));
         }
         if !check.keep_alive {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
-        let mut response = request.send().await?;
-        let status = response.status().as_u16();
-        if !check.status.iter().any(|range| range.contains(&status)) {
-            return Err(Broken::Node(Failure::Status(status)));
+        Ok(Probe { client, request: request.build()?, check: check.clone() })
+    }
+}
+
+/// A request that is sent again and again.
+pub(super) struct Probe {
+    client: Client,
+    request: Request,
+    check: HttpCheck,
+}
+
+impl Probe {
+    pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
+        let request = self.request.try_clone().expect("a request without a streamed body can be cloned");
+        let mut response = self.client.execute(request).await?;
+        self.check.judge_status(response.status().as_u16())?;
+        // A kept connection can be used again only after its body has been read.
+        if self.check.keep_alive || !self.check.conditions.is_empty() {
+            let body = read_body(&mut response, self.check.body_limit).await?;
+            self.check.judge_body(&body)?;
         }
-        match &check.body {
-            // A kept connection can be used again only after its body has been read.
-            None if !check.keep_alive => Ok(()),
-            None => Ok(read_body(&mut response, check.body_limit).await.map(drop)?),
-            Some(condition) => {
-                judge_body(condition, &read_body(&mut response, check.body_limit).await?).map_err(Broken::Node)
-            }
-        }
+        Ok(Passed::FULLY)
     }
 }
 
@@ -85,36 +101,12 @@ async fn read_body(response: &mut Response, limit: usize) -> reqwest::Result<Vec
     Ok(body)
 }
 
-fn judge_body(condition: &BodyCondition, body: &[u8]) -> Result<(), Failure> {
-    match condition {
-        BodyCondition::Contains(wanted) if body.windows(wanted.len()).any(|window| window == wanted) => Ok(()),
-        BodyCondition::Contains(wanted) => Err(Failure::Body(format!("lacks \"{}\"", String::from_utf8_lossy(wanted)))),
-        BodyCondition::Matches(regex) if regex.is_match(body) => Ok(()),
-        BodyCondition::Matches(regex) => Err(Failure::Body(format!("does not match {regex}"))),
-    }
-}
-
-/// Who is to blame for a probe that came to nothing.
-enum Broken {
-    Node(Failure),
-    Machine(String),
-}
-
 impl From<reqwest::Error> for Broken {
-    /// Takes the innermost reason, in the words of the system where it is one of its errors.
     fn from(error: reqwest::Error) -> Self {
-        let mut innermost: &dyn Error = &error;
-        while let Some(source) = innermost.source() {
-            innermost = source;
-        }
-        let system = innermost.downcast_ref::<io::Error>();
-        match system.and_then(io::Error::raw_os_error).map(Errno::from_raw) {
-            // No file descriptor, memory or local port is left.
-            Some(own @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EADDRNOTAVAIL)) => {
-                Self::Machine(own.desc().to_lowercase())
-            }
-            Some(errno) => Self::Node(Failure::Connection(errno.desc().to_lowercase())),
-            None => Self::Node(Failure::Connection(innermost.to_string())),
+        let reason = innermost(&error);
+        match reason.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+            Some(code) => std::io::Error::from_raw_os_error(code).into(),
+            None => Self::Node(Failure::Connection(reason.to_string())),
         }
     }
 }
@@ -122,21 +114,27 @@ impl From<reqwest::Error> for Broken {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
+    use regex::bytes::Regex;
+    use reqwest::Method;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::health::BodyCondition;
+    use crate::health::monitor::Pattern;
 
     fn check(port: u16) -> HttpCheck {
         HttpCheck {
             port,
+            tls: None,
+            method: Method::GET,
             path: "/readyz?verbose=true".into(),
             status: vec![200..=299],
-            body: None,
+            conditions: Vec::new(),
             body_limit: 1000,
             headers: reqwest::header::HeaderMap::new(),
+            basic_auth: None,
             keep_alive: false,
         }
     }
@@ -155,31 +153,35 @@ mod tests {
         (port, task)
     }
 
-    async fn probed(check: impl FnOnce(&mut HttpCheck), response: &'static str) -> (Result<(), Failure>, String) {
+    async fn probe(check: &HttpCheck) -> Result<(), Failure> {
+        let to = (Ipv4Addr::LOCALHOST, check.port).into();
+        let probe = Clients::new().unwrap().prepare(check, to, "core.lb.example").unwrap();
+        match probe.attempt().await {
+            Ok(_) => Ok(()),
+            Err(Broken::Node(failure)) => Err(failure),
+            Err(Broken::Machine(why)) => panic!("{why}"),
+        }
+    }
+
+    async fn probed(change: impl FnOnce(&mut HttpCheck), response: &'static str) -> (Result<(), Failure>, String) {
         let (port, task) = answering(response).await;
-        let mut http_check = self::check(port);
-        check(&mut http_check);
-        let result =
-            Prober::new().unwrap().probe(&http_check, Ipv4Addr::LOCALHOST.into(), "core.lb.example").await.unwrap();
-        (result, task.await.unwrap())
+        let mut check = check(port);
+        change(&mut check);
+        (probe(&check).await, task.await.unwrap())
     }
 
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready";
 
     #[tokio::test]
     async fn asks_one_address_under_the_shared_host() {
-        let (result, request) = probed(
-            |c| {
-                c.headers.insert("apikey", "k".parse().unwrap());
-            },
-            OK,
-        )
-        .await;
+        let with_key = |c: &mut HttpCheck| drop(c.headers.insert("apikey", "k".parse().unwrap()));
+        let (result, request) = probed(with_key, OK).await;
         assert_eq!(result, Ok(()));
         assert!(request.starts_with("GET /readyz?verbose=true HTTP/1.1\r\n"), "{request}");
         let lower = request.to_lowercase();
         assert!(lower.contains("\r\nhost: core.lb.example:"), "{request}");
         assert!(lower.contains("\r\nconnection: close\r\n") && lower.contains("\r\napikey: k\r\n"), "{request}");
+        assert!(probed(|c| c.method = Method::OPTIONS, OK).await.1.starts_with("OPTIONS /readyz"));
     }
 
     #[tokio::test]
@@ -191,49 +193,24 @@ mod tests {
 
     #[tokio::test]
     async fn the_body_is_judged_up_to_its_limit() {
-        let contains = |text: &str| Some(BodyCondition::Contains(text.into()));
-        assert_eq!(probed(|c| c.body = contains("ead"), OK).await.0, Ok(()));
-        assert!(matches!(probed(|c| c.body = contains("eda"), OK).await.0, Err(Failure::Body(_))));
-        let cut = |c: &mut HttpCheck| (c.body, c.body_limit) = (contains("ready"), 4);
+        let contains = |text: &str| vec![BodyCondition::Contains(text.into())];
+        assert_eq!(probed(|c| c.conditions = contains("ead"), OK).await.0, Ok(()));
+        assert!(matches!(probed(|c| c.conditions = contains("eda"), OK).await.0, Err(Failure::Body(_))));
+        let cut = |c: &mut HttpCheck| (c.conditions, c.body_limit) = (contains("ready"), 4);
         assert!(matches!(probed(cut, OK).await.0, Err(Failure::Body(_))));
-        let regex =
-            |c: &mut HttpCheck| c.body = Some(BodyCondition::Matches(regex::bytes::Regex::new("^r.*y$").unwrap()));
-        assert_eq!(probed(regex, OK).await.0, Ok(()));
+        let pattern = |text| vec![BodyCondition::Matches(Pattern(Regex::new(text).unwrap()))];
+        assert_eq!(probed(|c| c.conditions = pattern("^r.*y$"), OK).await.0, Ok(()));
+        assert!(matches!(probed(|c| c.conditions = pattern("^x"), OK).await.0, Err(Failure::Body(_))));
     }
 
     #[tokio::test]
     async fn refusals_and_breaks_are_named() {
         let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-        let result = Prober::new().unwrap().probe(&check(unused), Ipv4Addr::LOCALHOST.into(), "h").await.unwrap();
-        assert_eq!(result, Err(Failure::Connection("connection refused".into())));
+        assert_eq!(probe(&check(unused)).await, Err(Failure::Connection("connection refused".into())));
         assert!(matches!(probed(|_| {}, "nonsense\r\n\r\n").await.0, Err(Failure::Connection(_))));
         assert!(matches!(probed(|_| {}, "").await.0, Err(Failure::Connection(_))));
-    }
-
-    #[tokio::test]
-    async fn the_timeout_is_for_the_whole_attempt() {
-        let (port, task) = answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
-        let monitor = crate::health::Monitor {
-            name: "m".into(),
-            kind: crate::health::Kind::Http(HttpCheck {
-                body: Some(BodyCondition::Contains("x".into())),
-                ..check(port)
-            }),
-            interval: Duration::from_secs(1),
-            timeout: Duration::from_millis(100),
-            rise: 1,
-            fall: 1,
-        };
-        // The fake closes after its answer: a body cut short is a break, not a timeout.
-        let result =
-            super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await.unwrap();
-        assert!(matches!(result, Err(Failure::Connection(_))), "{result:?}");
-        task.await.unwrap();
-        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let kind = crate::health::Kind::Http(check(silent.local_addr().unwrap().port()));
-        let monitor = crate::health::Monitor { kind, ..monitor };
-        let result =
-            super::super::Prober::new().unwrap().probe(&monitor, Ipv4Addr::LOCALHOST.into(), "h").await.unwrap();
-        assert_eq!(result, Err(Failure::Timeout(monitor.timeout)));
+        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
+        let wants_body = |c: &mut HttpCheck| c.conditions = vec![BodyCondition::Contains(b"x".to_vec())];
+        assert!(matches!(probed(wants_body, cut).await.0, Err(Failure::Connection(_))));
     }
 }

@@ -1,18 +1,28 @@
-//! Probes: one attempt of a monitor against one address.
+//! Probes: one attempt of a monitor against one address. One file a kind.
 
+mod agent;
+mod exec;
 mod http;
+mod icap;
+mod ping;
 #[cfg(test)]
 pub(super) mod script;
+mod tcp;
 
-use std::net::IpAddr;
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
+use nix::errno::Errno;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
 
 use super::{Kind, Monitor};
 
 /// Why a probe failed; the text is the reason that users see.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[derive(Clone, Debug, Eq, thiserror::Error, PartialEq)]
 pub enum Failure {
     /// Nothing came in time.
     #[error("no answer within {0:?}")]
@@ -23,26 +33,96 @@ pub enum Failure {
     /// Another status code than expected.
     #[error("status {0}")]
     Status(u16),
-    /// The body lacks what it must hold.
+    /// The body is not what it must be.
     #[error("body {0}")]
     Body(String),
+    /// A reply that is not what it must be.
+    #[error("{0}")]
+    Reply(String),
+    /// The program says no, with the last line that it printed.
+    #[error("{ended}{}{line}", if line.is_empty() { "" } else { ": " })]
+    Program {
+        /// How it ended.
+        ended: String,
+        /// Its last line.
+        line: String,
+    },
+    /// The agent takes the node out.
+    #[error("agent says {0}")]
+    Agent(String),
+}
+
+/// What a good probe found besides.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Passed {
+    /// Part of its weight that the node can carry, 1 to 100.
+    pub percent: u8,
+}
+
+impl Passed {
+    /// All of it.
+    pub const FULLY: Self = Self { percent: 100 };
 }
 
 /// Why a probe says nothing about the node: this machine could not even try.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[derive(Clone, Debug, Eq, thiserror::Error, PartialEq)]
 #[error("this machine cannot probe: {0}")]
 pub struct Untried(pub String);
 
 /// What a probe found: a verdict, or nothing.
-pub type Outcome = Result<Result<(), Failure>, Untried>;
+pub type Outcome = Result<Result<Passed, Failure>, Untried>;
 
-/// Carries out the probes of all kinds; cheap to clone.
+/// Who is to blame for a probe that came to nothing.
+#[derive(Debug)]
+enum Broken {
+    Node(Failure),
+    Machine(String),
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self::Node(failure)
+    }
+}
+
+impl From<io::Error> for Broken {
+    /// In the words of the system where it is one of its errors.
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw) {
+            // No file descriptor, memory, process or local port is left, or the kernel does not allow it.
+            Some(
+                own @ (Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ENOBUFS
+                | Errno::ENOMEM
+                | Errno::EADDRNOTAVAIL
+                | Errno::EACCES
+                | Errno::EPERM
+                | Errno::EAGAIN),
+            ) => Self::Machine(own.desc().to_lowercase()),
+            Some(errno) => Self::Node(Failure::Connection(errno.desc().to_lowercase())),
+            // Errors of TLS come wrapped.
+            None => Self::Node(Failure::Connection(innermost(&error).to_string())),
+        }
+    }
+}
+
+/// The error at the bottom of a chain.
+fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
+}
+
+/// Prepares the probes of all kinds; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Prober {
-    http: http::Prober,
+    http: http::Clients,
     /// Takes the place of the network.
     #[cfg(test)]
-    script: Option<std::sync::Arc<script::Script>>,
+    script: Option<Arc<script::Script>>,
 }
 
 impl Prober {
@@ -52,24 +132,118 @@ impl Prober {
     /// The system does not let them be made.
     pub fn new() -> Result<Self, reqwest::Error> {
         Ok(Self {
-            http: http::Prober::new()?,
+            http: http::Clients::new()?,
             #[cfg(test)]
             script: None,
         })
     }
 
+    /// Prepares the probe of one address by a monitor, under a host name.
+    pub(super) fn prepare(&self, monitor: &Arc<Monitor>, address: IpAddr, host: &str) -> Probe {
+        let at = |port| SocketAddr::new(address, port);
+        let attempt = match &monitor.kind {
+            #[cfg(test)]
+            _ if self.script.is_some() => Attempt::Script(self.script.clone().expect("just seen"), address),
+            Kind::Http(check) => match self.http.prepare(check, at(check.port), host) {
+                Ok(probe) => Attempt::Http(Box::new(probe)),
+                Err(error) => Attempt::Impossible(innermost(&error).to_string()),
+            },
+            Kind::Tcp(check) => Attempt::Tcp(tcp::Probe::new(check, at(check.port), host)),
+            Kind::Icap(check) => Attempt::Icap(icap::Probe::new(check, at(check.port), host)),
+            Kind::Exec(check) => Attempt::Exec(exec::Probe::new(check, address, host)),
+            Kind::Agent(check) => Attempt::Agent(agent::Probe::new(check, at(check.port))),
+            Kind::Ping => Attempt::Ping(ping::Probe::new(address)),
+        };
+        Probe { attempt, timeout: monitor.timeout }
+    }
+}
+
+/// What a monitor does to one address, ready to be done again and again.
+pub(super) struct Probe {
+    attempt: Attempt,
+    timeout: Duration,
+}
+
+enum Attempt {
+    Http(Box<http::Probe>),
+    Tcp(tcp::Probe),
+    Icap(icap::Probe),
+    Exec(exec::Probe),
+    Agent(agent::Probe),
+    Ping(ping::Probe),
+    /// It could not be prepared.
+    Impossible(String),
+    #[cfg(test)]
+    Script(Arc<script::Script>, IpAddr),
+}
+
+impl Probe {
     /// Probes once, within the monitor's timeout.
     ///
     /// # Errors
     /// The probe could not be tried; the address counts neither as good nor as failed.
-    pub async fn probe(&self, monitor: &Monitor, address: IpAddr, host: &str) -> Outcome {
+    pub(super) async fn attempt(&self) -> Outcome {
+        let attempt = async {
+            match &self.attempt {
+                Attempt::Http(probe) => probe.attempt().await,
+                Attempt::Tcp(probe) => probe.attempt().await,
+                Attempt::Icap(probe) => probe.attempt().await,
+                Attempt::Exec(probe) => probe.attempt().await,
+                Attempt::Agent(probe) => probe.attempt().await,
+                Attempt::Ping(probe) => probe.attempt().await,
+                Attempt::Impossible(why) => Err(Broken::Machine(why.clone())),
+                #[cfg(test)]
+                Attempt::Script(script, address) => script.probe(*address).await.map_err(Broken::Node),
+            }
+        };
         #[cfg(test)]
-        if let Some(script) = &self.script {
-            return Ok(script.probe(address).await);
+        if let Attempt::Script(..) = &self.attempt {
+            return attempt.await.map_or_else(|broken| broken.into_outcome(), |passed| Ok(Ok(passed)));
         }
-        let Kind::Http(check) = &monitor.kind;
-        tokio::time::timeout(monitor.timeout, self.http.probe(check, address, host))
-            .await
-            .unwrap_or(Ok(Err(Failure::Timeout(monitor.timeout))))
+        match tokio::time::timeout(self.timeout, attempt).await {
+            Ok(Ok(passed)) => Ok(Ok(passed)),
+            Ok(Err(broken)) => broken.into_outcome(),
+            Err(_) => Ok(Err(Failure::Timeout(self.timeout))),
+        }
     }
+}
+
+impl Broken {
+    fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Node(failure) => Ok(Err(failure)),
+            Self::Machine(why) => Err(Untried(why)),
+        }
+    }
+}
+
+/// Connects, without waiting for more to send.
+async fn connect(to: SocketAddr) -> Result<TcpStream, Broken> {
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Reads until `enough`, the end, or `limit` bytes.
+async fn read_until(
+    stream: &mut (impl AsyncRead + Unpin),
+    limit: usize,
+    enough: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, Broken> {
+    let mut reply = Vec::new();
+    while reply.len() < limit && !enough(&reply) {
+        let mut chunk = [0; 4096];
+        let room = chunk.len().min(limit - reply.len());
+        match stream.read(&mut chunk[..room]).await? {
+            0 => break,
+            len => reply.extend_from_slice(&chunk[..len]),
+        }
+    }
+    Ok(reply)
+}
+
+/// The beginning of a reply, for messages.
+fn shown(reply: &[u8]) -> String {
+    let text = String::from_utf8_lossy(reply);
+    text.trim().chars().take(60).flat_map(char::escape_debug).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Failure, Prober};
+use super::{Failure, Passed, Prober};
 
 /// What probes do, and what was done.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(in crate::health) struct Script {
     pub(in crate::health) probes: Mutex<Vec<(IpAddr, Instant, Instant)>>,
     /// Addresses whose probes fail.
     pub(in crate::health) failing: Mutex<Vec<IpAddr>>,
+    /// How much less than all of their weight nodes can carry, in percent.
+    pub(in crate::health) less: Mutex<u8>,
     under_way: Mutex<usize>,
     /// The most probes that were ever under way together.
     pub(in crate::health) most_under_way: Mutex<usize>,
@@ -31,7 +33,7 @@ impl Script {
         Prober { script: Some(Arc::clone(self)), ..Prober::new().unwrap() }
     }
 
-    pub(super) async fn probe(&self, address: IpAddr) -> Result<(), Failure> {
+    pub(super) async fn probe(&self, address: IpAddr) -> Result<Passed, Failure> {
         let began = Instant::now();
         {
             let _under_way = UnderWay::begin(self);
@@ -39,7 +41,7 @@ impl Script {
         }
         self.probes.lock().unwrap().push((address, began, Instant::now()));
         let fails = self.failing.lock().unwrap().contains(&address);
-        if fails { Err(Failure::Status(503)) } else { Ok(()) }
+        if fails { Err(Failure::Status(503)) } else { Ok(Passed { percent: 100 - *self.less.lock().unwrap() }) }
     }
 }
 

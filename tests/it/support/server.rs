@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -35,6 +36,12 @@ nodes = [{ name = "a", address = "192.0.2.11" }]
 [names."core.lb.example"]
 pool = "core"
 "#;
+
+/// Writes a file that only its owner can read, as keys must be.
+pub(crate) fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file for the test");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a file of ours");
+}
 
 /// A running server.
 pub(crate) struct Server {
@@ -73,7 +80,7 @@ impl Server {
     pub(crate) fn launch_logging_to(stderr: Stdio, files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
         for (name, text) in files {
-            std::fs::write(directory.path().join(name), text).expect("a file for the test");
+            write_private(&directory.path().join(name), text);
         }
         let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .arg("serve")
@@ -157,7 +164,7 @@ impl Server {
 
     /// Replaces a file beside the configuration.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.directory.path().join(name), text).expect("a file for the test");
+        write_private(&self.directory.path().join(name), text);
     }
 
     /// Sends a signal by its name, such as `HUP`.

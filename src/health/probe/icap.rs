@@ -1,0 +1,74 @@
+//! ICAP probes: OPTIONS of a service (RFC 3507 §4.10), judged by its status and the methods it offers.
+
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt;
+
+use super::{Broken, Failure, Passed, connect, read_until, shown};
+use crate::health::IcapCheck;
+
+/// Bytes of a reply that are read.
+const LIMIT: usize = 16 * 1024;
+
+pub(super) struct Probe {
+    to: SocketAddr,
+    request: String,
+    method: Option<String>,
+}
+
+impl Probe {
+    pub(super) fn new(check: &IcapCheck, to: SocketAddr, host: &str) -> Self {
+        let request = format!(
+            "OPTIONS icap://{host}:{}/{} ICAP/1.0\r\nHost: {host}\r\nUser-Agent: evenkeel\r\nEncapsulated: null-body=0\r\n\r\n",
+            to.port(),
+            check.service
+        );
+        Self { to, request, method: check.method.clone() }
+    }
+
+    pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
+        let mut stream = connect(self.to).await?;
+        stream.write_all(self.request.as_bytes()).await?;
+        let ends = |reply: &[u8]| reply.windows(4).any(|window| window == b"\r\n\r\n");
+        let reply = read_until(&mut stream, LIMIT, ends).await?;
+        Ok(judge(&reply, self.method.as_deref()).map(|()| Passed::FULLY)?)
+    }
+}
+
+fn judge(reply: &[u8], method: Option<&str>) -> Result<(), Failure> {
+    let text = String::from_utf8_lossy(reply);
+    let mut lines = text.split("\r\n");
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let status = words.next().filter(|version| version.starts_with("ICAP/1.")).and_then(|_| words.next());
+    match status.and_then(|status| status.parse::<u16>().ok()) {
+        None => return Err(Failure::Reply(format!("replied no ICAP but \"{}\"", shown(reply)))),
+        Some(200) => {}
+        Some(status) => return Err(Failure::Status(status)),
+    }
+    let Some(wanted) = method else { return Ok(()) };
+    let methods = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("methods"));
+    let offered = methods.map_or("", |(_, methods)| methods.trim());
+    if offered.split(',').any(|offered| offered.trim().eq_ignore_ascii_case(wanted)) {
+        Ok(())
+    } else {
+        Err(Failure::Reply(format!("offers the methods \"{offered}\", not {wanted}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_and_the_method_are_judged() {
+        let good = b"ICAP/1.0 200 OK\r\nMethods: RESPMOD, REQMOD\r\nISTag: \"x\"\r\n\r\n";
+        assert_eq!(judge(good, None), Ok(()));
+        assert_eq!(judge(good, Some("REQMOD")), Ok(()));
+        let why = judge(good, Some("OTHER")).unwrap_err().to_string();
+        assert_eq!(why, "offers the methods \"RESPMOD, REQMOD\", not OTHER");
+        assert_eq!(judge(b"ICAP/1.0 404 ICAP Service not found\r\n\r\n", None), Err(Failure::Status(404)));
+        for odd in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\n", b"ICAP/1.0\r\n", b"\xff\xfe"] {
+            assert!(matches!(judge(odd, None), Err(Failure::Reply(_))), "{odd:?}");
+        }
+    }
+}

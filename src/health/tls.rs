@@ -1,0 +1,121 @@
+//! TLS as probes speak it: which certificates of nodes they trust, and which they show themselves.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+/// Whom a probe trusts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Trust {
+    /// The certificates of the system.
+    System,
+    /// These certificates.
+    Own(Vec<CertificateDer<'static>>),
+    /// Anybody.
+    Anybody,
+}
+
+/// What makes a TLS client, comparable; the client itself is shared by all targets of a monitor.
+#[derive(Clone, Debug)]
+pub struct TlsClient {
+    trust: Trust,
+    /// Certificate chain and private key, PKCS#8 or what the file held.
+    identity: Option<(Vec<CertificateDer<'static>>, Vec<u8>)>,
+    config: Arc<ClientConfig>,
+}
+
+impl PartialEq for TlsClient {
+    fn eq(&self, other: &Self) -> bool {
+        self.trust == other.trust && self.identity == other.identity
+    }
+}
+
+impl TlsClient {
+    /// Prepares a client; `identity` is a certificate chain and its key.
+    ///
+    /// # Errors
+    /// rustls cannot use a certificate or the key, or the system's certificates cannot be read.
+    pub fn new(
+        trust: Trust,
+        identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Result<Self, Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = match &trust {
+            Trust::System => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                builder.with_root_certificates(roots)
+            }
+            Trust::Own(certificates) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates {
+                    roots.add(certificate.clone())?;
+                }
+                builder.with_root_certificates(roots)
+            }
+            Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnybody(provider))),
+        };
+        let (identity, config) = match identity {
+            None => (None, builder.with_no_client_auth()),
+            Some((chain, key)) => {
+                let kept = (chain.clone(), key.secret_der().to_vec());
+                (Some(kept), builder.with_client_auth_cert(chain, key)?)
+            }
+        };
+        Ok(Self { trust, identity, config: Arc::new(config) })
+    }
+
+    /// A client that no server can satisfy.
+    pub(super) fn trusting_nobody() -> Self {
+        Self::new(Trust::Own(Vec::new()), None).expect("no certificate is there that could not be used")
+    }
+
+    /// The client.
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+}
+
+/// Accepts every certificate, but still wants handshakes signed by its key.
+#[derive(Debug)]
+struct AcceptAnybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAnybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
