@@ -146,7 +146,7 @@ fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
         DeValue::Boolean(truth) => Ok(Value::from(*truth)),
         _ => number(value).map(Value::from),
     };
-    let tests: Vec<Placed<JsonTest>> = [
+    let test = [
         section.read("equals", |value| scalar(value).map(JsonTest::Equals)),
         section.read("not_equals", |value| scalar(value).map(JsonTest::NotEquals)),
         section.read("at_least", |value| number(value).map(JsonTest::AtLeast)),
@@ -154,14 +154,14 @@ fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
     ]
     .into_iter()
     .flatten()
-    .collect();
+    .next();
     let given = ["equals", "not_equals", "at_least", "at_most"].map(|key| section.place_of(key).is_some());
     if given.into_iter().filter(|&given| given).count() != 1 {
         let hint = "one of: equals, not_equals, at_least, at_most; several conditions may have the same path";
         section.reading.error(section.span.clone(), "a condition in `json` needs one test", hint);
     }
     section.finish();
-    Some(JsonCondition { path: path?.value, test: tests.into_iter().next()?.value })
+    Some(JsonCondition { path: path?.value, test: test?.value })
 }
 
 fn number(value: &DeValue<'_>) -> Result<f64, Unaccepted> {

@@ -5,6 +5,7 @@ mod demo;
 mod documents;
 mod encrypted;
 mod hostile;
+mod monitors;
 mod peers;
 mod protocol;
 mod reload;

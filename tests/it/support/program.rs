@@ -1,5 +1,6 @@
 //! Programs of Debian's packages, and processes that end with the test.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -16,17 +17,27 @@ pub(crate) fn required(program: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{program} is not installed: apt-get install {package}"))
 }
 
-/// A process that is killed when the test ends.
-pub(crate) struct Running(pub(crate) Child);
+/// A process that is killed when the test ends, with its whole group if it has one of its own.
+pub(crate) struct Running(pub(crate) Child, bool);
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")))
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")), false)
+    }
+
+    /// Starts a program that starts others.
+    pub(crate) fn start_group(command: &mut Command) -> Self {
+        let mut running = Self::start(command.process_group(0));
+        running.1 = true;
+        running
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.1 {
+            let _ = Command::new("/bin/sh").arg("-c").arg(format!("kill -KILL -{}", self.0.id())).status();
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

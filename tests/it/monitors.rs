@@ -1,0 +1,324 @@
+//! Every kind of monitor, against the real programs that speak its protocol where Debian has them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use crate::support::program::{Running, required};
+use crate::support::server::{Server, ZONE};
+use crate::support::{free_address, wait_until};
+
+/// A pool of one node at 127.0.0.1 that answers nothing when it is down.
+fn config(monitor: &str) -> String {
+    format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"lb.example\"]\nfile = \"lb.zone\"\n[monitors.m]\n{monitor}\n\
+         interval = \"100ms\"\ntimeout = \"90ms\"\nrise = 1\nfall = 1\n[pools.core]\nmonitors = [\"m\"]\nwhen_empty = \"nodata\"\n\
+         nodes = [{{ name = \"a\", address = \"127.0.0.1\" }}]\n[names.\"core.lb.example\"]\npool = \"core\"\n"
+    )
+}
+
+/// Starts with a monitor and waits for what its first probe says.
+#[track_caller]
+fn expect(monitor: &str, files: &[(&str, &str)], verdict: &str) {
+    let config = config(monitor).replace("timeout = \"90ms\"", "timeout = \"5s\"").replace("\"100ms\"", "\"5s\"");
+    let mut all = vec![("evenkeel.toml", config.as_str()), ("lb.zone", ZONE)];
+    all.extend(files);
+    let server = Server::start_with(&all);
+    server.wait_for_log(verdict);
+    let up = server.client().ask("core.lb.example", 1).answers.len();
+    assert_eq!(up == 1, verdict.contains("1 of 1 addresses up"), "{}", server.log());
+}
+
+const UP: &str = "pool core: 1 of 1 addresses up";
+
+/// Answers every connection by a function, in threads of its own.
+fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    let port = listener.local_addr().expect("a bound socket has an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    port
+}
+
+/// An authority, and certificates that it has signed.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key for the test");
+        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate for the test") }
+    }
+
+    fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A certificate for a name, and its key, PEM.
+    fn certify(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().expect("a key for the test");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        (params.signed_by(&key, &self.issuer).expect("a certificate for the test").pem(), key.serialize_pem())
+    }
+}
+
+/// An HTTPS server with a certificate, which may want one of its clients.
+fn serve_https(certificate: &(String, String), clients: Option<&Authority>) -> u16 {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.3");
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM")).expect("a certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.expect("an authority"))
+        }
+    };
+    let chain = vec![CertificateDer::from_pem_slice(certificate.0.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(certificate.1.as_bytes()).expect("PEM");
+    let config = Arc::new(builder.with_single_cert(chain, key).expect("a key that fits"));
+    serve(move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).expect("a configuration");
+        let mut stream = StreamOwned::new(connection, stream);
+        let mut request = [0; 4096];
+        if stream.read(&mut request).is_ok_and(|len| len > 0) {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nready");
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    })
+}
+
+#[test]
+fn https_verifies_the_shared_name_by_whatever_authority_is_given() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let right = serve_https(&authority.certify("core.lb.example"), None);
+    let wrong = serve_https(&authority.certify("other.lb.example"), None);
+    let https = |port: u16, more: &str| format!("kind = \"http\"\nscheme = \"https\"\nport = {port}\n{more}");
+    let (own, others) = (authority.pem(), stranger.pem());
+    let files = [("ca.pem", own.as_str()), ("others.pem", others.as_str())];
+    expect(&https(right, "ca = \"ca.pem\"\nbody_contains = \"ready\""), &files, UP);
+    expect(
+        &https(wrong, "ca = \"ca.pem\""),
+        &files,
+        "first probe failed, invalid peer certificate: certificate not valid for name",
+    );
+    expect(&https(right, "ca = \"others.pem\""), &files, "invalid peer certificate");
+    expect(&https(right, ""), &files, "first probe failed, invalid peer certificate: UnknownIssuer");
+    expect(&https(wrong, "verify = false"), &files, UP);
+}
+
+#[test]
+fn https_shows_a_client_certificate_when_it_is_asked_for_one() {
+    let authority = Authority::new();
+    let port = serve_https(&authority.certify("core.lb.example"), Some(&authority));
+    let (certificate, key) = authority.certify("probe");
+    let own = authority.pem();
+    let files = [("ca.pem", own.as_str()), ("client.pem", &certificate), ("client.key", &key)];
+    let https = format!("kind = \"http\"\nscheme = \"https\"\nport = {port}\nca = \"ca.pem\"\n");
+    expect(&format!("{https}client_certificate = \"client.pem\"\nclient_key = \"client.key\""), &files, UP);
+    expect(&https, &files, "first probe failed, received fatal alert: CertificateRequired");
+}
+
+#[test]
+fn tcp_over_tls_verifies_it_too() {
+    let authority = Authority::new();
+    let own = authority.pem();
+    let port = serve_https(&authority.certify("core.lb.example"), None);
+    let tcp = format!("kind = \"tcp\"\nport = {port}\ntls = true\n");
+    let talk = format!("{tcp}ca = \"ca.pem\"\nsend = \"GET / HTTP/1.0\\r\\n\\r\\n\"\nexpect = \"^HTTP/1.1 200\"");
+    expect(&talk, &[("ca.pem", &own)], UP);
+    expect(&tcp, &[("ca.pem", &own)], "first probe failed, invalid peer certificate: UnknownIssuer");
+}
+
+#[test]
+fn tcp_connects_sends_and_expects() {
+    let greeting = serve(|mut stream| {
+        let _ = stream.write_all(b"220 mail\r\n");
+        let mut line = String::new();
+        let _ = BufReader::new(stream.try_clone().expect("a stream")).read_line(&mut line);
+        let _ = stream.write_all(format!("250 hello {}", line.to_lowercase()).as_bytes());
+    });
+    let tcp = |port: u16, more: &str| format!("kind = \"tcp\"\nport = {port}\n{more}");
+    expect(&tcp(greeting, ""), &[], UP);
+    expect(&tcp(greeting, "send = \"EHLO x\\r\\n\"\nexpect = \"(?m)^250 hello ehlo x\""), &[], UP);
+    let silent = serve(drop);
+    expect(&tcp(silent, "expect = \"^250\""), &[], "first probe failed, replied nothing, which does not match ^250");
+    let wrong = serve(|mut stream| drop(stream.write_all(b"554 go away\r\n")));
+    expect(
+        &tcp(wrong, "expect = \"^250\""),
+        &[],
+        "first probe failed, replied \"554 go away\", which does not match ^250",
+    );
+    let unused = free_address().port();
+    expect(&tcp(unused, ""), &[], "first probe failed, connection refused");
+}
+
+#[test]
+fn icap_asks_a_real_c_icap() {
+    let program = required("c-icap", "c-icap");
+    let directory = tempfile::tempdir().expect("a directory for c-icap");
+    let (dir, port) = (directory.path().display(), free_address().port());
+    let modules = ["/usr/lib/x86_64-linux-gnu/c_icap", "/usr/lib/aarch64-linux-gnu/c_icap", "/usr/lib/c_icap"];
+    let modules = modules.iter().find(|path| Path::new(path).exists()).expect("the modules of the package c-icap");
+    let text = format!(
+        "PidFile {dir}/pid\nCommandsSocket {dir}/ctl\nPort 127.0.0.1:{port}\nServerLog {dir}/server.log\nAccessLog {dir}/access.log\n\
+         ModulesDir {modules}\nServicesDir {modules}\nTmpDir {dir}\nService echo srv_echo.so\nStartServers 1\nMaxServers 2\n\
+         ThreadsPerChild 5\n"
+    );
+    let path = directory.path().join("c-icap.conf");
+    std::fs::write(&path, text).expect("a configuration for c-icap");
+    let mut command = Command::new(program);
+    command.arg("-N").arg("-f").arg(path).stdout(Stdio::null()).stderr(Stdio::null());
+    let _process = Running::start_group(&mut command);
+    wait_until("c-icap listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let icap = |service: &str, more: &str| format!("kind = \"icap\"\nport = {port}\nservice = \"{service}\"\n{more}");
+    expect(&icap("echo", ""), &[], UP);
+    expect(&icap("echo", "method = \"RESPMOD\""), &[], UP);
+    expect(
+        &icap("echo", "method = \"FILTER\""),
+        &[],
+        "first probe failed, offers the methods \"RESPMOD, REQMOD\", not FILTER",
+    );
+    expect(&icap("nosuch", ""), &[], "first probe failed, status 404");
+}
+
+#[test]
+fn programs_decide_by_their_exit_code() {
+    let exec = |script: &str| {
+        format!(
+            "kind = \"exec\"\ncommand = [\"/bin/sh\", \"-c\", '{script}']\nenvironment = {{ WANTED = \"127.0.0.1\" }}"
+        )
+    };
+    expect(&exec("test $EVENKEEL_ADDRESS = $WANTED && test $EVENKEEL_HOST = core.lb.example"), &[], UP);
+    expect(&exec("echo license expired; exit 4"), &[], "first probe failed, exit code 4: license expired");
+}
+
+/// An agent that says what it was last told to, to evenkeel and to HAProxy alike.
+#[test]
+fn agents_are_understood_as_haproxy_understands_them() {
+    let line = Arc::new(Mutex::new("up\n".to_owned()));
+    let said = Arc::clone(&line);
+    let agent = serve(move |mut stream| drop(stream.write_all(said.lock().expect("no holder panics").as_bytes())));
+    let haproxy = Haproxy::start(agent);
+    let server = Server::start_with(&[
+        ("evenkeel.toml", &config(&format!("kind = \"agent\"\nport = {agent}"))),
+        ("lb.zone", ZONE),
+    ]);
+    let client = server.client();
+    for (word, takes_sessions) in [
+        ("down # disk full\n", false),
+        ("up\n", true),
+        ("drain\n", false),
+        ("ready\n", true),
+        ("maint\n", false),
+        ("ready up\n", true),
+        ("stopped\n", false),
+        ("up 50%\n", true),
+        ("fail\n", false),
+        ("100% up\n", true),
+        ("0%\n", false),
+        ("75%\n", true),
+    ] {
+        word.clone_into(&mut line.lock().expect("no holder panics"));
+        wait_until(&format!("HAProxy has heard {word:?}"), || haproxy.takes_sessions() == takes_sessions);
+        let answers = || client.ask("core.lb.example", 1).answers.len() == 1;
+        wait_until(&format!("evenkeel has heard {word:?}"), || answers() == takes_sessions);
+    }
+    server.wait_for_log("core/a (127.0.0.1) is down: 1 of 1 probes of m failed, agent says down: disk full");
+}
+
+/// HAProxy with one server whose state the agent sets.
+struct Haproxy {
+    socket: std::path::PathBuf,
+    _process: Running,
+    _directory: tempfile::TempDir,
+}
+
+impl Haproxy {
+    fn start(agent: u16) -> Self {
+        let program = required("haproxy", "haproxy");
+        let directory = tempfile::tempdir().expect("a directory for HAProxy");
+        let (socket, path) = (directory.path().join("stats"), directory.path().join("haproxy.cfg"));
+        let text = format!(
+            "global\n  stats socket {} level admin\ndefaults\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n\
+             frontend f\n  bind {}\n  default_backend b\nbackend b\n  server a 127.0.0.1:{agent} weight 100 check inter 100ms rise 1 \
+             fall 1 agent-check agent-port {agent} agent-inter 100ms\n",
+            socket.display(),
+            free_address()
+        );
+        std::fs::write(&path, text).expect("a configuration for HAProxy");
+        let mut command = Command::new(program);
+        command.arg("-db").arg("-f").arg(path).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Running::start_group(&mut command);
+        wait_until("HAProxy listens", || UnixStream::connect(&socket).is_ok());
+        Self { socket, _process: process, _directory: directory }
+    }
+
+    /// Whether the server is up, not in drain or maintenance, and has weight.
+    fn takes_sessions(&self) -> bool {
+        let Ok(mut stream) = UnixStream::connect(&self.socket) else { return false };
+        let mut table = String::new();
+        if stream.write_all(b"show stat\n").is_err() || stream.read_to_string(&mut table).is_err() {
+            return false;
+        }
+        let row = table.lines().find(|line| line.starts_with("b,a,")).unwrap_or_default();
+        let fields: Vec<&str> = row.split(',').collect();
+        let (status, weight) =
+            (fields.get(17).copied().unwrap_or_default(), fields.get(18).copied().unwrap_or_default());
+        status.starts_with("UP") && weight != "0"
+    }
+}
+
+#[test]
+fn ping_echoes_where_the_kernel_allows_it() {
+    // In a network of its own, where the test may allow it.
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let config = config("kind = \"ping\"").replace("127.0.0.1\" }", "127.0.0.9\" }");
+    std::fs::write(directory.path().join("evenkeel.toml"), config).expect("a file for the test");
+    std::fs::write(directory.path().join("lb.zone"), ZONE).expect("a file for the test");
+    let script = format!(
+        "ip link set lo up && echo '0 0' > /proc/sys/net/ipv4/ping_group_range && exec {} serve --config {}",
+        env!("CARGO_BIN_EXE_evenkeel"),
+        directory.path().join("evenkeel.toml").display()
+    );
+    let mut command = Command::new(required("unshare", "util-linux"));
+    required("ip", "iproute2");
+    command.args(["--map-root-user", "--net", "--", "/bin/sh", "-c", &script]).stderr(Stdio::piped());
+    let mut process = Running::start(&mut command);
+    let stderr = BufReader::new(process.0.stderr.take().expect("piped above"));
+    let log: Vec<String> = stderr.lines().map_while(Result::ok).take_while(|line| !line.contains("ready: ")).collect();
+    assert!(log.iter().any(|line| line.contains(UP)), "{log:?}");
+}
+
+#[test]
+fn as_many_monitors_as_required_decide() {
+    let (good, bad) = (serve(drop), free_address().port());
+    let config = config(&format!("kind = \"tcp\"\nport = {good}"))
+        .replace("monitors = [\"m\"]", "monitors = [\"m\", \"bad\"]\nrequire = REQUIRE")
+        + &format!("[monitors.bad]\nkind = \"tcp\"\nport = {bad}\n");
+    for (require, answers) in [("\"all\"", 0), ("\"any\"", 1), ("1", 1), ("2", 0)] {
+        let config = config.replace("REQUIRE", require);
+        let server = Server::start_with(&[("evenkeel.toml", &config), ("lb.zone", ZONE)]);
+        assert_eq!(server.client().ask("core.lb.example", 1).answers.len(), answers, "{require}: {}", server.log());
+    }
+}
