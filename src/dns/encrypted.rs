@@ -120,7 +120,8 @@ pub(super) async fn serve(
     loop {
         let bound = match socket.take() {
             Some(socket) => Ok(socket),
-            None => bind(&transport, address, Held::ByNobody),
+            // It was ours, and others of ours may overlap it.
+            None => bind(&transport, address, Held::ByUs),
         };
         let registered = bound.and_then(|socket| register(&transport, socket, &certificate, &current));
         match registered {

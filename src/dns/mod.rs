@@ -1,6 +1,6 @@
 //! The path of a query.
 //!
-//! In reading order: `endpoints` are the addresses that are listened on, bound by `listener`; `udp` and `tcp`
+//! In reading order: `endpoints` are the addresses that are listened on, each an `endpoint`, bound by `listener`; `udp` and `tcp`
 //! take packets and give them to [`respond()`], where `query` and `edns` read a packet in place, `answer` says
 //! what is answered, and `encode` writes it. `encrypted` runs hickory's listeners for TLS, HTTPS and QUIC;
 //! `hickory` hands their requests to the same `respond`.
@@ -9,6 +9,7 @@ pub mod answer;
 mod edns;
 pub mod encode;
 mod encrypted;
+mod endpoint;
 mod endpoints;
 mod hickory;
 mod listener;

@@ -28,6 +28,9 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to end once the listener is told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a connection without a query is kept then.
+const FIRST_QUERY: Duration = Duration::from_millis(200);
+
 /// Responses are gathered up to this size before they are sent, in bytes.
 const SEND_SIZE: usize = 16 * 1024;
 
@@ -145,6 +148,8 @@ pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLi
     while let Ok(Ok((stream, _))) = timeout(Duration::ZERO, listener.accept()).await {
         connections.tasks.spawn(connection(stream).0.run(stop.clone()));
     }
+    // Another listener of the same address gets the clients from now on.
+    drop(listener);
     // Whoever does not take its answers by then is cut off.
     let ended = async { while connections.tasks.join_next().await.is_some() {} };
     let _ = timeout(STOP_GRACE, ended).await;
@@ -174,7 +179,7 @@ impl Connection {
             let received = tokio::select! {
                 biased;
                 received = timeout_at(deadline, self.stream.read_buf(&mut self.received)) => received??,
-                () = stop.cancelled() => return self.answer_received().await.map(drop),
+                () = stop.cancelled() => return self.answer_last(deadline).await,
             };
             let answered = self.answer_received().await?;
             if received == 0 {
@@ -186,6 +191,16 @@ impl Connection {
                 self.last_query.store(self.began.elapsed().as_micros() as u64, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Answers what has arrived by the end. A client that has just connected may not have got round to asking yet.
+    async fn answer_last(&mut self, deadline: Instant) -> io::Result<()> {
+        if !self.answer_received().await? && self.last_query.load(Ordering::Relaxed) == 0 {
+            let deadline = deadline.min(Instant::now() + FIRST_QUERY);
+            timeout_at(deadline, self.stream.read_buf(&mut self.received)).await??;
+            self.answer_received().await?;
+        }
+        self.stream.shutdown().await
     }
 
     /// Answers the whole messages among the received bytes; says whether any had an answer.
