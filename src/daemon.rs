@@ -54,6 +54,24 @@ impl Signals {
     }
 }
 
+/// A signal that came while something was under way.
+#[derive(Clone, Copy, Debug)]
+enum Interrupt {
+    /// SIGHUP: there is a newer configuration.
+    Reload,
+    /// SIGTERM or SIGINT, by name.
+    End(&'static str),
+}
+
+impl Signals {
+    async fn recv(&mut self) -> Interrupt {
+        tokio::select! {
+            _ = self.hangup.recv() => Interrupt::Reload,
+            name = self.end.recv() => Interrupt::End(name),
+        }
+    }
+}
+
 impl EndSignals {
     /// Waits for one of them; gives its name.
     pub async fn recv(&mut self) -> &'static str {
@@ -92,9 +110,9 @@ impl Daemon {
     /// # Errors
     /// Addresses cannot be bound, or the system refuses what a server needs.
     pub async fn start(origin: Origin, mut loaded: Loaded) -> Result<Self, StartError> {
-        open_files::fit(&mut loaded.server);
+        open_files::fit(&mut loaded);
         let mut endpoints = Endpoints::default();
-        let prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
+        let mut prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
         let current = Current::new(ArcSwap::from_pointee(Serving {
             generation: 0,
             fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
@@ -109,11 +127,14 @@ impl Daemon {
         info!("starting: {summary}; answering once every node is probed, in {grace:?} at the latest");
         let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
         let plan = Plan { generation: 1, fixed, pools };
-        publisher
-            .adopt(plan, server.probes_in_flight, tokio::time::sleep(grace))
-            .await
-            .context("the first snapshot was not published")?;
-        endpoints.commit(prepared, &server, &current);
+        let enough = async {
+            tokio::time::sleep(grace).await;
+            None::<Interrupt>
+        };
+        let adopted = publisher.adopt(plan, server.probes_in_flight, enough).await;
+        adopted.context("the first snapshot was not published")?;
+        endpoints.begin(&mut prepared, &server, &current).context("there is no room for the UDP threads")?;
+        endpoints.commit(prepared, &server);
         let daemon = Self { origin, current, publisher, publishing, endpoints, generation: 1 };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)
@@ -126,16 +147,17 @@ impl Daemon {
     }
 
     /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
-    pub async fn run(mut self, signals: Signals) -> ExitCode {
-        let Signals { mut hangup, mut end } = signals;
-        let stopped_by = loop {
+    pub async fn run(mut self, mut signals: Signals) -> ExitCode {
+        let stopped_by = 'serving: loop {
             tokio::select! {
-                _ = hangup.recv() => {
-                    if let Some(name) = self.reload(&mut hangup, &mut end).await {
-                        break name;
+                _ = signals.hangup.recv() => loop {
+                    match self.reload(&mut signals).await {
+                        Ok(()) => break,
+                        Err(Interrupt::Reload) => info!("reload: given up for another one"),
+                        Err(Interrupt::End(name)) => break 'serving name,
                     }
-                }
-                name = end.recv() => break name,
+                },
+                name = signals.end.recv() => break name,
                 ended = &mut self.publishing => {
                     let why = ended.map_or_else(|error| error.to_string(), |()| "it has ended".to_owned());
                     error!("the publisher of health died: {why}");
@@ -151,36 +173,38 @@ impl Daemon {
         ExitCode::SUCCESS
     }
 
-    /// Takes the configuration anew; whatever is wrong with it, nothing changes then, and the log says what. Gives the
-    /// name of a signal that ends the server meanwhile.
-    async fn reload(&mut self, hangup: &mut Signal, end: &mut EndSignals) -> Option<&'static str> {
-        let mut again = true;
-        while std::mem::take(&mut again) {
-            let origin = self.origin.clone();
-            let loaded = tokio::select! {
-                loaded = tokio::task::spawn_blocking(move || config::load(&origin)) => loaded,
-                name = end.recv() => return Some(name),
-            };
-            let problems = match loaded {
-                Ok(Ok(loaded)) => tokio::select! {
-                    outcome = self.adopt(loaded, hangup, &mut again) => outcome.err(),
-                    name = end.recv() => return Some(name),
-                },
-                Ok(Err(problems)) => Some(problems.to_string()),
-                Err(panic) => Some(format!("the loader failed: {panic}")),
-            };
-            if let Some(problems) = problems {
-                error!("reload refused, everything stays as it was:\n{problems}");
-            }
-        }
-        None
+    /// Takes the configuration anew; whatever is wrong with it, nothing changes then, and the log says what.
+    ///
+    /// # Errors
+    /// A signal came first, and nothing has changed.
+    async fn reload(&mut self, signals: &mut Signals) -> Result<(), Interrupt> {
+        let origin = self.origin.clone();
+        let loaded = tokio::select! {
+            loaded = tokio::task::spawn_blocking(move || config::load(&origin)) => loaded,
+            name = signals.end.recv() => return Err(Interrupt::End(name)),
+        };
+        let problems = match loaded {
+            Ok(Ok(loaded)) => match self.adopt(loaded, signals).await {
+                Ok(Some(interrupt)) => {
+                    self.endpoints.give_up();
+                    return Err(interrupt);
+                }
+                Ok(None) => return Ok(()),
+                Err(problems) => problems,
+            },
+            Ok(Err(problems)) => problems.to_string(),
+            Err(panic) => format!("the loader failed: {panic}"),
+        };
+        error!("reload refused, everything stays as it was:\n{problems}");
+        Ok(())
     }
 
-    /// Makes a loaded configuration the current one. Another SIGHUP ends the wait for the first probes of new nodes, and
-    /// sets `again`.
-    async fn adopt(&mut self, mut loaded: Loaded, hangup: &mut Signal, again: &mut bool) -> Result<(), String> {
-        open_files::fit(&mut loaded.server);
-        let prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
+    /// Makes a loaded configuration the current one, unless a signal comes while new nodes are probed.
+    async fn adopt(&mut self, mut loaded: Loaded, signals: &mut Signals) -> Result<Option<Interrupt>, String> {
+        open_files::fit(&mut loaded);
+        let mut prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
+        let begun = self.endpoints.begin(&mut prepared, &loaded.server, &self.current);
+        begun.map_err(|error| format!("there is no room for the UDP threads: {error}"))?;
         log_warnings(&loaded.warnings);
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, .. } = loaded;
@@ -189,16 +213,18 @@ impl Daemon {
         let plan = Plan { generation, fixed, pools };
         let enough = async {
             tokio::select! {
-                () = tokio::time::sleep(server.startup_grace) => {}
-                _ = hangup.recv() => *again = true,
+                () = tokio::time::sleep(server.startup_grace) => None,
+                interrupt = signals.recv() => Some(interrupt),
             }
         };
         let adopted = self.publisher.adopt(plan, server.probes_in_flight, enough).await;
-        adopted.map_err(|stopped| stopped.to_string())?;
+        if let Some(interrupt) = adopted.map_err(|stopped| stopped.to_string())? {
+            return Ok(Some(interrupt));
+        }
         self.generation = generation;
-        self.endpoints.commit(prepared, &server, &self.current);
+        self.endpoints.commit(prepared, &server);
         info!("reloaded: {}; generation {generation}: {summary}", self.listening());
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::probe::{Prober, Untried};
 use super::report::Report;
-use super::scheduler::Prepared;
+use super::scheduler::{ForPublisher, Limits};
 use super::table::{Observation, Standing, Table, TargetId};
 use super::{Health, Scheduler};
 use crate::pool::{Basis, Decision, Pool, decide};
@@ -38,10 +38,10 @@ pub(super) enum Message {
     Observed(Observation),
     /// A probe could not be tried.
     Untried(Untried),
-    /// Targets will be probed; `probed` is told when each of them has a result.
-    Prepare { limits: Vec<(TargetId, u32, u32)>, probed: oneshot::Sender<()> },
+    /// New targets will be probed; `probed` is told when all of a configuration have a result.
+    Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
     /// A configuration replaces the one before.
-    Adopt { plan: Box<Plan>, slots: Vec<Vec<Vec<TargetId>>>, done: oneshot::Sender<()> },
+    Adopt { plan: Box<Plan>, slots: Vec<Vec<Vec<TargetId>>>, changed: Vec<Limits>, done: oneshot::Sender<()> },
 }
 
 /// A configuration as the publisher needs it.
@@ -71,30 +71,37 @@ impl PublisherHandle {
     /// Makes a configuration the current one: probes what nobody has probed yet, until all have answered or `enough`
     /// is over, then stores the first snapshot of it. Health of targets that stay is kept.
     ///
+    /// When `enough` ends with an interruption, nothing changes, and the interruption is given.
+    ///
     /// # Errors
     /// The publisher is gone.
-    pub async fn adopt(
+    pub async fn adopt<I>(
         &mut self,
         plan: Plan,
         in_flight: usize,
-        enough: impl Future<Output = ()>,
-    ) -> Result<(), Stopped> {
-        self.scheduler.set_in_flight(in_flight);
-        let mut prepared: Prepared = self.scheduler.prepare(&plan.pools);
+        enough: impl Future<Output = Option<I>>,
+    ) -> Result<Option<I>, Stopped> {
+        let (ForPublisher { slots, new, changed }, mut prepared) = self.scheduler.prepare(&plan.pools);
+        let all = slots.iter().flatten().flatten().copied().collect();
         let (probed, all_probed) = oneshot::channel();
-        let limits = std::mem::take(&mut prepared.limits);
-        self.publisher.send(Message::Prepare { limits, probed }).await.map_err(|_| Stopped)?;
-        self.scheduler.start(&mut prepared);
-        // Whoever has not answered by then is unknown; that is no error.
-        tokio::select! {
-            _ = all_probed => {}
-            () = enough => {}
+        self.publisher.send(Message::Prepare { new, all, probed }).await.map_err(|_| Stopped)?;
+        self.scheduler.begin(&mut prepared);
+        // Whoever has not answered when it is enough is unknown; that is no error.
+        let interrupted = tokio::select! {
+            _ = all_probed => None,
+            interrupted = enough => interrupted,
+        };
+        if interrupted.is_some() {
+            self.scheduler.give_up();
+            return Ok(interrupted);
         }
         let (done, adopted) = oneshot::channel();
-        let slots = std::mem::take(&mut prepared.slots);
-        self.publisher.send(Message::Adopt { plan: Box::new(plan), slots, done }).await.map_err(|_| Stopped)?;
-        self.scheduler.retire_all_but(&prepared);
-        adopted.await.map_err(|_| Stopped)
+        let adopt = Message::Adopt { plan: Box::new(plan), slots, changed, done };
+        self.publisher.send(adopt).await.map_err(|_| Stopped)?;
+        self.scheduler.set_in_flight(in_flight);
+        self.scheduler.commit(prepared);
+        adopted.await.map_err(|_| Stopped)?;
+        Ok(None)
     }
 }
 
@@ -112,7 +119,7 @@ struct Served {
 struct Before {
     basis: Basis,
     /// By name of the node and address.
-    addresses: HashSet<(Arc<str>, IpAddr)>,
+    addresses: HashMap<(Arc<str>, IpAddr), Health>,
 }
 
 /// The task's state.
@@ -197,20 +204,24 @@ impl Publisher {
                     warn!("{untried}; health stays as it is");
                 }
             }
-            Message::Prepare { limits, probed } => {
-                for &(target, rise, fall) in &limits {
-                    self.table.set_limits(target, rise, fall);
-                }
-                let unprobed: HashSet<TargetId> =
-                    limits.iter().map(|&(target, ..)| target).filter(|&t| self.table.is_unprobed(t)).collect();
+            Message::Prepare { new, all, probed } => {
+                self.set_limits(&new);
+                let unprobed = all.into_iter().filter(|&target| self.table.is_unprobed(target)).collect();
                 self.awaited = Some((unprobed, probed));
                 self.tell_when_all_probed();
             }
-            Message::Adopt { plan, slots, done } => {
+            Message::Adopt { plan, slots, changed, done } => {
+                self.set_limits(&changed);
                 self.adopt(*plan, slots);
                 // Nobody waits when the process is ending.
                 let _ = done.send(());
             }
+        }
+    }
+
+    fn set_limits(&mut self, limits: &[Limits]) {
+        for &(target, rise, fall) in limits {
+            self.table.set_limits(target, rise, fall);
         }
     }
 
@@ -237,7 +248,8 @@ impl Publisher {
 
     fn adopt(&mut self, plan: Plan, slots: Vec<Vec<Vec<TargetId>>>) {
         let Plan { generation, fixed, pools } = plan;
-        let before: HashMap<Arc<str>, Before> = self.pools.drain(..).map(Served::remembered).collect();
+        let remembered = |(index, served): (usize, Served)| served.remembered(&self.table.pool(index));
+        let before: HashMap<Arc<str>, Before> = self.pools.drain(..).enumerate().map(remembered).collect();
         let require = pools.iter().map(|pool| pool.require);
         self.table.adopt(require.zip(slots).collect());
         self.dirty.clear();
@@ -262,10 +274,17 @@ impl Publisher {
             self.report.pool(pool, standings);
         }
         for (slot, &at) in slots.iter().enumerate() {
-            let known = |before: &Before| before.addresses.contains(&(Arc::clone(&pool.nodes[at.0].name), at.1));
+            let name = (Arc::clone(&pool.nodes[at.0].name), at.1);
+            let known = before.and_then(|before| before.addresses.get(&name)).copied();
             let health = standings[slot].health;
-            if health != Health::Up && !before.is_some_and(known) {
-                self.report.newcomer(pool, at, health, self.table.failure(index, slot));
+            match known {
+                Some(known) if known != health => {
+                    self.report.reloaded(pool, at, health, self.table.failure(index, slot))
+                }
+                None if health != Health::Up => {
+                    self.report.newcomer(pool, at, health, self.table.failure(index, slot));
+                }
+                _ => {}
             }
         }
         if *basis != before.map_or(Basis::Active, |before| before.basis) {
@@ -300,9 +319,11 @@ impl Publisher {
 }
 
 impl Served {
-    fn remembered(self) -> (Arc<str>, Before) {
-        let name = |&(node, address): &(usize, IpAddr)| (Arc::clone(&self.pool.nodes[node].name), address);
-        let addresses = self.slots.iter().map(name).collect();
+    fn remembered(self, standings: &[Standing]) -> (Arc<str>, Before) {
+        let named = |(&(node, address), standing): (&(usize, IpAddr), &Standing)| {
+            ((Arc::clone(&self.pool.nodes[node].name), address), standing.health)
+        };
+        let addresses = self.slots.iter().zip(standings).map(named).collect();
         (self.pool.name, Before { basis: self.basis, addresses })
     }
 }

@@ -52,6 +52,13 @@ impl Report {
         self.0.push(Line::Info(format!("{node} is {health}: {why}")));
     }
 
+    /// An address that a new configuration judges otherwise, by other monitors than before.
+    pub(super) fn reloaded(&mut self, pool: &Pool, at: (usize, IpAddr), health: Health, failure: Option<&Failure>) {
+        let node = described(pool, at);
+        let why = failure.filter(|_| health == Health::Down).map(|failure| format!(", {failure}")).unwrap_or_default();
+        self.0.push(Line::Info(format!("{node} is {health} by the monitors of the new configuration{why}")));
+    }
+
     /// A pool that a new configuration brings.
     pub(super) fn pool(&mut self, pool: &Pool, standings: &[Standing]) {
         let up = standings.iter().filter(|standing| standing.health == Health::Up).count();

@@ -44,15 +44,26 @@ struct Pending {
     monitor: Arc<Monitor>,
 }
 
-/// Targets of a configuration that is about to be used.
-#[derive(Debug)]
-pub(super) struct Prepared {
+/// Results in a row that flip a target: identifier, rise, fall.
+pub(super) type Limits = (TargetId, u32, u32);
+
+/// Targets of a configuration that is about to be used: what the publisher has to know of them.
+#[derive(Debug, Default)]
+pub(super) struct ForPublisher {
     /// For each pool and slot, the targets that decide its health.
     pub(super) slots: Vec<Vec<Vec<TargetId>>>,
-    /// Targets that nobody has probed yet, and those whose limits have changed: identifier, rise, fall.
-    pub(super) limits: Vec<(TargetId, u32, u32)>,
-    pending: Vec<Pending>,
-    keys: HashSet<TargetKey>,
+    /// Targets that nobody probes yet.
+    pub(super) new: Vec<Limits>,
+    /// Targets whose monitor has changed.
+    pub(super) changed: Vec<Limits>,
+}
+
+/// The same targets: what the scheduler does with them.
+#[derive(Debug, Default)]
+pub(super) struct ForScheduler {
+    new: Vec<Pending>,
+    changed: Vec<Pending>,
+    wanted: HashSet<TargetKey>,
 }
 
 /// Runs the probes of all targets.
@@ -65,13 +76,15 @@ pub(super) struct Scheduler {
     in_flight: usize,
     publisher: mpsc::Sender<Message>,
     running: HashMap<TargetKey, Running>,
+    /// Targets of the configuration that is served.
+    wanted: HashSet<TargetKey>,
     last_id: u64,
 }
 
 impl Scheduler {
     pub(super) fn new(prober: Prober, in_flight: usize, publisher: mpsc::Sender<Message>) -> Self {
         let gate = Arc::new(Semaphore::new(in_flight));
-        Self { prober, gate, in_flight, publisher, running: HashMap::new(), last_id: 0 }
+        Self { prober, gate, in_flight, publisher, running: HashMap::new(), wanted: HashSet::new(), last_id: 0 }
     }
 
     /// Bounds the probes in flight from now on; those that are under way end first.
@@ -90,72 +103,88 @@ impl Scheduler {
     }
 
     /// Lists the targets of some pools, those that run already under the identifiers they have.
-    pub(super) fn prepare(&mut self, pools: &[Pool]) -> Prepared {
-        let mut prepared =
-            Prepared { slots: Vec::new(), limits: Vec::new(), pending: Vec::new(), keys: HashSet::new() };
-        let mut new_ids = HashMap::new();
+    pub(super) fn prepare(&mut self, pools: &[Pool]) -> (ForPublisher, ForScheduler) {
+        let (mut publisher, mut scheduler) = (ForPublisher::default(), ForScheduler::default());
+        let mut listed = HashMap::new();
         for pool in pools {
-            let slot_targets = |(_, address): (usize, IpAddr)| {
-                let targets = pool.monitors.iter().map(|monitor| {
+            let mut slots = Vec::new();
+            for (_, address) in pool.slots() {
+                let mut targets = Vec::new();
+                for monitor in &pool.monitors {
                     let host = pool.host.clone().unwrap_or_else(|| url_host(address).into());
                     let key = TargetKey { address, monitor: Arc::clone(&monitor.name), host };
-                    self.target(key, monitor, &mut new_ids, &mut prepared)
-                });
-                targets.collect()
-            };
-            let slots = pool.slots().map(slot_targets).collect();
-            prepared.slots.push(slots);
+                    let id = *listed.entry(key.clone()).or_insert_with(|| {
+                        let id = self.list(&key, monitor, &mut publisher, &mut scheduler);
+                        scheduler.wanted.insert(key);
+                        id
+                    });
+                    targets.push(id);
+                }
+                slots.push(targets);
+            }
+            publisher.slots.push(slots);
         }
-        prepared
+        (publisher, scheduler)
     }
 
-    fn target(
+    /// Puts a target where it belongs: it is new, it has changed, or nothing is to be done.
+    fn list(
         &mut self,
-        key: TargetKey,
+        key: &TargetKey,
         monitor: &Arc<Monitor>,
-        new_ids: &mut HashMap<TargetKey, TargetId>,
-        prepared: &mut Prepared,
+        publisher: &mut ForPublisher,
+        scheduler: &mut ForScheduler,
     ) -> TargetId {
-        let running = self.running.get(&key);
-        if let Some(running) = running.filter(|running| *running.monitor == **monitor) {
-            prepared.keys.insert(key);
-            return running.id;
-        }
-        if let Some(&id) = new_ids.get(&key) {
-            return id;
-        }
-        let id = running.map_or_else(
-            || {
+        let pending = |id| Pending { id, key: key.clone(), monitor: Arc::clone(monitor) };
+        match self.running.get(key) {
+            Some(running) if *running.monitor == **monitor => running.id,
+            Some(&Running { id, .. }) => {
+                publisher.changed.push((id, monitor.rise, monitor.fall));
+                scheduler.changed.push(pending(id));
+                id
+            }
+            None => {
                 self.last_id += 1;
-                TargetId(self.last_id)
-            },
-            |running| running.id,
-        );
-        prepared.limits.push((id, monitor.rise, monitor.fall));
-        prepared.pending.push(Pending { id, key: key.clone(), monitor: Arc::clone(monitor) });
-        prepared.keys.insert(key.clone());
-        new_ids.insert(key, id);
-        id
-    }
-
-    /// Begins to probe what is new or has changed.
-    pub(super) fn start(&mut self, prepared: &mut Prepared) {
-        for Pending { id, key, monitor } in prepared.pending.drain(..) {
-            let probing = Probing {
-                id,
-                monitor: Arc::clone(&monitor),
-                probe: self.prober.prepare(&monitor, key.address, &key.host),
-                gate: Arc::clone(&self.gate),
-                publisher: self.publisher.clone(),
-            };
-            let task = AbortOnDropHandle::new(tokio::spawn(vital::task(probing.run())));
-            self.running.insert(key, Running { id, monitor, _task: task });
+                let id = TargetId(self.last_id);
+                publisher.new.push((id, monitor.rise, monitor.fall));
+                scheduler.new.push(pending(id));
+                id
+            }
         }
     }
 
-    /// Ends the probing of whatever is not among the prepared targets.
-    pub(super) fn retire_all_but(&mut self, prepared: &Prepared) {
-        self.running.retain(|key, _| prepared.keys.contains(key));
+    /// Begins to probe what is new.
+    pub(super) fn begin(&mut self, prepared: &mut ForScheduler) {
+        for pending in std::mem::take(&mut prepared.new) {
+            self.start(pending);
+        }
+    }
+
+    /// Takes the prepared targets as those that are wanted: what has changed is probed in its new way, and whatever
+    /// else runs ends.
+    pub(super) fn commit(&mut self, prepared: ForScheduler) {
+        for pending in prepared.changed {
+            self.start(pending);
+        }
+        self.wanted = prepared.wanted;
+        self.give_up();
+    }
+
+    /// Ends the probing of whatever the configuration that is served does not want.
+    pub(super) fn give_up(&mut self) {
+        self.running.retain(|key, _| self.wanted.contains(key));
+    }
+
+    fn start(&mut self, Pending { id, key, monitor }: Pending) {
+        let probing = Probing {
+            id,
+            monitor: Arc::clone(&monitor),
+            probe: self.prober.prepare(&monitor, key.address, &key.host),
+            gate: Arc::clone(&self.gate),
+            publisher: self.publisher.clone(),
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(vital::task(probing.run())));
+        self.running.insert(key, Running { id, monitor, _task: task });
     }
 }
 

@@ -89,13 +89,12 @@ impl From<io::Error> for Broken {
     /// In the words of the system where it is one of its errors.
     fn from(error: io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw) {
-            // No file descriptor, memory, process or local port is left, or the kernel does not allow it.
+            // No file descriptor, memory or process is left, or the kernel does not allow it.
             Some(
                 own @ (Errno::EMFILE
                 | Errno::ENFILE
                 | Errno::ENOBUFS
                 | Errno::ENOMEM
-                | Errno::EADDRNOTAVAIL
                 | Errno::EACCES
                 | Errno::EPERM
                 | Errno::EAGAIN),
