@@ -11,7 +11,8 @@ use tracing_subscriber::EnvFilter;
 const VARIABLE: &str = "EVENKEEL_LOG";
 
 /// What it may hold, for messages.
-const ACCEPTED: &str = "a level (error, warn, info, debug, trace), or targets with levels: info,evenkeel::health=debug";
+const ACCEPTED: &str =
+    "a level (error, warn, info, debug, trace, off), or targets with levels: info,evenkeel::health=debug";
 
 /// Begins to log, until the guard is dropped.
 ///
@@ -30,17 +31,19 @@ pub(super) fn init() -> Result<WorkerGuard, String> {
     Ok(guard)
 }
 
-/// hickory logs every query and every broken handshake, which anybody can cause: it is silent unless it is named.
+/// A level by itself is for evenkeel. The libraries below it are silent unless they are named: some of them log what
+/// anybody can cause, hickory every query.
 fn filter(wanted: &str) -> Option<EnvFilter> {
-    let wanted = if wanted.is_empty() { "info" } else { wanted };
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
-    let is_directive = |part: &str| part.contains('=') || levels.contains(&part.to_ascii_lowercase().as_str());
-    if !wanted.split(',').all(is_directive) {
-        return None; // a word by itself would be a target, and everything else silent
+    let mut directives = "off".to_owned();
+    for part in (if wanted.is_empty() { "info" } else { wanted }).split(',') {
+        let level = levels.contains(&part.to_ascii_lowercase().as_str());
+        if !level && !part.contains('=') {
+            return None; // a word by itself would be a target, and everything else silent
+        }
+        directives.push_str(if level { ",evenkeel=" } else { "," });
+        directives.push_str(part);
     }
-    let silent =
-        ["hickory_server", "hickory_net", "hickory_proto"].into_iter().filter(|target| !wanted.contains(target));
-    let directives = silent.map(|target| format!("{target}=off,")).collect::<String>() + wanted;
     EnvFilter::try_new(directives).ok()
 }
 
@@ -56,7 +59,8 @@ mod tests {
         for bad in ["nonsense", "inf", "foo=bar=baz,,", "info,", "evenkeel=loud"] {
             assert!(filter(bad).is_none(), "{bad}");
         }
-        assert!(filter("info").unwrap().to_string().contains("hickory_server=off"));
-        assert!(!filter("hickory_server=trace").unwrap().to_string().contains("hickory_server=off"));
+        let shown = |wanted| filter(wanted).unwrap().to_string();
+        assert!(shown("warn").contains("evenkeel=warn") && shown("warn").contains("off"));
+        assert!(shown("info,hickory_server=trace").contains("hickory_server=trace"));
     }
 }

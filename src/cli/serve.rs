@@ -1,5 +1,6 @@
 //! `evenkeel serve`, and what it shares with the demo: a runtime, signals, and a server in them.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ pub(super) fn run_daemon(
     let _writing = match log::init() {
         Ok(guard) => guard,
         Err(message) => {
-            eprintln!("{message}");
+            // Whoever reads may have gone: the exit code still tells.
+            let _ = writeln!(io::stderr(), "{message}");
             return ExitCode::from(USAGE);
         }
     };

@@ -12,6 +12,7 @@ mod section;
 mod server;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -147,10 +148,10 @@ fn read_root<'a>(
 }
 
 /// The zones that load, and the names of all.
-fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
+fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
     let reading = root.reading;
     let mut zones = Vec::new();
-    let mut apexes: Vec<Name> = Vec::new();
+    let mut apexes = HashSet::new();
     let mut placed = Vec::new();
     let tables = root.named_by_domain("zones", "[zones.NAME]");
     if tables.is_empty() {
@@ -171,6 +172,10 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
                 let message = format!("zone {apex} stands twice");
                 reading.error(title.span, message, "each zone once; letter case makes no difference");
             }
+            Ok(_) if !names::is_host_text(title.value) => {
+                let message = format!("\"{}\" holds more than letters, digits, - and _", title.value.escape_debug());
+                reading.error(title.span, message, "names of other letters are written in ASCII: xn--…");
+            }
             Ok(apex) if apex.labels().any(|label| label == b"*") => {
                 let message = format!("zone {apex} has a * in its name");
                 reading.error(title.span, message, "wildcards stand in zone files and in [names]");
@@ -189,7 +194,7 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, Vec<Name>) {
                     }
                 }
                 placed.push((apex.clone(), title.span));
-                apexes.push(apex);
+                apexes.insert(apex);
             }
         }
         section.finish();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::section::{Placed, Reading, Section};
 use crate::diagnostic::defined;
-use crate::name::Name;
+use crate::name::{self, Name};
 use crate::pool::Pool;
 use crate::zone::{Misplaced, SharedName, Zones};
 
@@ -35,6 +35,10 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
                 let message = format!("name {owner} stands twice");
                 section.reading.error(title.span, message, "each name once; letter case makes no difference");
             }
+            Ok(_) if !is_host_text(title.value) => {
+                let message = format!("\"{}\" holds more than letters, digits, - and _", title.value.escape_debug());
+                section.reading.error(title.span, message, "names of other letters are written in ASCII: xn--…");
+            }
             Ok(owner) if owner.labels().skip(1).any(|label| label == b"*") => {
                 let message = format!("name {owner} has a * that is not its first label");
                 section.reading.error(title.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
@@ -56,6 +60,11 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
     names
 }
 
+/// Whether a name is written as users write names: visible ASCII, with or without a wildcard.
+pub(super) fn is_host_text(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The names that use each pool.
 pub(super) fn by_pool<'n, 'a>(names: &'n [PlacedName<'a>]) -> HashMap<&'a str, Vec<&'n PlacedName<'a>>> {
     let mut users: HashMap<&str, Vec<&PlacedName<'_>>> = HashMap::new();
@@ -73,7 +82,7 @@ pub(super) fn share(
     names: &[PlacedName<'_>],
     pools: &[Pool],
     zones: &mut Zones,
-    apexes: &[Name],
+    apexes: &HashSet<Name>,
 ) {
     let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, pool)| (&*pool.name, i)).collect();
     for PlacedName { owner, span, pool, ttl, answers } in names {
@@ -85,8 +94,11 @@ pub(super) fn share(
                 defined("pool", pool.value, pools.iter().map(|pool| &*pool.name)),
             );
         }
-        let Some(zone) = zones.find_mut(owner) else {
-            if !apexes.iter().any(|apex| owner.is_at_or_below(apex)) {
+        let nearest = name::suffixes(owner.as_wire()).map(Name::from_wire).find(|above| apexes.contains(above));
+        let zone = zones.find_mut(owner).filter(|zone| Some(zone.apex()) == nearest.as_ref());
+        let Some(zone) = zone else {
+            // A zone that did not load has been reported, and cannot be asked.
+            if nearest.is_none() {
                 let apexes: Vec<String> = apexes.iter().map(ToString::to_string).collect();
                 reading.error(
                     span.clone(),

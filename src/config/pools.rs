@@ -109,7 +109,7 @@ fn host(section: &Section<'_>, pool: &str, monitors: &[Arc<Monitor>], users: &[&
         let host = as_str(value)?;
         // Letters, digits and hyphens (RFC 1123 §2.1), and underscores, which occur.
         let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        let sound = host.bytes().all(is_letter) && Name::parse(host).is_ok();
+        let sound = host != "." && host.bytes().all(is_letter) && Name::parse(host).is_ok();
         if sound {
             Ok(host)
         } else {

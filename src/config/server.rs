@@ -141,6 +141,20 @@ pub fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && same_address
 }
 
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#{}".contains(&byte))
+}
+
+/// Why nothing can be bound to an address, if so.
+fn unusable(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(Ipv4Addr::BROADCAST) => Some("the broadcast address"),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        _ => None,
+    }
+}
+
 fn at_least_one(count: u32) -> NonZeroUsize {
     NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN)
 }
@@ -157,8 +171,8 @@ fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
     for Placed { value: address, span } in list.value {
         if listen.iter().any(|other| other.address == address) {
             section.reading.error(span, format!("{address} stands twice in `{key}`"), "each address once");
-        } else if address.ip().is_multicast() || address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
-            section.reading.error(span, format!("{address} is no machine's address"), accepted);
+        } else if let Some(why) = unusable(address.ip()) {
+            section.reading.error(span, format!("{address} cannot be listened on: {why}"), accepted);
         } else {
             listen.push(Listen { address, at: section.reading.source.error(span, "") });
         }
@@ -177,8 +191,8 @@ fn read_tls(section: Section<'_>, origin: &Origin) -> Option<Tls> {
         section.reading.error(section.span.clone(), "no encrypted transport has an address", hint);
     }
     let doh_path = section.string("doh_path");
-    if let Some(path) = doh_path.as_ref().filter(|path| !path.value.starts_with('/')) {
-        section.reading.error(path.span.clone(), "`doh_path` must begin with /", "for example: \"/dns-query\"");
+    if let Some(path) = doh_path.as_ref().filter(|path| !is_path(path.value)) {
+        section.reading.error(path.span.clone(), "`doh_path` is no path", "for example: \"/dns-query\"");
     }
     let certified = match (certificate, key) {
         (Some(certificate), Some(key)) => certified_key(&files, &certificate, &key),

@@ -74,11 +74,24 @@ fn check_servers(name: &Name, apex: &Name, records: &[&Record], by_owner: &ByOwn
         if has(there, Rtype::CNAME) {
             let message = format!("name server {server} of {name} is an alias");
             diagnostics.push(record.warning(message).hint("NS records name hosts themselves (RFC 2181 §10.3)"));
-        } else if !has(there, Rtype::A) && !has(there, Rtype::AAAA) && (is_own || server.is_at_or_below(name)) {
+        } else if !has_address(there) && (is_own || server.is_at_or_below(name)) && !by_wildcard(&server, by_owner) {
             let message = format!("name server {server} of {name} has no address in this file");
             diagnostics.push(record.warning(message).hint("without an A or AAAA record nobody can find it"));
         }
     }
+}
+
+fn has_address(records: &[&Record]) -> bool {
+    has(records, Rtype::A) || has(records, Rtype::AAAA)
+}
+
+/// Whether a name that has no records may get an address from a wildcard above it.
+fn by_wildcard(name: &Name, by_owner: &ByOwner<'_>) -> bool {
+    let wildcard = |above: &[u8]| Name::from_wire(&[b"\x01*", above].concat());
+    let mut wildcards =
+        name::suffixes(name.as_wire()).skip(1).filter(|above| above.len() + 2 <= name::MAX_WIRE_LEN).map(wildcard);
+    !by_owner.contains_key(name)
+        && wildcards.any(|name| by_owner.get(&name).is_some_and(|records| has_address(records)))
 }
 
 /// Records that a delegation hides: only NS, DS, and the addresses of name servers count there.

@@ -11,7 +11,7 @@ use super::{Owner, Rrset, Rtype, Zone, fields, rdata};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::name::{self, Folded, Name};
 
-/// How deep `$INCLUDE` may nest; more is a file that includes itself.
+/// How deep `$INCLUDE` may nest.
 const MAX_INCLUDE_DEPTH: usize = 16;
 
 /// Longest TTL, in seconds (RFC 2181 §8).
@@ -24,7 +24,7 @@ pub fn load(source: Source, path: &Path, apex: &Name, diagnostics: &mut Diagnost
     let mut loader = Loader { apex, records: Vec::new(), diagnostics: Diagnostics::default() };
     let scope = Scope { origin: apex.as_wire().to_vec(), default_ttl: None, last_ttl: None, last_owner: None };
     let root = Arc::new(source);
-    loader.read_file(&root, path, scope, 0);
+    loader.read_file(&root, path, scope, &[]);
     let zone = loader.build(&root);
     let failed = loader.diagnostics.has_errors();
     diagnostics.append(loader.diagnostics);
@@ -75,14 +75,14 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn read_file(&mut self, source: &Arc<Source>, path: &Path, mut scope: Scope, depth: usize) {
+    fn read_file(&mut self, source: &Arc<Source>, path: &Path, mut scope: Scope, includers: &[PathBuf]) {
         for entry in Entries::new(source.text()) {
             let outcome = match entry {
                 Err(malformed) => Err(source.error(malformed.at, malformed.message)),
                 Ok(entry)
                     if entry.tokens[0].text.starts_with(b"$") && !entry.tokens[0].quoted && !entry.blank_owner =>
                 {
-                    self.directive(source, path, &entry, &mut scope, depth)
+                    self.directive(source, path, &entry, &mut scope, includers)
                 }
                 Ok(entry) => record(source, &entry, &mut scope).map(|record| self.records.push(record)),
             };
@@ -98,7 +98,7 @@ impl Loader<'_> {
         path: &Path,
         entry: &Entry<'_>,
         scope: &mut Scope,
-        depth: usize,
+        includers: &[PathBuf],
     ) -> Result<(), Diagnostic> {
         let word = &entry.tokens[0];
         let argument = |i: usize, what: &str| {
@@ -128,16 +128,23 @@ impl Loader<'_> {
                 if let Some(origin) = entry.tokens.get(2) {
                     inner.origin = parse_name(source, origin, &scope.origin)?;
                 }
-                if depth == MAX_INCLUDE_DEPTH {
+                let included = included_path(path, &file);
+                // Links and dots may lead to the same file by another name.
+                let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                let trail = [includers, &[real(path)]].concat();
+                if trail.contains(&real(&included)) {
+                    let message = format!("{} includes itself", String::from_utf8_lossy(file.text));
+                    return Err(source.error(file.span(), message));
+                }
+                if trail.len() > MAX_INCLUDE_DEPTH {
                     let message = format!("files include each other more than {MAX_INCLUDE_DEPTH} deep");
                     return Err(source.error(file.span(), message));
                 }
-                let included = included_path(path, &file);
                 let inner_source = Source::read(&included).map_err(|error| {
                     let message = format!("included file {} cannot be read: {error}", included.display());
                     source.error(file.span(), message).hint("paths are relative to this file")
                 })?;
-                self.read_file(&Arc::new(inner_source), &included, inner, depth + 1);
+                self.read_file(&Arc::new(inner_source), &included, inner, &trail);
             }
             _ => {
                 let message = format!("unknown directive {}", String::from_utf8_lossy(word.text));
