@@ -129,6 +129,11 @@ fn a_reload_reports_what_it_has_changed() {
     );
     server.reload(&config(&[0, 1, 2]));
     server.wait_for_log("pool core: active nodes are up again");
+    // Another monitor that a node fails is a flip, too.
+    let stricter = config(&[0, 1, 2]).replace("monitors = [\"ready\"]", "monitors = [\"ready\", \"strict\"]")
+        + &format!("[monitors.strict]\nkind = \"http\"\nport = {}\npath = \"/nonexistent\"\n", nodes.port);
+    server.reload(&stricter);
+    server.wait_for_log("is down by the monitors of the new configuration, status 404");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::packet::{Client, framed, query};
+use crate::support::packet::{Client, framed, over_tcp, query};
 use crate::support::server::{Server, ZONE};
 use crate::support::{PATIENCE, free_address, wait_until};
 
@@ -52,7 +52,8 @@ fn a_reload_that_waits_for_probes_gives_way_to_the_next_and_to_the_end() {
     let (_probe, _) = _node.accept().expect("a probe of the new node");
     server.write("evenkeel.toml", &quick("127.0.0.1:0").replace("192.0.2.1", "192.0.2.2"));
     server.signal("HUP");
-    server.wait_for_log("generation 3: ");
+    server.wait_for_log("reload: given up for another one");
+    server.wait_for_log("generation 2: ");
     assert_eq!(server.client().ask("core.lb.example", 1).answers.len(), 1);
 
     server.write("evenkeel.toml", &config("127.0.0.1:0", "127.251.0.2", port));
@@ -93,6 +94,25 @@ fn a_log_that_cannot_be_written_stops_nothing() {
         server.signal("HUP");
     }
     assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_reload_that_waits_for_probes_answers_at_its_new_addresses_meanwhile() {
+    let (node, port) = silent_node(3);
+    let address = free_address();
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())).to_string();
+    let mut server = Server::start(&quick(&any));
+    server.write("evenkeel.toml", &config(&address.to_string(), "127.251.0.3", port));
+    server.signal("HUP");
+    let (_probe, _) = node.accept().expect("a probe of the new node");
+    // The address is more special than the wildcard: from now on the system gives it all packets.
+    for id in 0..20 {
+        let client = Client::new(address);
+        assert!(client.exchange(&query(id, 0, "core.lb.example", 1)).is_some(), "silence over UDP while probing");
+        assert_eq!(over_tcp(address, &[query(id, 0, "core.lb.example", 1)]).len(), 1);
+    }
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 }
