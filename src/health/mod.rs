@@ -10,6 +10,7 @@ pub mod probe;
 mod publisher;
 mod report;
 mod scheduler;
+mod standings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod tracker;
 
 pub use http_check::{BodyCondition, HttpCheck, JsonCondition, JsonTest};
 pub use monitor::{AgentCheck, ExecCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
-pub use publisher::{Plan, Publisher, PublisherHandle, Stopped};
+pub use publisher::{Control, Plan, Publisher, PublisherHandle, Stopped};
 use scheduler::Scheduler;
 pub use table::{Require, Standing};
 pub use tls::{TlsClient, Trust};

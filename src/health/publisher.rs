@@ -16,17 +16,23 @@ use tracing::warn;
 use super::probe::{Prober, Untried};
 use super::report::Report;
 use super::scheduler::{ForPublisher, Limits};
+use super::standings::{self, Known};
 use super::table::{Observation, Standing, Table, TargetId};
 use super::{Health, Scheduler};
-use crate::pool::{Basis, Decision, Pool, decide};
+use crate::overrides::{self, Overrides};
+use crate::pool::{Basis, Decision, Pool, Verdict, decide};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving, Static};
+use crate::status::PoolStatus;
 
 /// How long flips are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
 
 /// How often weights follow what agents say, and replaced snapshots are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// Seconds beyond its TTL for which an answer may still be on its way or in use.
+const EXPIRY_MARGIN: u64 = 1;
 
 /// Messages that may wait; when they do, probes wait too.
 const QUEUE: usize = 1024;
@@ -40,6 +46,10 @@ pub(super) enum Message {
     Untried(Untried),
     /// New targets will be probed; `probed` is told when all of a configuration have a result.
     Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
+    /// Operators say something else than before.
+    Overrides { overrides: Overrides, done: oneshot::Sender<()> },
+    /// Somebody asks how everything stands.
+    Status(oneshot::Sender<(u64, Vec<PoolStatus>)>),
     /// A configuration replaces the one before.
     Adopt { plan: Box<Plan>, slots: Vec<Vec<Vec<TargetId>>>, changed: Vec<Limits>, done: oneshot::Sender<()> },
 }
@@ -59,6 +69,32 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the publisher of health has stopped")]
 pub struct Stopped;
+
+/// The way of operators to the publisher.
+#[derive(Clone, Debug)]
+pub struct Control(mpsc::Sender<Message>);
+
+impl Control {
+    /// Replaces what operators say; when this returns, queries see it.
+    ///
+    /// # Errors
+    /// The publisher is gone.
+    pub async fn set_overrides(&self, overrides: Overrides) -> Result<(), Stopped> {
+        let (done, set) = oneshot::channel();
+        self.0.send(Message::Overrides { overrides, done }).await.map_err(|_| Stopped)?;
+        set.await.map_err(|_| Stopped)
+    }
+
+    /// The generation, and how every pool stands.
+    ///
+    /// # Errors
+    /// The publisher is gone.
+    pub async fn status(&self) -> Result<(u64, Vec<PoolStatus>), Stopped> {
+        let (reply, status) = oneshot::channel();
+        self.0.send(Message::Status(reply)).await.map_err(|_| Stopped)?;
+        status.await.map_err(|_| Stopped)
+    }
+}
 
 /// The way to hand configurations to the publisher.
 #[derive(Debug)]
@@ -113,6 +149,10 @@ struct Served {
     slots: Vec<(usize, IpAddr)>,
     /// The rule by which it is answered.
     basis: Basis,
+    /// Why each address is answered or not.
+    verdicts: Vec<Verdict>,
+    /// For each node that is not eligible any more, when the last answer that held it has expired.
+    idle_from: Vec<Option<u64>>,
 }
 
 /// What was known of a pool before a reload, to report only what has changed.
@@ -120,6 +160,9 @@ struct Before {
     basis: Basis,
     /// By name of the node and address.
     addresses: HashMap<(Arc<str>, IpAddr), Health>,
+    /// By name of the node.
+    idle_from: HashMap<Arc<str>, Option<u64>>,
+    eligible: HashSet<Arc<str>>,
 }
 
 /// The task's state.
@@ -138,6 +181,7 @@ pub struct Publisher {
     /// Replaced snapshots that queries may still hold.
     retired: Vec<Arc<Serving>>,
     report: Report,
+    overrides: Overrides,
     untried: Seldom,
     /// When weights and replaced snapshots were last looked after.
     swept: Instant,
@@ -146,7 +190,12 @@ pub struct Publisher {
 
 impl Publisher {
     /// Prepares the task; [`Self::run`] must be spawned.
-    pub fn new(current: Current, prober: Prober, in_flight: usize) -> (Self, PublisherHandle) {
+    pub fn new(
+        current: Current,
+        prober: Prober,
+        in_flight: usize,
+        overrides: Overrides,
+    ) -> (Self, PublisherHandle, Control) {
         let (sender, messages) = mpsc::channel(QUEUE);
         let scheduler = Scheduler::new(prober, in_flight, sender.clone());
         let publisher = Self {
@@ -159,11 +208,13 @@ impl Publisher {
             awaited: None,
             retired: Vec::new(),
             report: Report::default(),
+            overrides,
             untried: Seldom::default(),
             swept: Instant::now(),
             rng: fastrand::Rng::new(),
         };
-        (publisher, PublisherHandle { publisher: sender, scheduler })
+        let control = Control(sender.clone());
+        (publisher, PublisherHandle { publisher: sender, scheduler }, control)
     }
 
     /// Runs until nobody can send any more.
@@ -209,6 +260,24 @@ impl Publisher {
                 let unprobed = all.into_iter().filter(|&target| self.table.is_unprobed(target)).collect();
                 self.awaited = Some((unprobed, probed));
                 self.tell_when_all_probed();
+            }
+            Message::Overrides { overrides, done } => {
+                let before = std::mem::replace(&mut self.overrides, overrides);
+                for (index, served) in self.pools.iter().enumerate() {
+                    if before.words(&served.pool) != self.overrides.words(&served.pool) {
+                        self.dirty.insert(index);
+                    }
+                }
+                self.publish_flips();
+                let _ = done.send(());
+            }
+            Message::Status(reply) => {
+                let pools = self.pools.iter().enumerate().map(|(index, served)| {
+                    let Served { pool, slots, verdicts, idle_from, .. } = served;
+                    let known = Known { pool, slots, verdicts, idle_from, overrides: &self.overrides };
+                    standings::of_pool(&known, &self.table, index)
+                });
+                let _ = reply.send((self.current.load().generation, pools.collect()));
             }
             Message::Adopt { plan, slots, changed, done } => {
                 self.set_limits(&changed);
@@ -258,9 +327,18 @@ impl Publisher {
         let mut views = Vec::new();
         for (index, pool) in pools.into_iter().enumerate() {
             let standings = self.table.pool(index);
-            let Decision { basis, view } = decide(&pool, &standings, &mut self.rng);
-            let served = Served { slots: pool.slots().collect(), pool, basis };
-            self.report_changes(index, &served, &standings, before.get(&served.pool.name));
+            let words = self.overrides.words(&pool);
+            let Decision { basis, view, verdicts } = decide(&pool, &standings, &words, &mut self.rng);
+            let before = before.get(&pool.name);
+            let mut served = Served {
+                slots: pool.slots().collect(),
+                idle_from: vec![None; pool.nodes.len()],
+                pool,
+                basis,
+                verdicts,
+            };
+            served.take_over(before);
+            self.report_changes(index, &served, &standings, before);
             self.pools.push(served);
             views.push(Arc::new(view));
         }
@@ -269,7 +347,7 @@ impl Publisher {
 
     /// Reports what a reload has brought to a pool: all of a new one, and newcomers to one that was there.
     fn report_changes(&mut self, index: usize, served: &Served, standings: &[Standing], before: Option<&Before>) {
-        let Served { pool, slots, basis } = served;
+        let Served { pool, slots, basis, .. } = served;
         if before.is_none() {
             self.report.pool(pool, standings);
         }
@@ -297,8 +375,11 @@ impl Publisher {
         let mut pools = before.pools.clone();
         for index in std::mem::take(&mut self.dirty) {
             let served = &mut self.pools[index];
-            let Decision { basis, view } = decide(&served.pool, &self.table.pool(index), &mut self.rng);
+            let words = self.overrides.words(&served.pool);
+            let Decision { basis, view, verdicts } =
+                decide(&served.pool, &self.table.pool(index), &words, &mut self.rng);
             pools[index] = Arc::new(view);
+            served.judge(verdicts);
             if std::mem::replace(&mut served.basis, basis) != basis {
                 self.report.basis(&served.pool, basis);
             }
@@ -319,11 +400,53 @@ impl Publisher {
 }
 
 impl Served {
+    /// For each node, whether one of its addresses may be answered.
+    fn eligible(&self) -> Vec<bool> {
+        let mut eligible = vec![false; self.pool.nodes.len()];
+        for (&(node, _), verdict) in self.slots.iter().zip(&self.verdicts) {
+            eligible[node] |= verdict.is_eligible();
+        }
+        eligible
+    }
+
+    /// Takes new verdicts, and notes when a node leaves the answers.
+    fn judge(&mut self, verdicts: Vec<Verdict>) {
+        let before = self.eligible();
+        self.verdicts = verdicts;
+        let now = self.eligible();
+        for (node, (was, is)) in before.into_iter().zip(now).enumerate() {
+            if is {
+                self.idle_from[node] = None;
+            } else if was {
+                self.idle_from[node] = Some(self.expiry());
+            }
+        }
+    }
+
+    /// When an answer that is given now has expired.
+    fn expiry(&self) -> u64 {
+        overrides::now() + u64::from(self.pool.longest_ttl) + EXPIRY_MARGIN
+    }
+
+    /// Remembers across a reload since when nodes are not answered.
+    fn take_over(&mut self, before: Option<&Before>) {
+        let Some(before) = before else { return };
+        for (node, _) in self.eligible().into_iter().enumerate().filter(|(_, eligible)| !eligible) {
+            let name = &self.pool.nodes[node].name;
+            let was_eligible = before.eligible.contains(name);
+            let earlier = before.idle_from.get(name).copied().flatten();
+            self.idle_from[node] = if was_eligible { Some(self.expiry()) } else { earlier };
+        }
+    }
+
     fn remembered(self, standings: &[Standing]) -> (Arc<str>, Before) {
         let named = |(&(node, address), standing): (&(usize, IpAddr), &Standing)| {
             ((Arc::clone(&self.pool.nodes[node].name), address), standing.health)
         };
         let addresses = self.slots.iter().zip(standings).map(named).collect();
-        (self.pool.name, Before { basis: self.basis, addresses })
+        let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
+        let idle_from = names().zip(self.idle_from.iter().copied()).collect();
+        let eligible = names().zip(self.eligible()).filter_map(|(name, is)| is.then_some(name)).collect();
+        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, eligible })
     }
 }

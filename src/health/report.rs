@@ -71,7 +71,9 @@ impl Report {
         let active = pool.nodes.iter().filter(|node| node.role == Role::Active).count();
         let text = match (basis, &pool.when_empty) {
             (Basis::Active, _) => "active nodes are up again and answered".to_owned(),
-            (Basis::Backup, _) => "no active node is up, backups are answered".to_owned(),
+            (Basis::Backup, _) => {
+                format!("fewer than {} active nodes are up, backups stand in", pool.least_active())
+            }
             (Basis::Unknown, _) => "no node is up, nodes that are not probed yet are answered".to_owned(),
             (Basis::Empty, WhenEmpty::All) => {
                 format!("no node is up, all {active} active nodes are answered (fail open)")

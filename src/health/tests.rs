@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::probe::script::Script;
-use super::{Kind, Monitor, Plan, Publisher, PublisherHandle, Require};
-use crate::pool::{Node, Pool, PoolView, Role, WhenEmpty};
+use super::{Control, Kind, Monitor, Plan, Publisher, PublisherHandle, Require};
+use crate::overrides::{self, Override, Overrides};
+use crate::pool::{Available, Node, Pool, PoolView, Role, WhenEmpty, Word};
 use crate::serving::{Current, Serving, Static};
 use crate::zone::Zones;
 
@@ -36,6 +37,8 @@ fn pool(name: &str, nodes: std::ops::Range<u32>, monitor: &Arc<Monitor>) -> Pool
         require: Require::All,
         host,
         when_empty: WhenEmpty::All,
+        min_available: Available::Count(1),
+        longest_ttl: 5,
     }
 }
 
@@ -46,6 +49,7 @@ struct Bench {
     handle: PublisherHandle,
     generation: u64,
     in_flight: usize,
+    control: Control,
 }
 
 impl Bench {
@@ -56,9 +60,10 @@ impl Bench {
             fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
             pools: Vec::new(),
         }));
-        let (publisher, handle) = Publisher::new(Arc::clone(&current), script.prober(), in_flight);
+        let overrides = Overrides::default();
+        let (publisher, handle, control) = Publisher::new(Arc::clone(&current), script.prober(), in_flight, overrides);
         tokio::spawn(publisher.run());
-        Self { script, current, handle, generation: 0, in_flight }
+        Self { script, current, handle, generation: 0, in_flight, control }
     }
 
     async fn adopt(&mut self, pools: Vec<Pool>, grace: Duration) {
@@ -240,4 +245,33 @@ async fn a_reload_that_is_given_up_leaves_no_probe_and_changes_nothing() {
     bench.fail([address(3)]);
     bench.adopt(vec![pool("core", 0..5, &monitor)], INTERVAL * 2).await;
     assert_eq!(bench.eligible(0), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_operators_say_is_seen_when_it_is_acknowledged_and_tells_why() {
+    let mut bench = Bench::new(Script::default(), 1000);
+    bench.adopt(vec![pool("core", 0..3, &monitor("m", INTERVAL))], INTERVAL).await;
+    let said = Override { word: Word::Drain, by: "ops".into(), why: "patching".into(), at: 0, until: None };
+    let mut overrides = Overrides::default();
+    overrides.set("core/n1", Some(said.clone()));
+    overrides.set("gone/n7", Some(said));
+    bench.control.set_overrides(overrides).await.unwrap();
+    assert_eq!(bench.eligible(0), 2);
+    let (generation, pools) = bench.control.status().await.unwrap();
+    assert_eq!((generation, pools[0].available, pools[0].min_available), (1, 2, 1));
+    let node = &pools[0].nodes[1];
+    assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching)"));
+    assert!(node.idle_from.is_some_and(|idle| idle >= overrides::now() + 5), "{node:?}");
+    // A reload keeps what was said, and since when the node is not answered.
+    bench.adopt(vec![pool("core", 0..4, &monitor("m", INTERVAL))], INTERVAL).await;
+    let (_, pools) = bench.control.status().await.unwrap();
+    assert_eq!((bench.eligible(0), pools[0].nodes[1].idle_from), (3, node.idle_from));
+    bench.control.set_overrides(Overrides::default()).await.unwrap();
+    let (_, pools) = bench.control.status().await.unwrap();
+    assert_eq!((bench.eligible(0), pools[0].nodes[1].idle_from), (4, None));
+    // A node that fails says why, too.
+    bench.fail([address(2)]);
+    tokio::time::sleep(INTERVAL * 4).await;
+    let (_, pools) = bench.control.status().await.unwrap();
+    assert_eq!((pools[0].nodes[2].why.as_str(), pools[0].nodes[0].why.as_str()), ("down: status 503", "up"));
 }

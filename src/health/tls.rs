@@ -71,7 +71,7 @@ impl TlsClient {
     }
 
     /// A client that no server can satisfy.
-    pub(super) fn trusting_nobody() -> Self {
+    pub(crate) fn trusting_nobody() -> Self {
         Self::new(Trust::Own(Vec::new()), None).expect("no certificate is there that could not be used")
     }
 

@@ -1,13 +1,14 @@
-//! Who may be answered: a pure function of configuration and health.
+//! Who may be answered: a pure function of configuration, health and what operators say.
 //!
 //! ```text
-//! active nodes up? ──yes──► them
-//!      │ no
-//! backups up? ──yes──► them
-//!      │ no
-//! anyone unknown? ──yes──► unknown active nodes, or else unknown backups
-//!      │ no
-//! when_empty: all active nodes │ SERVFAIL │ no addresses │ fallback addresses
+//! held out by an override (drained, forced down) ──► never
+//! forced up, or up by its monitors:
+//!     active ──► eligible
+//!     backup ──► eligible while fewer than `min_available` active nodes are
+//! nobody eligible?
+//!     anyone unknown? ──yes──► unknown active nodes, or else unknown backups
+//!         │ no
+//!     when_empty: all active nodes that nobody holds out │ SERVFAIL │ no addresses │ fallback addresses
 //! ```
 //!
 //! "Nobody" is judged over both families: a pool whose IPv6 addresses are all down answers AAAA with NODATA as long
@@ -16,7 +17,7 @@
 use std::net::IpAddr;
 
 use super::select::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
-use super::{Pool, Role, WhenEmpty};
+use super::{Pool, Role, WhenEmpty, Word};
 use crate::health::{Health, Standing};
 
 /// What queries for a pool read.
@@ -36,14 +37,46 @@ pub enum PoolView {
 /// Which rule chose the nodes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Basis {
-    /// Active nodes that are up.
+    /// Active nodes that are up, enough of them.
     Active,
-    /// Backups that are up, because no active node is.
+    /// Backups join, because fewer active nodes are up than must be.
     Backup,
     /// Nodes that nobody has probed yet, because none is up.
     Unknown,
-    /// `when_empty`, because all are down.
+    /// `when_empty`, because nobody is left.
     Empty,
+}
+
+/// Whether an address may be answered, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Its monitors find it up.
+    Up,
+    /// An operator says it is.
+    ForcedUp,
+    /// A backup that stands in.
+    StandsIn,
+    /// Nobody is up, and it has not been probed yet.
+    BetterThanNobody,
+    /// Nobody is up, and the pool fails open.
+    FailsOpen,
+    /// A backup that is not needed.
+    Standby,
+    /// Its monitors find it down.
+    Down,
+    /// It has not been probed yet, and others are up.
+    Unprobed,
+    /// An operator drains it.
+    Drained,
+    /// An operator holds it down.
+    ForcedDown,
+}
+
+impl Verdict {
+    /// Whether the address may be answered.
+    pub fn is_eligible(self) -> bool {
+        matches!(self, Self::Up | Self::ForcedUp | Self::StandsIn | Self::BetterThanNobody | Self::FailsOpen)
+    }
 }
 
 /// Who may be answered, and why.
@@ -53,42 +86,102 @@ pub struct Decision {
     pub basis: Basis,
     /// What queries get.
     pub view: PoolView,
+    /// In the order of [`Pool::slots`].
+    pub verdicts: Vec<Verdict>,
 }
 
-/// Decides who may be answered. `standings` are in the order of [`Pool::slots`]; `rng` orders large weighted pools.
-pub fn decide(pool: &Pool, standings: &[Standing], rng: &mut fastrand::Rng) -> Decision {
-    let tiers = [
-        (Role::Active, Health::Up, Basis::Active),
-        (Role::Backup, Health::Up, Basis::Backup),
-        (Role::Active, Health::Unknown, Basis::Unknown),
-        (Role::Backup, Health::Unknown, Basis::Unknown),
-    ];
-    for (role, wanted, basis) in tiers {
-        let eligible = |slot: usize, node: usize| pool.nodes[node].role == role && standings[slot].health == wanted;
-        if pool.slots().enumerate().any(|(slot, (node, _))| eligible(slot, node)) {
-            return Decision { basis, view: view(pool, standings, eligible, rng) };
+/// Decides who may be answered. `standings` are in the order of [`Pool::slots`], `words` in that of the nodes; `rng`
+/// orders large weighted pools.
+pub fn decide(pool: &Pool, standings: &[Standing], words: &[Option<Word>], rng: &mut fastrand::Rng) -> Decision {
+    let slots: Vec<(usize, IpAddr)> = pool.slots().collect();
+    let role = |slot: usize| pool.nodes[slots[slot].0].role;
+    let mut verdicts: Vec<Verdict> = slots
+        .iter()
+        .zip(standings)
+        .map(|(&(node, _), standing)| match (words.get(node).copied().flatten(), standing.health) {
+            (Some(Word::Drain), _) => Verdict::Drained,
+            (Some(Word::Down), _) => Verdict::ForcedDown,
+            (Some(Word::Up), _) => Verdict::ForcedUp,
+            (None, Health::Up) => Verdict::Up,
+            (None, Health::Down) => Verdict::Down,
+            (None, Health::Unknown) => Verdict::Unprobed,
+        })
+        .collect();
+    let active_up = nodes_of(&slots, &verdicts, |slot, verdict| role(slot) == Role::Active && verdict.is_eligible());
+    let stand_in = active_up < pool.least_active();
+    let mut basis = Basis::Active;
+    for (slot, verdict) in verdicts.iter_mut().enumerate() {
+        if role(slot) == Role::Backup && verdict.is_eligible() {
+            *verdict = if stand_in { Verdict::StandsIn } else { Verdict::Standby };
+            if stand_in {
+                basis = Basis::Backup;
+            }
         }
     }
-    let view = match &pool.when_empty {
-        WhenEmpty::All => view(pool, standings, |_, node| pool.nodes[node].role == Role::Active, rng),
-        WhenEmpty::ServFail => PoolView::ServFail,
-        WhenEmpty::NoData => view(pool, standings, |_, _| false, rng),
-        WhenEmpty::Fallback(addresses) => addresses_view(addresses.iter().map(|&address| (None, address, 1)), rng),
+    if !verdicts.iter().any(|verdict| verdict.is_eligible()) {
+        basis = look_further(pool, &mut verdicts, role);
+    }
+    let view = match (&pool.when_empty, basis) {
+        (WhenEmpty::ServFail, Basis::Empty) => PoolView::ServFail,
+        (WhenEmpty::Fallback(addresses), Basis::Empty) => {
+            addresses_view(addresses.iter().map(|&address| (None, address, 1)), rng)
+        }
+        // Operators hold out every active node: open to nobody is no answer.
+        (WhenEmpty::All, Basis::Empty) if !verdicts.iter().any(|verdict| verdict.is_eligible()) => PoolView::ServFail,
+        _ => view(pool, &slots, standings, &verdicts, rng),
     };
-    Decision { basis: Basis::Empty, view }
+    Decision { basis, view, verdicts }
+}
+
+/// Finds somebody to answer when nobody is up.
+fn look_further(pool: &Pool, verdicts: &mut [Verdict], role: impl Fn(usize) -> Role) -> Basis {
+    for wanted in [Role::Active, Role::Backup] {
+        let mut found = false;
+        for (slot, verdict) in verdicts.iter_mut().enumerate() {
+            if *verdict == Verdict::Unprobed && role(slot) == wanted {
+                *verdict = Verdict::BetterThanNobody;
+                found = true;
+            }
+        }
+        if found {
+            return Basis::Unknown;
+        }
+    }
+    if pool.when_empty == WhenEmpty::All {
+        for (slot, verdict) in verdicts.iter_mut().enumerate() {
+            if *verdict == Verdict::Down && role(slot) == Role::Active {
+                *verdict = Verdict::FailsOpen;
+            }
+        }
+    }
+    Basis::Empty
+}
+
+/// How many nodes have an address that meets a condition.
+fn nodes_of(slots: &[(usize, IpAddr)], verdicts: &[Verdict], meets: impl Fn(usize, Verdict) -> bool) -> usize {
+    let mut last = None;
+    let mut count = 0;
+    for (slot, &(node, _)) in slots.iter().enumerate() {
+        // The addresses of a node follow each other.
+        if last != Some(node) && meets(slot, verdicts[slot]) {
+            last = Some(node);
+            count += 1;
+        }
+    }
+    count
 }
 
 fn view(
     pool: &Pool,
+    slots: &[(usize, IpAddr)],
     standings: &[Standing],
-    eligible: impl Fn(usize, usize) -> bool,
+    verdicts: &[Verdict],
     rng: &mut fastrand::Rng,
 ) -> PoolView {
-    let chosen = pool.slots().enumerate().filter(|&(slot, (node, _))| eligible(slot, node));
-    let weighed = chosen.map(|(slot, (node, address))| {
+    let eligible = slots.iter().zip(standings).zip(verdicts).filter(|(_, verdict)| verdict.is_eligible());
+    let weighed = eligible.map(|((&(node, address), standing), _)| {
         // In hundredths, so that percentages of the smallest weight still differ.
-        let weight = pool.nodes[node].weight * u32::from(standings[slot].percent);
-        (Some(node), address, weight)
+        (Some(node), address, pool.nodes[node].weight * u32::from(standing.percent))
     });
     addresses_view(weighed, rng)
 }
@@ -123,7 +216,7 @@ fn addresses_view(addresses: impl Iterator<Item = (Option<usize>, IpAddr, u32)>,
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Node;
+    use super::super::{Available, Node};
     use super::*;
     use crate::health::Require;
 
@@ -133,12 +226,21 @@ mod tests {
     }
 
     fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
-        Pool { name: "core".into(), nodes, monitors: Vec::new(), require: Require::All, host: None, when_empty }
+        Pool {
+            name: "core".into(),
+            nodes,
+            monitors: Vec::new(),
+            require: Require::All,
+            host: None,
+            when_empty,
+            min_available: Available::Count(1),
+            longest_ttl: 5,
+        }
     }
 
     fn decided(pool: &Pool, health: &[Health]) -> Decision {
         let standings: Vec<Standing> = health.iter().map(|&health| Standing { health, percent: 100 }).collect();
-        decide(pool, &standings, &mut fastrand::Rng::with_seed(1))
+        decide(pool, &standings, &[], &mut fastrand::Rng::with_seed(1))
     }
 
     /// Last octets of the addresses that can be answered: IPv4 and IPv6.
@@ -206,11 +308,60 @@ mod tests {
     fn a_node_carries_the_part_of_its_weight_that_it_can() {
         let nodes = vec![node("a", &["10.0.0.1"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
         let standings = [50, 100].map(|percent| Standing { health: Up, percent });
-        let decision = decide(&pool(nodes, WhenEmpty::All), &standings, &mut fastrand::Rng::with_seed(1));
+        let decision = decide(&pool(nodes, WhenEmpty::All), &standings, &[], &mut fastrand::Rng::with_seed(1));
         let PoolView::Addresses { v4, .. } = decision.view else { panic!("addresses") };
         let mut rng = fastrand::Rng::with_seed(1);
         let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0][3] == 1).count();
         assert!((900..1100).contains(&first), "a third of the answers: {first}");
+    }
+
+    fn said(pool: &Pool, health: &[Health], words: &[Option<Word>]) -> Decision {
+        let standings: Vec<Standing> = health.iter().map(|&health| Standing { health, percent: 100 }).collect();
+        decide(pool, &standings, words, &mut fastrand::Rng::with_seed(1))
+    }
+
+    #[test]
+    fn backups_stand_in_for_as_many_as_are_missing() {
+        let mut pool = pool(three(), WhenEmpty::All);
+        for (min_available, health, basis, v4) in [
+            (Available::Count(2), [Up, Up, Up, Up], Basis::Active, &[1, 2][..]),
+            (Available::Count(2), [Up, Up, Down, Up], Basis::Backup, &[1, 9]),
+            (Available::Count(1), [Up, Up, Down, Up], Basis::Active, &[1]),
+            (Available::Percent(51), [Up, Up, Down, Up], Basis::Backup, &[1, 9]),
+            (Available::Percent(50), [Up, Up, Down, Up], Basis::Active, &[1]),
+            (Available::Count(2), [Up, Up, Down, Down], Basis::Active, &[1]),
+        ] {
+            pool.min_available = min_available;
+            let decision = decided(&pool, &health);
+            assert_eq!(decision.basis, basis, "{min_available:?} {health:?}");
+            assert_eq!(answered(&decision.view).unwrap().0, v4, "{min_available:?} {health:?}");
+        }
+    }
+
+    #[test]
+    fn an_operator_is_right_whatever_the_monitors_find() {
+        use Word::{Down as HeldDown, Drain, Up as ForcedUp};
+        let pool = pool(three(), WhenEmpty::All);
+        type Case = (&'static [Health; 4], [Option<Word>; 3], &'static [u8]);
+        let cases: [Case; 6] = [
+            (&[Up, Up, Up, Up], [Some(Drain), None, None], &[2]),
+            (&[Up, Up, Up, Up], [Some(HeldDown), None, None], &[2]),
+            (&[Down, Down, Down, Down], [Some(ForcedUp), None, None], &[1]),
+            (&[Up, Up, Up, Up], [Some(Drain), Some(Drain), None], &[9]),
+            (&[Down, Down, Down, Down], [None, Some(Drain), Some(ForcedUp)], &[9]),
+            // Fail-open covers only those that nobody holds out.
+            (&[Down, Down, Down, Down], [None, Some(Drain), None], &[1]),
+        ];
+        for (health, words, v4) in cases {
+            assert_eq!(answered(&said(&pool, health, &words).view).unwrap().0, v4, "{health:?} {words:?}");
+        }
+        let all_held = said(&pool, &[Up, Up, Up, Down], &[Some(Drain), Some(HeldDown), None]);
+        assert!(answered(&all_held.view).is_none(), "SERVFAIL when every active node is held out");
+        assert_eq!(all_held.verdicts, [Verdict::Drained, Verdict::Drained, Verdict::ForcedDown, Verdict::Down]);
+    }
+
+    fn any_word() -> impl Strategy<Value = Option<Word>> {
+        prop_oneof![Just(None), Just(None), Just(Some(Word::Drain)), Just(Some(Word::Up)), Just(Some(Word::Down))]
     }
 
     fn any_health() -> impl Strategy<Value = Health> {
@@ -218,6 +369,41 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever was observed and said: nobody who is held out is answered, a node that is forced up is (a backup only
+        /// while it is needed), answered are exactly the eligible, and a pool that fails open is silent only when every
+        /// active node is held out.
+        #[test]
+        fn words_win_and_verdicts_are_what_is_answered(
+            health in prop::collection::vec(any_health(), 12),
+            words in prop::collection::vec(any_word(), 12),
+            backups in 0..5_usize,
+            least in 1..8_usize,
+        ) {
+            let role = |i| if i >= 12 - backups { Role::Backup } else { Role::Active };
+            let nodes = (0..12).map(|i| node("n", &[&format!("10.0.0.{i}")], role(i))).collect();
+            let pool = Pool { min_available: Available::Count(least), ..pool(nodes, WhenEmpty::All) };
+            let decision = said(&pool, &health, &words);
+            let v4 = answered(&decision.view).map_or_else(Vec::new, |(v4, _)| v4);
+            let eligible: Vec<u8> = (0..12_u8).filter(|&i| decision.verdicts[usize::from(i)].is_eligible()).collect();
+            prop_assert_eq!(&v4, &eligible);
+            let held = |i: usize| matches!(words[i], Some(Word::Drain | Word::Down));
+            prop_assert!(v4.iter().all(|&i| !held(usize::from(i))));
+            let is_up = |i: usize| !held(i) && (words[i] == Some(Word::Up) || health[i] == Up);
+            let active_up = (0..12 - backups).filter(|&i| is_up(i)).count();
+            for i in 0..12 - backups {
+                prop_assert!(!is_up(i) || eligible.contains(&(i as u8)), "an active node that is up is answered");
+            }
+            for i in 12 - backups..12 {
+                let needed = active_up < least;
+                prop_assert!(!is_up(i) || eligible.contains(&(i as u8)) == needed, "backups are answered when needed");
+            }
+            if (0..12).any(is_up) {
+                prop_assert!(v4.iter().all(|&i| is_up(usize::from(i))), "nobody who is down beside somebody who is up");
+            } else if (0..12 - backups).any(|i| !held(i)) {
+                prop_assert!(!v4.is_empty(), "a pool that fails open answers somebody");
+            }
+        }
+
         /// A node that is down is never answered while one is up, and fail-open pools always answer somebody.
         #[test]
         fn nobody_down_is_answered_while_somebody_is_up(health in prop::collection::vec(any_health(), 12), backups in 0..5_usize) {

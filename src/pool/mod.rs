@@ -9,8 +9,10 @@ mod select;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use decide::{Basis, Decision, PoolView, decide};
+pub use decide::{Basis, Decision, PoolView, Verdict, decide};
 pub use select::{Candidates, Drawn, FAMILY_V4, FAMILY_V6};
+
+use serde::{Deserialize, Serialize};
 
 use crate::health::{Monitor, Require};
 
@@ -29,9 +31,43 @@ pub struct Pool {
     pub host: Option<Arc<str>>,
     /// What is answered when no node is up.
     pub when_empty: WhenEmpty,
+    /// Active nodes that should be up; backups stand in for those that are missing.
+    pub min_available: Available,
+    /// The longest TTL of the names that use it, in seconds: so long an answer is kept.
+    pub longest_ttl: u32,
+}
+
+/// A number of active nodes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Available {
+    /// So many; not more than there are.
+    Count(usize),
+    /// So many in a hundred, rounded up; 1 to 100.
+    Percent(u8),
+}
+
+/// What an operator says of a node.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// It shall get no new sessions.
+    Drain,
+    /// It is up, whatever its monitors find.
+    Up,
+    /// It is down, whatever its monitors find.
+    Down,
 }
 
 impl Pool {
+    /// How many active nodes should be up.
+    pub fn least_active(&self) -> usize {
+        let active = self.nodes.iter().filter(|node| node.role == Role::Active).count();
+        match self.min_available {
+            Available::Count(count) => count,
+            Available::Percent(percent) => (active * usize::from(percent)).div_ceil(100),
+        }
+    }
+
     /// Every address of every node, with the node's index; health is kept in this order.
     pub fn slots(&self) -> impl Iterator<Item = (usize, IpAddr)> {
         self.nodes.iter().enumerate().flat_map(|(i, node)| node.addresses.iter().map(move |&address| (i, address)))
@@ -56,7 +92,7 @@ pub struct Node {
 pub enum Role {
     /// Whenever it is up.
     Active,
-    /// While no active node is up.
+    /// While fewer active nodes are up than should be.
     Backup,
 }
 

@@ -1,0 +1,165 @@
+//! Where overrides are kept: one file in `state_dir`, written aside, synced, and put in place by a rename, so that what is
+//! acknowledged survives whatever ends the process, and a file is either the old one or the new one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Override, Overrides, now};
+
+/// Name of the file in `state_dir`.
+const FILE: &str = "overrides.json";
+
+/// What the file holds.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    /// Of this format.
+    version: u32,
+    overrides: Overrides,
+}
+
+const VERSION: u32 = 1;
+
+/// The overrides, and their file.
+#[derive(Debug)]
+pub struct Book {
+    /// Without one, overrides last as long as the process.
+    directory: Option<PathBuf>,
+    overrides: Overrides,
+}
+
+/// A book, and what was odd with its file.
+#[derive(Debug)]
+pub struct Opened {
+    /// The book.
+    pub book: Book,
+    /// A file that is none of ours, or torn: where it was put.
+    pub set_aside: Option<String>,
+}
+
+impl Book {
+    /// Opens the book of a directory, which is made when it is missing.
+    ///
+    /// # Errors
+    /// The directory or the file cannot be used. A file that cannot be understood is no error: it is put aside.
+    pub fn open(directory: Option<&Path>) -> io::Result<Opened> {
+        let mut book = Self { directory: directory.map(Path::to_owned), overrides: Overrides::default() };
+        let Some(directory) = directory else { return Ok(Opened { book, set_aside: None }) };
+        fs::create_dir_all(directory)?;
+        let path = directory.join(FILE);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened { book, set_aside: None }),
+            Err(error) => return Err(error),
+        };
+        let why = match serde_json::from_slice::<Page>(&text) {
+            Ok(page) if page.version == VERSION => {
+                book.overrides = page.overrides;
+                return Ok(Opened { book, set_aside: None });
+            }
+            Ok(page) => format!("it is of version {}, not {VERSION}", page.version),
+            Err(error) => error.to_string(),
+        };
+        let aside = directory.join(format!("{FILE}.set-aside-{}", now()));
+        fs::rename(&path, &aside)?;
+        let set_aside =
+            format!("{} is not what was written there: {why}; it is now {}", path.display(), aside.display());
+        Ok(Opened { book, set_aside: Some(set_aside) })
+    }
+
+    /// What is said of all nodes.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
+    /// Whether overrides survive the process.
+    pub fn is_kept(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    /// Says something of nodes, or takes it back. When this returns, the disk has it.
+    ///
+    /// # Errors
+    /// The system's; then nothing has changed.
+    pub fn set(&mut self, changes: impl IntoIterator<Item = (String, Option<Override>)>) -> io::Result<()> {
+        let mut overrides = self.overrides.clone();
+        for (name, what) in changes {
+            overrides.set(&name, what);
+        }
+        if let Some(directory) = &self.directory {
+            write(directory, &overrides)?;
+        }
+        self.overrides = overrides;
+        Ok(())
+    }
+}
+
+fn write(directory: &Path, overrides: &Overrides) -> io::Result<()> {
+    let (aside, path) = (directory.join(format!("{FILE}.new")), directory.join(FILE));
+    let page = Page { version: VERSION, overrides: overrides.clone() };
+    let mut file = File::create(&aside)?;
+    serde_json::to_writer_pretty(&mut file, &page)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&aside, &path)?;
+    // The rename itself is in the directory.
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Word;
+
+    fn drain(why: &str) -> Override {
+        Override { word: Word::Drain, by: "ops".into(), why: why.into(), at: 5, until: Some(9) }
+    }
+
+    #[test]
+    fn what_is_set_is_there_when_the_book_is_opened_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let mut book = Book::open(Some(&path)).unwrap().book;
+        book.set([("core/a".to_owned(), Some(drain("x"))), ("core/b".to_owned(), Some(drain("y")))]).unwrap();
+        book.set([("core/b".to_owned(), None)]).unwrap();
+        let again = Book::open(Some(&path)).unwrap();
+        assert_eq!(again.set_aside, None);
+        assert_eq!(again.book.overrides(), book.overrides());
+        assert_eq!(again.book.overrides().get("core/a"), Some(&drain("x")));
+        assert_eq!(again.book.overrides().ended(8), Vec::<String>::new());
+        assert_eq!(again.book.overrides().ended(9), ["core/a"]);
+    }
+
+    #[test]
+    fn a_torn_or_foreign_file_is_set_aside_and_not_lost() {
+        for text in [
+            "",
+            "{",
+            "{\"version\":1,\"overrides\":{\"a/b\":{}}}",
+            "{\"version\":2,\"overrides\":{}}",
+            "[1]",
+            "\u{0}\u{0}",
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join(FILE), text).unwrap();
+            let opened = Book::open(Some(directory.path())).unwrap();
+            assert!(opened.set_aside.is_some(), "{text}");
+            let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert_eq!(names.len(), 1);
+            assert_eq!(fs::read_to_string(&names[0]).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_has_not_happened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let mut book = Book::open(Some(&path)).unwrap().book;
+        fs::remove_dir(&path).unwrap();
+        assert!(book.set([("core/a".to_owned(), Some(drain("x")))]).is_err());
+        assert_eq!(book.overrides().iter().count(), 0);
+    }
+}

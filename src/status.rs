@@ -1,0 +1,76 @@
+//! How things stand, as the API tells it and `evenkeel status` shows it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::overrides::Override;
+
+/// All pools.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Status {
+    /// Number of the configuration that is served.
+    pub generation: u64,
+    /// Whether overrides survive the process.
+    pub overrides_are_kept: bool,
+    /// In the order of the configuration.
+    pub pools: Vec<PoolStatus>,
+    /// Overrides of nodes that the configuration does not have.
+    pub absent: Vec<Absent>,
+}
+
+/// One pool.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PoolStatus {
+    /// As in the configuration.
+    pub name: String,
+    /// Active nodes that should be up.
+    pub min_available: usize,
+    /// Active nodes that are.
+    pub available: usize,
+    /// In the order of the configuration.
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct NodeStatus {
+    /// As in the configuration.
+    pub name: String,
+    /// `active` or `backup`.
+    pub role: String,
+    /// As in the configuration.
+    pub weight: u32,
+    /// Whether it may be answered.
+    pub eligible: bool,
+    /// Why, or why not.
+    pub why: String,
+    /// What an operator says.
+    pub r#override: Option<Override>,
+    /// When the last answer that held it has expired, in seconds since 1970; for nodes that are not eligible any more.
+    pub idle_from: Option<u64>,
+    /// Its addresses.
+    pub addresses: Vec<AddressStatus>,
+}
+
+/// One address of a node.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AddressStatus {
+    /// IPv4 or IPv6.
+    pub address: String,
+    /// What observations say: `up`, `down` or `unknown`.
+    pub health: String,
+    /// Part of the weight that it can carry, in percent.
+    pub percent: u8,
+    /// Whether it may be answered.
+    pub eligible: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// An override of a node that is not there.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Absent {
+    /// `pool/node`.
+    pub node: String,
+    /// What is said of it.
+    pub r#override: Override,
+}
