@@ -1,6 +1,7 @@
 //! The server as a whole: load, probe, listen, and change all of it on a reload.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::admin::{self, Door, Operator};
 use crate::config::{self, Loaded, Origin};
 use crate::diagnostic::Diagnostics;
 use crate::dns::Endpoints;
 use crate::health::probe::Prober;
 use crate::health::{Plan, Publisher, PublisherHandle};
 use crate::open_files;
+use crate::overrides::{Book, Opened};
 use crate::serving::{Current, Serving, Static};
 use crate::zone::Zones;
 
@@ -91,6 +94,9 @@ pub struct Daemon {
     publishing: JoinHandle<()>,
     endpoints: Endpoints,
     generation: u64,
+    /// Of the configuration that was started with.
+    state: (Option<PathBuf>, Option<PathBuf>),
+    _door: Option<Door>,
 }
 
 /// Why a server did not start.
@@ -119,10 +125,28 @@ impl Daemon {
             pools: Vec::new(),
         }));
         let prober = Prober::new().context("the HTTP client of the probes cannot be made")?;
-        let (task, mut publisher) = Publisher::new(Arc::clone(&current), prober, loaded.server.probes_in_flight);
+        let state_dir = loaded.server.state_dir.clone();
+        let opened = Book::open(state_dir.as_deref());
+        let Opened { book, set_aside } = opened.with_context(|| format!("state_dir {state_dir:?} cannot be used"))?;
+        if let Some(what) = set_aside {
+            error!("overrides are lost: {what}");
+        }
+        for (name, said) in book.overrides().iter() {
+            info!("{name} is {}", said.described());
+        }
+        let (task, mut publisher, control) =
+            Publisher::new(Arc::clone(&current), prober, loaded.server.probes_in_flight, book.overrides().clone());
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
-        let Loaded { server, zones, pools, .. } = loaded;
+        let Loaded { server, admin_socket, zones, pools, .. } = loaded;
+        let operator = Operator::new(book, control);
+        let door = match &admin_socket {
+            Some(path) => {
+                let opened = admin::open(path, operator).await;
+                Some(opened.with_context(|| format!("the admin socket {} cannot be opened", path.display()))?)
+            }
+            None => None,
+        };
         let grace = server.startup_grace;
         info!("starting: {summary}; answering once every node is probed, in {grace:?} at the latest");
         let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
@@ -135,7 +159,8 @@ impl Daemon {
         adopted.context("the first snapshot was not published")?;
         endpoints.begin(&mut prepared, &server, &current).context("there is no room for the UDP threads")?;
         endpoints.commit(prepared, &server);
-        let daemon = Self { origin, current, publisher, publishing, endpoints, generation: 1 };
+        let state = (state_dir, admin_socket);
+        let daemon = Self { origin, current, publisher, publishing, endpoints, generation: 1, state, _door: door };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)
     }
@@ -206,6 +231,9 @@ impl Daemon {
         let begun = self.endpoints.begin(&mut prepared, &loaded.server, &self.current);
         begun.map_err(|error| format!("there is no room for the UDP threads: {error}"))?;
         log_warnings(&loaded.warnings);
+        if self.state != (loaded.server.state_dir.clone(), loaded.admin_socket.clone()) {
+            warn!("`state_dir` and the admin socket change with a restart only");
+        }
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, .. } = loaded;
         let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });

@@ -30,6 +30,7 @@
 //! *eligible* is who may be answered, *selected* who is. A *generation* is the number of a loaded configuration; a
 //! *snapshot* is what queries read.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod daemon;
@@ -39,8 +40,10 @@ pub mod fake_core;
 pub mod health;
 pub mod name;
 mod open_files;
+pub mod overrides;
 pub mod pool;
 mod seldom;
 pub mod serving;
+pub mod status;
 mod vital;
 pub mod zone;

@@ -28,6 +28,9 @@ In another terminal:
   curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 503}'     take core-2 down
   curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 200}'     and bring it back
 
+  evenkeel status --socket /tmp/evenkeel-demo.sock                     who is answered, and why
+  evenkeel drain core/core-1 --socket /tmp/evenkeel-demo.sock          take a node out by hand
+
 The log below tells what happens. Ctrl-C ends the demo.
 ";
 

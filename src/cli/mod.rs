@@ -3,14 +3,18 @@
 mod check;
 mod demo;
 mod log;
+mod operate;
 mod serve;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{DEFAULT_PATH, Origin};
+use crate::pool::Word;
+use operate::{Reason, Socket, Target};
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -27,6 +31,8 @@ Examples:
   evenkeel demo                                  three nodes and a server on loopback
   evenkeel check --config lb.toml                what is wrong with a configuration
   evenkeel serve --config lb.toml                answer queries
+  evenkeel status                                who is answered, and why
+  evenkeel drain core/core-2 --wait              take a node out
 
 Exit codes: 0 done, 1 failed, 64 usage, 78 configuration.")]
 struct Cli {
@@ -56,6 +62,57 @@ Example:
   evenkeel demo
   dig @127.0.0.1 -p 5300 core.lb.example         in another terminal")]
     Demo,
+    /// Show how every node stands, and why it is answered or not
+    #[command(after_help = "\
+Examples:
+  evenkeel status
+  evenkeel status --json | jq '.pools[].nodes[] | select(.eligible | not)'")]
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        socket: Socket,
+    },
+    /// Take a node out of the answers; its sessions live on
+    #[command(after_help = "\
+Examples:
+  evenkeel drain core/core-2 --why patching
+  evenkeel drain core/core-2 --for 2h            and take it back by itself
+  evenkeel drain core/core-2 --wait              return when the last answer with it has expired")]
+    Drain {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        reason: Reason,
+        /// Wait until the last answer that held the node has expired
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Leave a node to its monitors again
+    #[command(after_help = "\
+Example:
+  evenkeel resume core/core-2                    after drain or force")]
+    Resume(#[command(flatten)] Target),
+    /// Say that a node is up or down, whatever its monitors find
+    #[command(after_help = "\
+Examples:
+  evenkeel force up core/core-2 --for 10m --why 'the monitor is wrong'
+  evenkeel force down core/core-2")]
+    Force {
+        /// Which
+        state: State,
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    Up,
+    Down,
 }
 
 #[derive(Args, Debug)]
@@ -85,5 +142,10 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(file.origin()),
         Command::Check(file) => check::run(&file.origin()),
         Command::Demo => demo::run(),
+        Command::Status { json, socket } => status::run(&socket, json),
+        Command::Drain { target, reason, wait } => operate::drain(&target, reason, wait),
+        Command::Resume(target) => operate::resume(&target),
+        Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),
+        Command::Force { state: State::Down, target, reason } => operate::say(&target, Word::Down, reason),
     }
 }

@@ -15,7 +15,8 @@ pub(super) struct PlacedName<'a> {
     pub(super) owner: Name,
     span: Range<usize>,
     pub(super) pool: Option<Placed<&'a str>>,
-    ttl: u32,
+    /// Seconds.
+    pub(super) ttl: u32,
     answers: usize,
 }
 

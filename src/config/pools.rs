@@ -13,7 +13,7 @@ use super::section::{Placed, Section, Unaccepted, as_str, check_word, mistyped, 
 use crate::diagnostic::defined;
 use crate::health::{Monitor, Require};
 use crate::name::Name;
-use crate::pool::{Node, Pool, Role, WhenEmpty};
+use crate::pool::{Available, Node, Pool, Role, WhenEmpty};
 
 const ADDRESS: &str = "the IPv4 or IPv6 address of one machine, without a port";
 
@@ -47,7 +47,10 @@ pub(super) fn read(root: &Section<'_>, monitors: &[PlacedMonitor], names: &[Plac
             host: host(&section, name.value, &monitors, users),
             monitors,
             when_empty: when_empty(&section),
+            min_available: Available::Count(1),
+            longest_ttl: users.iter().map(|name| name.ttl).max().unwrap_or_default(),
         };
+        let pool = Pool { min_available: min_available(&section, &pool), ..pool };
         if users.is_empty() {
             let message = format!("pool \"{}\" is used by no name", name.value);
             section.reading.warn(name.span, message, "give a name in [names] this `pool`");
@@ -84,6 +87,27 @@ fn used_monitors(section: &Section<'_>, pool: &str, monitors: &[PlacedMonitor]) 
         }
     }
     used
+}
+
+/// How many active nodes should be up.
+fn min_available(section: &Section<'_>, pool: &Pool) -> Available {
+    let active = pool.nodes.iter().filter(|node| node.role == Role::Active).count();
+    let accepted = "a number of active nodes, or a part of them as \"50%\"";
+    let available = section.read("min_available", |value| {
+        let refused = |why: String| Unaccepted { message: why, hint: format!("accepted: {accepted}") };
+        match value {
+            DeValue::Integer(digits) => match digits.as_str().parse::<usize>() {
+                Ok(count) if count >= 1 && (count <= active || active == 0) => Ok(Available::Count(count)),
+                _ => Err(refused(format!("cannot be {digits}: the pool has {active} active nodes"))),
+            },
+            DeValue::String(text) => match text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()) {
+                Some(percent @ 1..=100) => Ok(Available::Percent(percent)),
+                _ => Err(refused(format!("cannot be \"{text}\""))),
+            },
+            _ => Err(mistyped(value, accepted)),
+        }
+    });
+    available.map_or(Available::Count(1), |available| available.value)
 }
 
 /// How many of the pool's monitors must find an address up.

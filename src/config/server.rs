@@ -48,6 +48,8 @@ pub struct Server {
     pub tcp: TcpLimits,
     /// Identifier for clients that ask (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
+    /// Where overrides are kept.
+    pub state_dir: Option<PathBuf>,
     /// Encrypted transports.
     pub tls: Option<Tls>,
 }
@@ -106,6 +108,7 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Server {
                 .map_or(10 * second, |d| d.value),
         },
         nsid,
+        state_dir: section.string("state_dir").map(|directory| origin.path(directory.value)),
         tls,
     };
     section.finish();

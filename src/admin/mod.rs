@@ -1,0 +1,14 @@
+//! Administration: what operators say and ask, over a Unix socket.
+//!
+//! Whoever may open the socket's file may write. `operator` carries out what is said: it keeps it first, on disk, and
+//! then lets queries see it; `api` is the HTTP before it; `client` is how the commands speak to it.
+
+mod api;
+pub mod client;
+mod operator;
+
+pub use api::{Door, open};
+pub use operator::{Operator, Refused};
+
+/// Where the socket is when nothing else is said.
+pub const DEFAULT_SOCKET: &str = "/run/evenkeel/admin.sock";

@@ -1,0 +1,61 @@
+//! `evenkeel status`: how everything stands.
+
+use std::fmt::Write;
+use std::io::{self, Write as _};
+
+use super::operate::{Socket, on_runtime};
+use crate::overrides::{moment, now};
+use crate::status::{PoolStatus, Status};
+
+pub(super) fn run(socket: &Socket, json: bool) -> std::process::ExitCode {
+    on_runtime(async {
+        let status = socket.server()?.status().await?;
+        let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
+        // Whether anybody reads it is their matter.
+        let _ = io::stdout().write_all(text.as_bytes());
+        Ok(())
+    })
+}
+
+fn shown(status: &Status) -> String {
+    let mut text = String::new();
+    for pool in &status.pools {
+        show_pool(pool, &mut text);
+    }
+    for absent in &status.absent {
+        let _ =
+            writeln!(text, "{} is not in the configuration; it is {}\n", absent.node, absent.r#override.described());
+    }
+    let said = status.pools.iter().flat_map(|pool| &pool.nodes).any(|node| node.r#override.is_some());
+    if said && !status.overrides_are_kept {
+        text.push_str("Overrides last until the server ends: no state_dir is configured.\n");
+    }
+    text
+}
+
+fn show_pool(pool: &PoolStatus, text: &mut String) {
+    let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
+    // A string takes everything that is written.
+    let _ = writeln!(text, "pool {}: {eligible} of {} nodes are answered", pool.name, pool.nodes.len());
+    let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
+    let _ = writeln!(text, "  {:width$}  ANSWERED  ROLE    WEIGHT  WHY", "NODE");
+    for node in &pool.nodes {
+        let answered = if node.eligible { "yes" } else { "no" };
+        let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(now()))) {
+            None => String::new(),
+            Some((idle, None | Some(0))) => format!("; idle since {}", moment(idle)),
+            Some((_, Some(left))) => format!("; the last answer with it expires in {left} s"),
+        };
+        let _ = writeln!(
+            text,
+            "  {:width$}  {answered:8}  {:6}  {:6}  {}{idle}",
+            node.name, node.role, node.weight, node.why
+        );
+        let differ = node.addresses.iter().any(|address| address.why != node.why);
+        for address in node.addresses.iter().filter(|_| differ || node.addresses.len() > 1) {
+            let answered = if address.eligible { "yes" } else { "no" };
+            let _ = writeln!(text, "  {:width$}  {answered:8}  {} {}", "", address.address, address.why);
+        }
+    }
+    text.push('\n');
+}
