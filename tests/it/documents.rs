@@ -128,7 +128,14 @@ fn the_commands_of_the_readme_are_those_that_run() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for document in ["README.md", "docs/configuration.md", "docs/answers.md", "docs/running.md", "docs/zones.md"] {
+    for document in [
+        "README.md",
+        "docs/configuration.md",
+        "docs/answers.md",
+        "docs/operating.md",
+        "docs/running.md",
+        "docs/zones.md",
+    ] {
         let text = read(document);
         let directory = Path::new(document).parent().expect("a file has a directory");
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

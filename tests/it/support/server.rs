@@ -47,7 +47,7 @@ pub(crate) fn write_private(path: &Path, text: &str) {
 pub(crate) struct Server {
     child: Child,
     directory: TempDir,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Log,
     /// Transports and their addresses, from the `ready` line.
     addresses: Vec<(String, SocketAddr)>,
 }
@@ -61,14 +61,18 @@ impl Server {
     /// Starts with these files, the first of them the configuration.
     pub(crate) fn start_with(files: &[(&str, &str)]) -> Self {
         let mut server = Self::launch(files);
-        wait_until("the server is ready", || {
-            if let Ok(Some(status)) = server.child.try_wait() {
-                panic!("the server ended with {status}:\n{}", server.log());
-            }
-            server.log_has("ready: ")
-        });
-        server.read_addresses("ready: ");
+        server.wait_until_ready();
         server
+    }
+
+    fn wait_until_ready(&mut self) {
+        wait_until("the server is ready", || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
+            self.log_has("ready: ")
+        });
+        self.read_addresses("ready: ");
     }
 
     /// Starts without waiting.
@@ -82,22 +86,7 @@ impl Server {
         for (name, text) in files {
             write_private(&directory.path().join(name), text);
         }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .arg("serve")
-            .arg("--config")
-            .arg(directory.path().join(files[0].0))
-            .stderr(stderr)
-            .spawn()
-            .expect("the built program starts");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = Arc::clone(&log);
-        if let Some(stderr) = child.stderr.take() {
-            std::thread::spawn(move || {
-                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    lines.lock().expect("no holder panics").push(line);
-                }
-            });
-        }
+        let (child, log) = spawn(directory.path(), files[0].0, stderr);
         Self { child, directory, log, addresses: Vec::new() }
     }
 
@@ -184,6 +173,20 @@ impl Server {
         }
     }
 
+    /// Kills the process at once.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts again with the files as they are now, and waits until it is ready. The log begins anew.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let (child, log) = spawn(self.directory.path(), "evenkeel.toml", Stdio::piped());
+        (self.child, self.log) = (child, log);
+        self.wait_until_ready();
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -204,6 +207,29 @@ impl Server {
         let line = status.lines().find(|line| line.starts_with(key)).expect("a line of /proc/PID/status");
         line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number of kilobytes")
     }
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Starts `serve` with a configuration of a directory; gives the lines that it logs to a pipe.
+fn spawn(directory: &Path, config: &str, stderr: Stdio) -> (Child, Log) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .arg("serve")
+        .arg("--config")
+        .arg(directory.join(config))
+        .stderr(stderr)
+        .spawn()
+        .expect("the built program starts");
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&log);
+    if let Some(stderr) = child.stderr.take() {
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().expect("no holder panics").push(line);
+            }
+        });
+    }
+    (child, log)
 }
 
 impl Drop for Server {

@@ -1,0 +1,181 @@
+//! What operators say: seen at once, kept whatever ends the process, told with its reason.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::shared_name::v4;
+use crate::support::nodes::Nodes;
+use crate::support::server::{Server, ZONE};
+use crate::support::wait_until;
+
+/// Nodes that nobody probes, with a socket and a state directory beside the configuration.
+fn config(nodes: u8) -> String {
+    let nodes: String =
+        (1..=nodes).map(|i| format!("{{ name = \"core-{i}\", address = \"192.0.2.{i}\" }},\n")).collect();
+    format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
+         [zones.\"lb.example\"]\nfile = \"lb.zone\"\n[pools.core]\nnodes = [\n{nodes}]\n[names.\"core.lb.example\"]\n\
+         pool = \"core\"\nttl = \"1s\"\n"
+    )
+}
+
+fn start(config: &str) -> Server {
+    Server::start_with(&[("evenkeel.toml", config), ("lb.zone", ZONE)])
+}
+
+/// Runs a command against a server's socket.
+fn evenkeel(server: &Server, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(arguments.split(' '))
+        .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
+        .env("USER", "ops")
+        .env_remove("SUDO_USER")
+        .output()
+        .expect("the built program starts")
+}
+
+#[track_caller]
+fn done(server: &Server, arguments: &str) -> String {
+    let output = evenkeel(server, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// What a command that is refused says.
+#[track_caller]
+fn refused(server: &Server, arguments: &str) -> String {
+    let output = evenkeel(server, arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+/// Last octets of the addresses that are answered.
+fn answered(server: &Server) -> BTreeSet<u8> {
+    v4(&server.client().ask("core.lb.example", 1)).iter().map(|address: &Ipv4Addr| address.octets()[3]).collect()
+}
+
+#[test]
+fn drain_force_and_resume_are_seen_when_the_command_returns() {
+    let server = start(&config(3));
+    assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
+    done(&server, "drain core/core-2 --why patching");
+    assert_eq!(answered(&server), BTreeSet::from([1, 3]));
+    done(&server, "force down core/core-3");
+    assert_eq!(answered(&server), BTreeSet::from([1]));
+    let status = done(&server, "status");
+    assert!(status.contains("pool core: 1 of 3 nodes are answered"), "{status}");
+    assert!(status.contains("drained by ops (patching); the last answer with it expires in"), "{status}");
+    assert!(status.contains("forced down by ops"), "{status}");
+    let json: serde_json::Value = serde_json::from_str(&done(&server, "status --json")).expect("JSON");
+    assert_eq!(json["pools"][0]["nodes"][1]["override"]["word"], "drain");
+    done(&server, "resume core/core-2");
+    done(&server, "resume core/core-3");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
+    server.wait_for_log("core/core-2 is drained by ops (patching)");
+    server.wait_for_log("core/core-3 is left to its monitors again by ops");
+}
+
+#[test]
+fn what_is_asked_wrongly_is_refused_with_what_is_right() {
+    let server = start(&config(2));
+    assert!(refused(&server, "drain core/core-9").contains("there is no node core/core-9"));
+    assert!(refused(&server, "drain core-1").contains("is no POOL/NODE"));
+    assert!(refused(&server, "resume core/core-1").contains("nothing is said of core/core-1"));
+    let output = evenkeel(&server, "status --socket /nonexistent.sock");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no server answers at /nonexistent.sock"));
+    assert_eq!(evenkeel(&server, "force sideways core/core-1").status.code(), Some(64));
+    done(&server, "drain core/core-1");
+    let why = refused(&server, "drain core/core-2");
+    assert!(why.contains("0 of at least 1 active nodes of pool core would be left"), "{why}");
+    done(&server, "drain core/core-2 --force");
+    let response = server.client().ask("core.lb.example", 1);
+    assert_eq!(u16::from(response.metadata.response_code), 2, "open to nobody is SERVFAIL");
+}
+
+#[test]
+fn a_drain_ends_by_itself_and_wait_returns_when_the_node_is_idle() {
+    let server = start(&config(2));
+    let began = Instant::now();
+    done(&server, "drain core/core-1 --wait");
+    assert!(began.elapsed() >= Duration::from_secs(1), "the TTL is over: {:?}", began.elapsed());
+    assert!(done(&server, "status").contains("; idle since 20"));
+    done(&server, "drain core/core-1 --for 1s");
+    wait_until("the drain has ended", || answered(&server) == BTreeSet::from([1, 2]));
+    server.wait_for_log("core/core-1 is left to its monitors again: its time is over");
+}
+
+#[test]
+fn force_up_answers_a_node_that_its_monitors_find_down() {
+    let nodes = Nodes::start(2);
+    let monitored = config(2)
+        .replace("192.0.2.1\"", &format!("{}\"", nodes.address(0)))
+        .replace("192.0.2.2\"", &format!("{}\"", nodes.address(1)))
+        .replace("[pools.core]\n", "[pools.core]\nmonitors = [\"ready\"]\n")
+        + &format!("[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\n", nodes.port);
+    nodes.fake(0, r#"{"readyz": 503}"#);
+    let server = start(&monitored);
+    assert_eq!(answered(&server), BTreeSet::from([2]));
+    assert!(done(&server, "status").contains("down: status 503"));
+    done(&server, "force up core/core-1");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
+}
+
+#[test]
+fn overrides_survive_restarts_reloads_and_absence() {
+    let mut server = start(&config(3));
+    done(&server, "drain core/core-3 --why later");
+    // The node goes, and what was said of it stays.
+    server.reload(&config(2));
+    assert!(done(&server, "status").contains("core/core-3 is not in the configuration; it is drained by ops (later)"));
+    server.reload(&config(3));
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
+    server.restart();
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
+    server.write("state/overrides.json", "{ torn");
+    server.restart();
+    server.wait_for_log("overrides are lost: ");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
+}
+
+/// Kill -9 while overrides change: what was acknowledged is there after every start, and every start succeeds.
+#[test]
+fn no_acknowledged_override_is_lost_by_200_kills() {
+    let mut server = start(&config(8));
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut acknowledged: BTreeSet<u8> = BTreeSet::new();
+    for round in 0..200 {
+        // One command is under way when the process is killed; it may or may not have counted.
+        let node = rng.u8(2..=8);
+        let drain = !acknowledged.contains(&node);
+        let command = if drain { "drain" } else { "resume" };
+        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .args([command, &format!("core/core-{node}")])
+            .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the built program starts");
+        std::thread::sleep(Duration::from_micros(rng.u64(..15_000)));
+        server.kill();
+        let counted = child.wait().expect("a child of this process").success();
+        server.restart();
+        let drained: BTreeSet<u8> = (1..=8).filter(|octet| !answered(&server).contains(octet)).collect();
+        let mut changed = acknowledged.clone();
+        if drain {
+            changed.insert(node);
+        } else {
+            changed.remove(&node);
+        }
+        if counted {
+            assert_eq!(drained, changed, "round {round}: an acknowledged change is lost");
+        } else {
+            assert!(
+                drained == changed || drained == acknowledged,
+                "round {round}: {drained:?} is neither {changed:?} nor {acknowledged:?}"
+            );
+        }
+        acknowledged = drained;
+    }
+}
