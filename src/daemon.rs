@@ -10,6 +10,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Door, Operator};
@@ -17,7 +18,7 @@ use crate::config::{self, Loaded, Origin};
 use crate::diagnostic::Diagnostics;
 use crate::dns::Endpoints;
 use crate::health::probe::Prober;
-use crate::health::{Plan, Publisher, PublisherHandle};
+use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
 use crate::open_files;
 use crate::overrides::{Book, Opened};
 use crate::serving::{Current, Serving, Static};
@@ -96,6 +97,8 @@ pub struct Daemon {
     generation: u64,
     /// Of the configuration that was started with.
     state: (Option<PathBuf>, Option<PathBuf>),
+    control: Control,
+    keeping: Option<AbortOnDropHandle<()>>,
     _door: Option<Door>,
 }
 
@@ -134,12 +137,18 @@ impl Daemon {
         for (name, said) in book.overrides().iter() {
             info!("{name} is {}", said.described());
         }
-        let (task, mut publisher, control) =
-            Publisher::new(Arc::clone(&current), prober, loaded.server.probes_in_flight, book.overrides().clone());
+        let memory = match &state_dir {
+            Some(directory) => {
+                Memory::read(directory).with_context(|| format!("state_dir {directory:?} cannot be used"))?
+            }
+            None => Memory::default(),
+        };
+        let (overrides, in_flight) = (book.overrides().clone(), loaded.server.probes_in_flight);
+        let (task, mut publisher, control) = Publisher::new(Arc::clone(&current), prober, in_flight, overrides, memory);
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
         let Loaded { server, admin_socket, zones, pools, .. } = loaded;
-        let operator = Operator::new(book, control);
+        let operator = Operator::new(book, control.clone());
         let door = match &admin_socket {
             Some(path) => {
                 let opened = admin::open(path, operator).await;
@@ -159,8 +168,21 @@ impl Daemon {
         adopted.context("the first snapshot was not published")?;
         endpoints.begin(&mut prepared, &server, &current).context("there is no room for the UDP threads")?;
         endpoints.commit(prepared, &server);
+        let keeping = state_dir.clone().map(|directory| tokio::spawn(memory::keep(control.clone(), directory)));
+        let keeping = keeping.map(AbortOnDropHandle::new);
         let state = (state_dir, admin_socket);
-        let daemon = Self { origin, current, publisher, publishing, endpoints, generation: 1, state, _door: door };
+        let daemon = Self {
+            origin,
+            current,
+            publisher,
+            publishing,
+            endpoints,
+            generation: 1,
+            state,
+            control,
+            keeping,
+            _door: door,
+        };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)
     }
@@ -194,8 +216,19 @@ impl Daemon {
         if tokio::time::timeout(STOP_GRACE, self.endpoints.end()).await.is_err() {
             warn!("not everything ended within {STOP_GRACE:?}");
         }
+        self.remember().await;
         info!("stopped");
         ExitCode::SUCCESS
+    }
+
+    /// Writes down what is known, for the next start.
+    async fn remember(&mut self) {
+        let Some(directory) = self.state.0.clone() else { return };
+        self.keeping = None;
+        let Ok(known) = self.control.memory().await else { return };
+        if let Err(error) = memory::write(known, directory.clone()).await {
+            warn!("health cannot be kept in {}: {error}", directory.display());
+        }
     }
 
     /// Takes the configuration anew; whatever is wrong with it, nothing changes then, and the log says what.

@@ -44,6 +44,7 @@ pub mod overrides;
 pub mod pool;
 mod seldom;
 pub mod serving;
+mod state;
 pub mod status;
 mod vital;
 pub mod zone;

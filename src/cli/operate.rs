@@ -61,7 +61,7 @@ pub(super) struct Reason {
 /// The person behind the terminal, as far as the environment knows.
 fn user() -> String {
     let of = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
-    of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| "somebody".to_owned())
+    of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
 }
 
 impl Target {

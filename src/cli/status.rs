@@ -48,7 +48,7 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         };
         let _ = writeln!(
             text,
-            "  {:width$}  {answered:8}  {:6}  {:6}  {}{idle}",
+            "  {:width$}  {answered:8}  {:6}  {:<6}  {}{idle}",
             node.name, node.role, node.weight, node.why
         );
         let differ = node.addresses.iter().any(|address| address.why != node.why);

@@ -5,6 +5,7 @@
 //! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries. `report` is what the log says of it.
 
 mod http_check;
+pub mod memory;
 mod monitor;
 pub mod probe;
 mod publisher;
@@ -18,6 +19,7 @@ mod tls;
 mod tracker;
 
 pub use http_check::{BodyCondition, HttpCheck, JsonCondition, JsonTest};
+pub use memory::Memory;
 pub use monitor::{AgentCheck, ExecCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
 pub use publisher::{Control, Plan, Publisher, PublisherHandle, Stopped};
 use scheduler::Scheduler;

@@ -17,8 +17,8 @@ use super::probe::{Prober, Untried};
 use super::report::Report;
 use super::scheduler::{ForPublisher, Limits};
 use super::standings::{self, Known};
-use super::table::{Observation, Standing, Table, TargetId};
-use super::{Health, Scheduler};
+use super::table::{NewPool, Observation, Standing, Table, TargetId};
+use super::{Health, Memory, Scheduler};
 use crate::overrides::{self, Overrides};
 use crate::pool::{Basis, Decision, Pool, Verdict, decide};
 use crate::seldom::Seldom;
@@ -48,6 +48,8 @@ pub(super) enum Message {
     Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
     /// Operators say something else than before.
     Overrides { overrides: Overrides, done: oneshot::Sender<()> },
+    /// Somebody asks what to remember across a restart.
+    Memory(oneshot::Sender<Memory>),
     /// Somebody asks how everything stands.
     Status(oneshot::Sender<(u64, Vec<PoolStatus>)>),
     /// A configuration replaces the one before.
@@ -83,6 +85,16 @@ impl Control {
         let (done, set) = oneshot::channel();
         self.0.send(Message::Overrides { overrides, done }).await.map_err(|_| Stopped)?;
         set.await.map_err(|_| Stopped)
+    }
+
+    /// What to remember across a restart.
+    ///
+    /// # Errors
+    /// The publisher is gone.
+    pub async fn memory(&self) -> Result<Memory, Stopped> {
+        let (reply, memory) = oneshot::channel();
+        self.0.send(Message::Memory(reply)).await.map_err(|_| Stopped)?;
+        memory.await.map_err(|_| Stopped)
     }
 
     /// The generation, and how every pool stands.
@@ -182,6 +194,8 @@ pub struct Publisher {
     retired: Vec<Arc<Serving>>,
     report: Report,
     overrides: Overrides,
+    /// What was known before the process began.
+    memory: Memory,
     untried: Seldom,
     /// When weights and replaced snapshots were last looked after.
     swept: Instant,
@@ -195,6 +209,7 @@ impl Publisher {
         prober: Prober,
         in_flight: usize,
         overrides: Overrides,
+        memory: Memory,
     ) -> (Self, PublisherHandle, Control) {
         let (sender, messages) = mpsc::channel(QUEUE);
         let scheduler = Scheduler::new(prober, in_flight, sender.clone());
@@ -209,6 +224,7 @@ impl Publisher {
             retired: Vec::new(),
             report: Report::default(),
             overrides,
+            memory,
             untried: Seldom::default(),
             swept: Instant::now(),
             rng: fastrand::Rng::new(),
@@ -271,6 +287,15 @@ impl Publisher {
                 self.publish_flips();
                 let _ = done.send(());
             }
+            Message::Memory(reply) => {
+                let mut memory = Memory::default();
+                for (index, Served { pool, slots, .. }) in self.pools.iter().enumerate() {
+                    for (&(node, address), standing) in slots.iter().zip(self.table.pool(index)) {
+                        memory.remember(&pool.name, &pool.nodes[node].name, address, standing.health);
+                    }
+                }
+                let _ = reply.send(memory);
+            }
             Message::Status(reply) => {
                 let pools = self.pools.iter().enumerate().map(|(index, served)| {
                     let Served { pool, slots, verdicts, idle_from, .. } = served;
@@ -319,8 +344,12 @@ impl Publisher {
         let Plan { generation, fixed, pools } = plan;
         let remembered = |(index, served): (usize, Served)| served.remembered(&self.table.pool(index));
         let before: HashMap<Arc<str>, Before> = self.pools.drain(..).enumerate().map(remembered).collect();
-        let require = pools.iter().map(|pool| pool.require);
-        self.table.adopt(require.zip(slots).collect());
+        let new = |(pool, slots): (&Pool, Vec<Vec<TargetId>>)| {
+            let recall =
+                |(node, address): (usize, IpAddr)| self.memory.recall(&pool.name, &pool.nodes[node].name, address);
+            NewPool { require: pool.require, slots, before: pool.slots().map(recall).collect() }
+        };
+        self.table.adopt(pools.iter().zip(slots).map(new).collect());
         self.dirty.clear();
         self.drifting.clear();
         self.awaited = None;

@@ -47,6 +47,7 @@ impl Report {
         let node = described(pool, at);
         let why = match (health, failure) {
             (Health::Down, Some(failure)) => format!("first probe failed, {failure}"),
+            (Health::Down, None) => "as before the restart, not probed within startup_grace".to_owned(),
             _ => "not probed within startup_grace".to_owned(),
         };
         self.0.push(Line::Info(format!("{node} is {health}: {why}")));

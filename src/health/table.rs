@@ -48,6 +48,18 @@ struct Target {
 struct Slot {
     targets: Vec<TargetId>,
     health: Health,
+    /// What counts until it has been probed.
+    before: Health,
+}
+
+/// What a new configuration says of a pool.
+#[derive(Debug)]
+pub(super) struct NewPool {
+    pub(super) require: Require,
+    /// For each slot, the targets that decide its health.
+    pub(super) slots: Vec<Vec<TargetId>>,
+    /// For each slot, what counts until it has been probed.
+    pub(super) before: Vec<Health>,
 }
 
 /// How many of an address's monitors must find it up.
@@ -109,12 +121,12 @@ impl Table {
     }
 
     /// Replaces the pools by others; targets that none of them has are forgotten.
-    pub(super) fn adopt(&mut self, slots: Vec<(Require, Vec<Vec<TargetId>>)>) {
+    pub(super) fn adopt(&mut self, pools: Vec<NewPool>) {
         for target in self.targets.values_mut() {
             target.concerns.clear();
         }
-        for (pool, (_, slots)) in slots.iter().enumerate() {
-            for (slot, targets) in slots.iter().enumerate() {
+        for (pool, new) in pools.iter().enumerate() {
+            for (slot, targets) in new.slots.iter().enumerate() {
                 for id in targets {
                     if let Some(target) = self.targets.get_mut(id) {
                         target.concerns.push((pool, slot));
@@ -123,9 +135,13 @@ impl Table {
             }
         }
         self.targets.retain(|_, target| !target.concerns.is_empty());
-        let pools = slots.into_iter().map(|(require, slots)| {
-            let slot = |targets: Vec<TargetId>| Slot { health: self.combined(require, &targets), targets };
-            PoolHealth { require, slots: slots.into_iter().map(slot).collect() }
+        let pools = pools.into_iter().map(|NewPool { require, slots, before }| {
+            let slot = |(targets, before): (Vec<TargetId>, Health)| Slot {
+                health: self.combined(require, &targets, before),
+                targets,
+                before,
+            };
+            PoolHealth { require, slots: slots.into_iter().zip(before).map(slot).collect() }
         });
         self.pools = pools.collect();
     }
@@ -148,7 +164,7 @@ impl Table {
         let Some(transition) = transition else { return changes };
         for (pool, slot) in target.concerns.clone() {
             let PoolHealth { require, slots } = &self.pools[pool];
-            let to = self.combined(*require, &slots[slot].targets);
+            let to = self.combined(*require, &slots[slot].targets, slots[slot].before);
             let health = &mut self.pools[pool].slots[slot].health;
             if *health != to {
                 *health = to;
@@ -171,8 +187,9 @@ impl Table {
         targets.filter(|target| target.tracker.health() == Health::Down).find_map(|target| target.failure.as_ref())
     }
 
-    /// Up when enough say so, down when no more can become enough; without targets nothing speaks against the address.
-    fn combined(&self, require: Require, targets: &[TargetId]) -> Health {
+    /// Up when enough say so, down when no more can become enough, otherwise as before; without targets nothing speaks
+    /// against the address.
+    fn combined(&self, require: Require, targets: &[TargetId], before: Health) -> Health {
         let count = |wanted| {
             let health = |id: &&TargetId| self.targets.get(*id).map_or(Health::Unknown, |t| t.tracker.health());
             targets.iter().filter(|id| health(id) == wanted).count()
@@ -186,7 +203,7 @@ impl Table {
         } else if targets.len() - count(Health::Down) < needed {
             Health::Down
         } else {
-            Health::Unknown
+            before
         }
     }
 }
@@ -198,10 +215,21 @@ mod tests {
     const FAILED: Result<Passed, Failure> = Err(Failure::Status(503));
     const PASSED: Result<Passed, Failure> = Ok(Passed::FULLY);
 
-    fn table(targets: &[TargetId], pools: Vec<(Require, Vec<Vec<TargetId>>)>) -> Table {
+    type Pools = Vec<(Require, Vec<Vec<TargetId>>)>;
+
+    fn adopt(table: &mut Table, pools: Pools) {
+        let new = |(require, slots): (Require, Vec<Vec<TargetId>>)| NewPool {
+            require,
+            before: vec![Health::Unknown; slots.len()],
+            slots,
+        };
+        table.adopt(pools.into_iter().map(new).collect());
+    }
+
+    fn table(targets: &[TargetId], pools: Pools) -> Table {
         let mut table = Table::default();
         targets.iter().for_each(|&target| table.set_limits(target, 1, 1));
-        table.adopt(pools);
+        adopt(&mut table, pools);
         table
     }
 
@@ -256,10 +284,28 @@ mod tests {
         let mut table = table(&[target], vec![(Require::All, vec![vec![target]])]);
         table.observe(target, PASSED);
         table.set_limits(target, 1, 3);
-        table.adopt(vec![(Require::All, vec![]), (Require::All, vec![vec![target]])]);
+        adopt(&mut table, vec![(Require::All, vec![]), (Require::All, vec![vec![target]])]);
         assert_eq!(health(&table, 1), [Health::Up]);
-        table.adopt(vec![]);
+        adopt(&mut table, vec![]);
         assert_eq!(table.observe(target, FAILED), Changes::default());
+    }
+
+    #[test]
+    fn what_was_known_before_counts_until_the_first_probe() {
+        let target = TargetId(1);
+        for (before, flips_up, flips_down) in [(Health::Up, 0, 1), (Health::Down, 1, 0), (Health::Unknown, 1, 1)] {
+            for (result, flips) in [(PASSED, flips_up), (FAILED, flips_down)] {
+                let mut table = Table::default();
+                table.set_limits(target, 3, 3);
+                table.adopt(vec![NewPool { require: Require::All, slots: vec![vec![target]], before: vec![before] }]);
+                assert_eq!(health(&table, 0), [before]);
+                assert_eq!(
+                    table.observe(target, result).flips.len(),
+                    flips,
+                    "{before}: the first result decides alone"
+                );
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::probe::script::Script;
-use super::{Control, Kind, Monitor, Plan, Publisher, PublisherHandle, Require};
+use super::{Control, Kind, Memory, Monitor, Plan, Publisher, PublisherHandle, Require};
 use crate::overrides::{self, Override, Overrides};
 use crate::pool::{Available, Node, Pool, PoolView, Role, WhenEmpty, Word};
 use crate::serving::{Current, Serving, Static};
@@ -61,7 +61,8 @@ impl Bench {
             pools: Vec::new(),
         }));
         let overrides = Overrides::default();
-        let (publisher, handle, control) = Publisher::new(Arc::clone(&current), script.prober(), in_flight, overrides);
+        let (publisher, handle, control) =
+            Publisher::new(Arc::clone(&current), script.prober(), in_flight, overrides, Memory::default());
         tokio::spawn(publisher.run());
         Self { script, current, handle, generation: 0, in_flight, control }
     }

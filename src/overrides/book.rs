@@ -1,27 +1,13 @@
-//! Where overrides are kept: one file in `state_dir`, written aside, synced, and put in place by a rename, so that what is
-//! acknowledged survives whatever ends the process, and a file is either the old one or the new one.
+//! Where overrides are kept: one file in `state_dir`, written before anything is acknowledged.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Override, Overrides, now};
+use super::{Override, Overrides};
+use crate::state::{self, Found};
 
 /// Name of the file in `state_dir`.
 const FILE: &str = "overrides.json";
-
-/// What the file holds.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    /// Of this format.
-    version: u32,
-    overrides: Overrides,
-}
-
-const VERSION: u32 = 1;
 
 /// The overrides, and their file.
 #[derive(Debug)]
@@ -47,27 +33,15 @@ impl Book {
     /// The directory or the file cannot be used. A file that cannot be understood is no error: it is put aside.
     pub fn open(directory: Option<&Path>) -> io::Result<Opened> {
         let mut book = Self { directory: directory.map(Path::to_owned), overrides: Overrides::default() };
-        let Some(directory) = directory else { return Ok(Opened { book, set_aside: None }) };
-        fs::create_dir_all(directory)?;
-        let path = directory.join(FILE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened { book, set_aside: None }),
-            Err(error) => return Err(error),
-        };
-        let why = match serde_json::from_slice::<Page>(&text) {
-            Ok(page) if page.version == VERSION => {
-                book.overrides = page.overrides;
-                return Ok(Opened { book, set_aside: None });
+        let mut set_aside = None;
+        if let Some(directory) = directory {
+            match state::read(directory, FILE)? {
+                Found::Written(overrides) => book.overrides = overrides,
+                Found::Nothing => {}
+                Found::SetAside(what) => set_aside = Some(what),
             }
-            Ok(page) => format!("it is of version {}, not {VERSION}", page.version),
-            Err(error) => error.to_string(),
-        };
-        let aside = directory.join(format!("{FILE}.set-aside-{}", now()));
-        fs::rename(&path, &aside)?;
-        let set_aside =
-            format!("{} is not what was written there: {why}; it is now {}", path.display(), aside.display());
-        Ok(Opened { book, set_aside: Some(set_aside) })
+        }
+        Ok(Opened { book, set_aside })
     }
 
     /// What is said of all nodes.
@@ -90,27 +64,17 @@ impl Book {
             overrides.set(&name, what);
         }
         if let Some(directory) = &self.directory {
-            write(directory, &overrides)?;
+            state::write(directory, FILE, &overrides)?;
         }
         self.overrides = overrides;
         Ok(())
     }
 }
 
-fn write(directory: &Path, overrides: &Overrides) -> io::Result<()> {
-    let (aside, path) = (directory.join(format!("{FILE}.new")), directory.join(FILE));
-    let page = Page { version: VERSION, overrides: overrides.clone() };
-    let mut file = File::create(&aside)?;
-    serde_json::to_writer_pretty(&mut file, &page)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&aside, &path)?;
-    // The rename itself is in the directory.
-    File::open(directory)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::pool::Word;
 
@@ -135,14 +99,7 @@ mod tests {
 
     #[test]
     fn a_torn_or_foreign_file_is_set_aside_and_not_lost() {
-        for text in [
-            "",
-            "{",
-            "{\"version\":1,\"overrides\":{\"a/b\":{}}}",
-            "{\"version\":2,\"overrides\":{}}",
-            "[1]",
-            "\u{0}\u{0}",
-        ] {
+        for text in ["", "{", "[1, {\"a/b\":{}}]", "[2, {}]", "[1]", "\u{0}\u{0}"] {
             let directory = tempfile::tempdir().unwrap();
             fs::write(directory.path().join(FILE), text).unwrap();
             let opened = Book::open(Some(directory.path())).unwrap();

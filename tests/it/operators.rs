@@ -179,3 +179,38 @@ fn no_acknowledged_override_is_lost_by_200_kills() {
         acknowledged = drained;
     }
 }
+
+/// A restart answers no worse than the moment before: what was down stays out although nobody has probed it yet.
+#[test]
+fn health_survives_a_restart_until_the_first_probe() {
+    let nodes = Nodes::start(2);
+    let silent = std::net::TcpListener::bind((Ipv4Addr::new(127, 252, 0, 1), nodes.port)).expect("a silent node");
+    let config = config(2)
+        .replace("192.0.2.1\"", &format!("{}\"", nodes.address(0)))
+        .replace("192.0.2.2\"", "127.252.0.1\"")
+        .replace("[server]", "[server]\nstartup_grace = \"200ms\"")
+        .replace("[pools.core]\n", "[pools.core]\nmonitors = [\"ready\"]\n")
+        + &format!(
+            "[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\ninterval = \"1s\"\nfall = 1\n",
+            nodes.port
+        );
+    let mut server = start(&config);
+    server.wait_for_log("core/core-2 (127.252.0.1) is down: 1 of 1 probes of ready failed, no answer within 1s");
+    nodes.fake(0, r#"{"readyz": 503}"#);
+    server.wait_for_log("(fail open)");
+    nodes.fake(0, r#"{"readyz": 200}"#);
+    server.wait_for_log("active nodes are up again");
+    server.signal("TERM");
+    server.wait();
+    server.restart();
+    server.wait_for_log("core/core-2 (127.252.0.1) is down: as before the restart, not probed within startup_grace");
+    assert_eq!(v4(&server.client().ask("core.lb.example", 1)), [nodes.address(0)]);
+    // After a kill it is what was written a moment before.
+    let file = server.directory().join("state/health.json");
+    wait_until("health is written", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"core/core-2 127.252.0.1\": false"))
+    });
+    server.restart();
+    assert_eq!(v4(&server.client().ask("core.lb.example", 1)), [nodes.address(0)]);
+    drop(silent);
+}
