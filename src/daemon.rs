@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
-use crate::admin::{self, Door, Operator};
-use crate::config::{self, Loaded, Origin};
+use crate::admin::{self, Doors, Operator};
+use crate::config::{self, Admin, Loaded, Origin};
 use crate::diagnostic::Diagnostics;
 use crate::dns::Endpoints;
 use crate::health::probe::Prober;
@@ -96,10 +96,10 @@ pub struct Daemon {
     endpoints: Endpoints,
     generation: u64,
     /// Of the configuration that was started with.
-    state: (Option<PathBuf>, Option<PathBuf>),
+    state: (Option<PathBuf>, Option<Admin>),
     control: Control,
     keeping: Option<AbortOnDropHandle<()>>,
-    _door: Option<Door>,
+    _doors: Option<Doors>,
 }
 
 /// Why a server did not start.
@@ -147,13 +147,10 @@ impl Daemon {
         let (task, mut publisher, control) = Publisher::new(Arc::clone(&current), prober, in_flight, overrides, memory);
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
-        let Loaded { server, admin_socket, zones, pools, .. } = loaded;
+        let Loaded { server, admin, zones, pools, .. } = loaded;
         let operator = Operator::new(book, control.clone());
-        let door = match &admin_socket {
-            Some(path) => {
-                let opened = admin::open(path, operator).await;
-                Some(opened.with_context(|| format!("the admin socket {} cannot be opened", path.display()))?)
-            }
+        let doors = match &admin {
+            Some(admin) => Some(admin::open(admin, operator).await?),
             None => None,
         };
         let grace = server.startup_grace;
@@ -170,7 +167,7 @@ impl Daemon {
         endpoints.commit(prepared, &server);
         let keeping = state_dir.clone().map(|directory| tokio::spawn(memory::keep(control.clone(), directory)));
         let keeping = keeping.map(AbortOnDropHandle::new);
-        let state = (state_dir, admin_socket);
+        let state = (state_dir, admin);
         let daemon = Self {
             origin,
             current,
@@ -181,7 +178,7 @@ impl Daemon {
             state,
             control,
             keeping,
-            _door: door,
+            _doors: doors,
         };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)
@@ -264,8 +261,8 @@ impl Daemon {
         let begun = self.endpoints.begin(&mut prepared, &loaded.server, &self.current);
         begun.map_err(|error| format!("there is no room for the UDP threads: {error}"))?;
         log_warnings(&loaded.warnings);
-        if self.state != (loaded.server.state_dir.clone(), loaded.admin_socket.clone()) {
-            warn!("`state_dir` and the admin socket change with a restart only");
+        if self.state != (loaded.server.state_dir.clone(), loaded.admin.clone()) {
+            warn!("`state_dir` and [admin] change with a restart only");
         }
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, .. } = loaded;

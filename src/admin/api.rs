@@ -7,24 +7,32 @@
 //! | `DELETE /v1/overrides/POOL/NODE?by=ops` | takes it back |
 //!
 //! Errors are `{"err": "…"}`.
+//!
+//! Over TCP, on loopback, it can be read only, and only under a name of this machine: a page in a browser that has its own
+//! name point here (DNS rebinding) reads nothing.
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{self, Query, State};
+use anyhow::Context;
+use axum::extract::{self, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::HOST;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::operator::{Operator, Refused};
+use crate::config::Admin;
 use crate::overrides::{Override, full_name, now};
 use crate::pool::Word;
 
@@ -48,26 +56,52 @@ struct By {
     by: String,
 }
 
-/// The open socket; it is closed and its file removed when this is dropped.
+/// The open doors; they are closed, and the socket's file removed, when this is dropped.
 #[derive(Debug)]
-pub struct Door {
-    path: PathBuf,
-    _serving: AbortOnDropHandle<()>,
-    _expiring: AbortOnDropHandle<()>,
+pub struct Doors {
+    socket: PathBuf,
+    _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
-impl Drop for Door {
+impl Drop for Doors {
     fn drop(&mut self) {
         // Another server finds a file that nobody listens at and takes its place.
-        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.socket);
     }
 }
 
-/// Opens the socket: its owner and group may write.
+/// Opens the socket, whose owner and group may write, and, when it is configured, the port for reading.
 ///
 /// # Errors
-/// The system's, or another server listens there.
-pub async fn open(path: &Path, operator: Operator) -> io::Result<Door> {
+/// The system's, or another server listens there; the message names what cannot be opened.
+pub async fn open(admin: &Admin, operator: Operator) -> anyhow::Result<Doors> {
+    let socket = open_socket(&admin.socket).await;
+    let socket = socket.with_context(|| format!("the admin socket {} cannot be opened", admin.socket.display()))?;
+    let operator = Arc::new(operator);
+    let not_found = || async { error(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") };
+    let reading = Router::new().route("/v1/status", get(status)).fallback(not_found);
+    let writing = reading.clone().route("/v1/overrides/{pool}/{node}", put(say).delete(take_back));
+    let mut tasks = vec![serve(socket, writing.with_state(Arc::clone(&operator)))];
+    if let Some(address) = admin.listen {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("the admin address {address} cannot be listened on"))?;
+        let checked = reading.layer(axum::middleware::from_fn(under_own_name));
+        tasks.push(serve(listener, checked.with_state(Arc::clone(&operator))));
+    }
+    tasks.push(AbortOnDropHandle::new(tokio::spawn(async move { operator.expire().await })));
+    Ok(Doors { socket: admin.socket.clone(), _tasks: tasks })
+}
+
+fn serve<L>(listener: L, app: Router) -> AbortOnDropHandle<()>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    // Ends with its task.
+    AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(listener, app).await) }))
+}
+
+async fn open_socket(path: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -80,22 +114,26 @@ pub async fn open(path: &Path, operator: Operator) -> io::Result<Door> {
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    let operator = Arc::new(operator);
-    let app = Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/overrides/{pool}/{node}", put(say).delete(take_back))
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") })
-        .with_state(Arc::clone(&operator));
-    let serving = tokio::spawn(async move {
-        // Ends with its task.
-        let _ = axum::serve(listener, app).await;
-    });
-    let expiring = tokio::spawn(async move { operator.expire().await });
-    Ok(Door {
-        path: path.to_owned(),
-        _serving: AbortOnDropHandle::new(serving),
-        _expiring: AbortOnDropHandle::new(expiring),
-    })
+    Ok(listener)
+}
+
+/// Lets requests pass whose Host is an address of loopback or `localhost`.
+async fn under_own_name(request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_own_name(host) {
+        next.run(request).await
+    } else {
+        error(StatusCode::FORBIDDEN, "ask under localhost or an address of loopback")
+    }
+}
+
+fn is_own_name(host: &str) -> bool {
+    let without_port = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = without_port.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    without_port.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn status(State(operator): State<Arc<Operator>>) -> Response {
@@ -136,4 +174,20 @@ fn answer(outcome: Result<impl IntoResponse, Refused>) -> Response {
 
 fn error(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "err": message }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_names_are_those_of_loopback() {
+        for own in ["localhost", "LOCALHOST:5380", "127.0.0.1:5380", "127.0.0.9", "[::1]:5380", "[::1]"] {
+            assert!(is_own_name(own), "{own}");
+        }
+        for other in ["", "evil.example", "evil.example:5380", "127.0.0.1.evil.example", "192.0.2.1", "localhost.evil"]
+        {
+            assert!(!is_own_name(other), "{other}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Administration: what operators say and ask, over a Unix socket.
+//! Administration: what operators say and ask, over a Unix socket; over TCP, on loopback, they can only ask.
 //!
 //! Whoever may open the socket's file may write. `operator` carries out what is said: it keeps it first, on disk, and
 //! then lets queries see it; `api` is the HTTP before it; `client` is how the commands speak to it.
@@ -7,7 +7,7 @@ mod api;
 pub mod client;
 mod operator;
 
-pub use api::{Door, open};
+pub use api::{Doors, open};
 pub use operator::{Operator, Refused};
 
 /// Where the socket is when nothing else is said.

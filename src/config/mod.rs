@@ -19,9 +19,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use section::KnownKeys;
-pub use server::{Listen, Server, TcpLimits, Tls, overlap};
+pub use server::{Admin, Listen, Server, TcpLimits, Tls, overlap};
 
-use crate::admin::DEFAULT_SOCKET;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::name::Name;
 use crate::pool::Pool;
@@ -36,8 +35,8 @@ pub const DEFAULT_PATH: &str = "/etc/evenkeel/evenkeel.toml";
 pub struct Loaded {
     /// Addresses, limits, certificates.
     pub server: Server,
-    /// Socket for administration.
-    pub admin_socket: Option<PathBuf>,
+    /// Where operators come in.
+    pub admin: Option<Admin>,
     /// Zones with the shared names tied in.
     pub zones: Zones,
     /// Pools in the order that shared names refer to.
@@ -122,13 +121,13 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
         return Err(problems);
     }
     let reading = Reading { source, problems: RefCell::new(problems), keys: RefCell::default() };
-    let (server, admin_socket, zones, pools, names) = read_root(&reading, root.get_ref(), origin);
+    let (server, admin, zones, pools, names) = read_root(&reading, root.get_ref(), origin);
     let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
     problems.settle();
     if problems.has_errors() {
         return Err(problems);
     }
-    Ok(Loaded { server, admin_socket, zones, pools, names, warnings: problems, keys })
+    Ok(Loaded { server, admin, zones, pools, names, warnings: problems, keys })
 }
 
 /// Reads the whole file; what is wrong is noted in `reading`, and then the values are not to be used.
@@ -136,15 +135,11 @@ fn read_root<'a>(
     reading: &'a Reading<'a>,
     root: &'a DeTable<'a>,
     origin: &Origin,
-) -> (Server, Option<PathBuf>, Zones, Vec<Pool>, usize) {
+) -> (Server, Option<Admin>, Zones, Vec<Pool>, usize) {
     let root = Section::new(reading, "the file", 0..0, Some(root));
     let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
-    let admin_socket = root.section("admin", "[admin]").map(|admin| {
-        let socket = admin.string("socket").map_or(DEFAULT_SOCKET, |socket| socket.value);
-        admin.finish();
-        origin.path(socket)
-    });
+    let admin = root.section("admin", "[admin]").map(|admin| server::read_admin(admin, origin));
     let (mut zones, apexes) = read_zones(&root, origin);
     let monitors = monitors::read(&root, origin);
     let names = names::read(&root);
@@ -152,7 +147,7 @@ fn read_root<'a>(
     names::share(reading, &names, &pools, &mut zones, &apexes);
     monitors::warn_unused(reading, &monitors, &pools);
     root.finish();
-    (server, admin_socket, zones, pools, names.len())
+    (server, admin, zones, pools, names.len())
 }
 
 /// The zones that load, and the names of all.

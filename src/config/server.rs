@@ -1,4 +1,4 @@
-//! `[server]` and `[server.tls]`.
+//! `[server]`, `[server.tls]` and `[admin]`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -11,7 +11,8 @@ use rustls::sign::CertifiedKey;
 use super::Origin;
 use super::checks::Files;
 use super::secret;
-use super::section::{Placed, Section, parsed};
+use super::section::{Placed, Section, Unaccepted, parsed};
+use crate::admin::DEFAULT_SOCKET;
 use crate::diagnostic::Diagnostic;
 
 /// Longest identifier for RFC 5001, in bytes: it must leave room in a response of 512 bytes.
@@ -160,6 +161,30 @@ fn unusable(address: IpAddr) -> Option<&'static str> {
 
 fn at_least_one(count: u32) -> NonZeroUsize {
     NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Admin {
+    /// Who may open its file may say and ask everything.
+    pub socket: PathBuf,
+    /// For asking only; an address of loopback.
+    pub listen: Option<SocketAddr>,
+}
+
+pub(super) fn read_admin(section: Section<'_>, origin: &Origin) -> Admin {
+    let socket = section.string("socket").map_or(DEFAULT_SOCKET, |socket| socket.value);
+    let accepted = "an address of loopback and a port: \"127.0.0.1:5380\"";
+    let listen = section.read("listen", |value| {
+        let address = parsed::<SocketAddr>(accepted)(value)?;
+        let refused = || Unaccepted {
+            message: format!("cannot be {address}, which others can reach"),
+            hint: format!("accepted: {accepted}"),
+        };
+        if address.ip().is_loopback() { Ok(address) } else { Err(refused()) }
+    });
+    section.finish();
+    Admin { socket: origin.path(socket), listen: listen.map(|listen| listen.value) }
 }
 
 /// Reads a list of socket addresses, each of them once.

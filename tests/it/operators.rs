@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
+use crate::support::program::{output_of, required};
 use crate::support::server::{Server, ZONE};
-use crate::support::wait_until;
+use crate::support::{free_address, wait_until};
 
 /// Nodes that nobody probes, with a socket and a state directory beside the configuration.
 fn config(nodes: u8) -> String {
@@ -213,4 +214,34 @@ fn health_survives_a_restart_until_the_first_probe() {
     server.restart();
     assert_eq!(v4(&server.client().ask("core.lb.example", 1)), [nodes.address(0)]);
     drop(silent);
+}
+
+#[test]
+fn over_tcp_there_is_only_reading_and_only_under_an_own_name() {
+    let port = free_address();
+    let server =
+        start(&config(2).replace("socket = \"admin.sock\"", &format!("socket = \"admin.sock\"\nlisten = \"{port}\"")));
+    let curl = |arguments: &[&str]| {
+        let mut command = Command::new(required("curl", "curl"));
+        output_of(command.args(["-s", "-w", " %{http_code}"]).args(arguments).arg(format!("http://{port}/v1/status")))
+    };
+    let status = curl(&[]);
+    assert!(status.contains("\"name\":\"core-1\"") && status.ends_with(" 200"), "{status}");
+    assert!(curl(&["-H", "Host: evil.example"]).ends_with(" 403"));
+    assert!(curl(&["-X", "PUT", "-d", "{}"]).ends_with(" 405"));
+    let mut command = Command::new(required("curl", "curl"));
+    let drain = format!("http://{port}/v1/overrides/core/core-1");
+    let said = [
+        "-s",
+        "-w",
+        " %{http_code}",
+        "-X",
+        "PUT",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        "{\"word\":\"drain\",\"by\":\"x\"}",
+    ];
+    assert!(output_of(command.args(said).arg(drain)).ends_with(" 404"));
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
