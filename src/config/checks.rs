@@ -13,9 +13,12 @@ use super::Origin;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str, mistyped, one_of};
 use crate::health::{
-    AgentCheck, BodyCondition, ExecCheck, HttpCheck, IcapCheck, JsonCondition, JsonTest, Pattern, TcpCheck, TlsClient,
-    Trust,
+    AgentCheck, BodyCondition, BusyCheck, ExecCheck, HttpCheck, IcapCheck, JsonCondition, JsonTest, Pattern, TcpCheck,
+    TlsClient, Trust,
 };
+
+/// Part of its weight that a busy node keeps, in percent.
+const BUSY_SHARE: u8 = 10;
 
 /// Port that ICAP services have (RFC 3507 §4.2).
 const ICAP_PORT: u16 = 1344;
@@ -77,6 +80,7 @@ pub(super) fn http(files: &Files<'_, '_>) -> HttpCheck {
         status: status
             .map_or_else(|| vec![200..=299], |list| list.value.into_iter().map(|range| range.value).collect()),
         conditions,
+        busy: busy(section),
         body_limit,
         headers: headers(files),
         basic_auth: basic_auth(files),
@@ -123,11 +127,34 @@ fn body_conditions(section: &Section<'_>, limit: usize) -> Vec<BodyCondition> {
         }
     }
     conditions.extend(section.read("body_matches", pattern).map(|pattern| BodyCondition::Matches(pattern.value)));
-    let accepted = "a list such as [{ path = \"license.status\", equals = \"ok\" }]";
-    for condition in section.tables("json", "a condition in json", accepted).into_iter().flat_map(|list| list.value) {
-        conditions.extend(json_condition(condition).map(BodyCondition::Json));
-    }
+    conditions.extend(json_conditions(section, "json").into_iter().map(BodyCondition::Json));
     conditions
+}
+
+/// A list of conditions on JSON values.
+fn json_conditions(section: &Section<'_>, key: &'static str) -> Vec<JsonCondition> {
+    let accepted = "a list such as [{ path = \"license.status\", equals = \"ok\" }]";
+    let tables = section.tables(key, "a condition in json", accepted);
+    tables.into_iter().flat_map(|list| list.value).filter_map(json_condition).collect()
+}
+
+/// `busy_status`, `busy_json` and `busy_share`: when a node that does not answer well is busy and not broken.
+fn busy(section: &Section<'_>) -> Option<BusyCheck> {
+    let status = section.list("busy_status", "a list such as [503]", status_range);
+    let conditions = json_conditions(section, "busy_json");
+    let percent = section.integer("busy_share", 1..=100).map_or(BUSY_SHARE, |share| share.value as u8);
+    if conditions.is_empty() {
+        // Without a body to tell them apart, whatever is broken would pass as busy.
+        for key in ["busy_status", "busy_share"] {
+            if let Some(span) = section.place_of(key).filter(|_| section.place_of("busy_json").is_none()) {
+                section.reading.error(span, format!("`{key}` needs `busy_json`"), "what the body of a busy node says");
+            }
+        }
+        return None;
+    }
+    let status =
+        status.map_or_else(|| vec![503..=503], |list| list.value.into_iter().map(|range| range.value).collect());
+    Some(BusyCheck { status, conditions, percent })
 }
 
 fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
@@ -158,7 +185,7 @@ fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
     let given = ["equals", "not_equals", "at_least", "at_most"].map(|key| section.place_of(key).is_some());
     if given.into_iter().filter(|&given| given).count() != 1 {
         let hint = "one of: equals, not_equals, at_least, at_most; several conditions may have the same path";
-        section.reading.error(section.span.clone(), "a condition in `json` needs one test", hint);
+        section.reading.error(section.span.clone(), "a JSON condition needs one test", hint);
     }
     section.finish();
     Some(JsonCondition { path: path?.value, test: test?.value })

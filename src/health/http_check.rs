@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::monitor::Pattern;
-use super::probe::Failure;
+use super::probe::{Failure, Passed};
 use super::tls::TlsClient;
 
 /// What an HTTP probe asks and expects.
@@ -26,6 +26,8 @@ pub struct HttpCheck {
     pub status: Vec<RangeInclusive<u16>>,
     /// What the body must be besides; all of them.
     pub conditions: Vec<BodyCondition>,
+    /// When a response that is not good says that the node is busy.
+    pub busy: Option<BusyCheck>,
     /// Bytes of the body that are read.
     pub body_limit: usize,
     /// Sent with every probe, besides Host.
@@ -34,6 +36,17 @@ pub struct HttpCheck {
     pub basic_auth: Option<(String, String)>,
     /// Use one connection for many probes instead of a fresh one for each.
     pub keep_alive: bool,
+}
+
+/// A response that is not good, from a node that is busy and not broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BusyCheck {
+    /// Status codes that it has.
+    pub status: Vec<RangeInclusive<u16>>,
+    /// What its body is; all of them.
+    pub conditions: Vec<JsonCondition>,
+    /// Part of its weight that the node keeps, 1 to 100.
+    pub percent: u8,
 }
 
 /// Something a body must be.
@@ -69,21 +82,43 @@ pub enum JsonTest {
     AtMost(f64),
 }
 
+impl BusyCheck {
+    fn is_met(&self, status: u16, body: &[u8]) -> bool {
+        let json = || serde_json::from_slice::<Value>(body).ok();
+        let meets = |json: &Value| self.conditions.iter().all(|condition| condition.judge(json).is_ok());
+        self.status.iter().any(|range| range.contains(&status)) && json().is_some_and(|json| meets(&json))
+    }
+}
+
 impl HttpCheck {
-    /// Judges a status code.
+    /// Whether the verdict depends on the body of a response with this status.
+    pub(super) fn wants_body(&self, status: u16) -> bool {
+        let may_be_busy =
+            self.busy.as_ref().is_some_and(|busy| busy.status.iter().any(|range| range.contains(&status)));
+        may_be_busy || !self.conditions.is_empty()
+    }
+
+    /// Judges a response; its body as far as it was read.
     ///
     /// # Errors
-    /// It is none of those that pass.
-    pub(super) fn judge_status(&self, status: u16) -> Result<(), Failure> {
+    /// Why it is not good, and the node not busy either.
+    pub(super) fn judge(&self, status: u16, body: &[u8]) -> Result<Passed, Failure> {
+        let good = self.judge_status(status).and_then(|()| self.judge_body(body));
+        match (good, &self.busy) {
+            (Ok(()), _) => Ok(Passed::FULLY),
+            (Err(_), Some(busy)) if busy.is_met(status, body) => Ok(Passed { percent: busy.percent }),
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    /// Judges a status code.
+    fn judge_status(&self, status: u16) -> Result<(), Failure> {
         let passes = self.status.iter().any(|range| range.contains(&status));
         if passes { Ok(()) } else { Err(Failure::Status(status)) }
     }
 
-    /// Judges a body, as far as it was read.
-    ///
-    /// # Errors
-    /// The first condition that it does not meet.
-    pub(super) fn judge_body(&self, body: &[u8]) -> Result<(), Failure> {
+    /// Judges a body; gives the first condition that it does not meet.
+    fn judge_body(&self, body: &[u8]) -> Result<(), Failure> {
         let needs_json = self.conditions.iter().any(|condition| matches!(condition, BodyCondition::Json(_)));
         let json = if needs_json {
             let parsed = serde_json::from_slice(body);
@@ -170,6 +205,41 @@ mod tests {
         assert_eq!(judged("scan_queue.number_in_queue", JsonTest::Equals(json!(80.0))), Ok(()));
         assert_eq!(judged("scan_queue.number_in_queue", JsonTest::AtMost(80.0)), Ok(()));
         assert_eq!(judged("license.status", JsonTest::NotEquals(json!("expired"))), Ok(()));
+    }
+
+    #[test]
+    fn busy_is_not_broken() {
+        let condition = |path: &str, value: Value| JsonCondition {
+            path: path.split('.').map(str::to_owned).collect(),
+            test: JsonTest::Equals(value),
+        };
+        let busy = BusyCheck {
+            status: vec![503..=503],
+            conditions: vec![condition("scan_queue.status", json!(false)), condition("database.status", json!(true))],
+            percent: 10,
+        };
+        let check = HttpCheck {
+            port: 8008,
+            tls: None,
+            method: Method::GET,
+            path: "/".into(),
+            status: vec![200..=299],
+            conditions: vec![],
+            busy: Some(busy),
+            body_limit: 1000,
+            headers: HeaderMap::new(),
+            basic_auth: None,
+            keep_alive: false,
+        };
+        let body = |queue: bool, database: bool| {
+            json!({ "scan_queue": { "status": queue }, "database": { "status": database } }).to_string().into_bytes()
+        };
+        assert_eq!(check.judge(200, b""), Ok(Passed::FULLY));
+        assert_eq!(check.judge(503, &body(false, true)), Ok(Passed { percent: 10 }));
+        assert_eq!(check.judge(503, &body(false, false)), Err(Failure::Status(503)), "the database is broken, too");
+        assert_eq!(check.judge(500, &body(false, true)), Err(Failure::Status(500)));
+        assert_eq!(check.judge(503, b"no JSON"), Err(Failure::Status(503)));
+        assert!(check.wants_body(503) && !check.wants_body(200) && !check.wants_body(500));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod tests;
 mod tls;
 mod tracker;
 
-pub use http_check::{BodyCondition, HttpCheck, JsonCondition, JsonTest};
+pub use http_check::{BodyCondition, BusyCheck, HttpCheck, JsonCondition, JsonTest};
 pub use memory::Memory;
 pub use monitor::{AgentCheck, ExecCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
 pub use publisher::{Control, Plan, Publisher, PublisherHandle, Stopped};

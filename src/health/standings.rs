@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::table::Table;
+use super::Health;
+use super::table::{Standing, Table};
 use crate::overrides::{Override, Overrides, full_name};
 use crate::pool::{Pool, Role, Verdict};
 use crate::status::{AddressStatus, NodeStatus, PoolStatus};
@@ -37,7 +38,7 @@ pub(super) fn of_pool(known: &Known<'_>, table: &Table, index: usize) -> PoolSta
                 health: standing.health.to_string(),
                 percent: standing.percent,
                 eligible: verdict.is_eligible(),
-                why: why(verdict, failure, said, available, pool.least_active()),
+                why: why(verdict, failure, said, available, pool.least_active()) + &carried(standing),
             });
         }
         // The address that speaks for the node: one that is answered, if any is.
@@ -63,6 +64,12 @@ fn active_up(pool: &Pool, slots: &[(usize, IpAddr)], verdicts: &[Verdict]) -> us
         up[node] |= matches!(verdict, Verdict::Up | Verdict::ForcedUp);
     }
     up.into_iter().zip(&pool.nodes).filter(|(up, node)| *up && node.role == Role::Active).count()
+}
+
+/// What an agent, or being busy, leaves of a weight.
+fn carried(standing: &Standing) -> String {
+    let partly = standing.percent < 100 && standing.health == Health::Up;
+    if partly { format!(", carries {} % of its weight", standing.percent) } else { String::new() }
 }
 
 fn why(verdict: Verdict, failure: Option<String>, said: Option<&Override>, available: usize, least: usize) -> String {

@@ -155,6 +155,29 @@ fn at_most_answers_nodes_are_drawn_and_weights_are_shares() {
 }
 
 #[test]
+fn a_busy_node_keeps_a_small_share() {
+    let nodes = Nodes::start(2);
+    let busy =
+        "busy_json = [{ path = \"scan_queue.status\", equals = false }, { path = \"database.status\", equals = true }]";
+    let config = config(&nodes, "")
+        .replace("path = \"/readyz\"", &format!("path = \"/readyz\"\n{busy}"))
+        .replace("ttl", "answers = 1\nttl");
+    let server = Server::start(&config);
+    let client = server.client();
+    // The fake node's 503 says that its scan queue is full, and nothing else.
+    nodes.fake(0, r#"{"readyz": 503}"#);
+    let share = || {
+        let rounds = 400;
+        let first = (0..rounds).filter(|_| v4(&client.ask("core.lb.example", 1)) == [nodes.address(0)]).count();
+        first * 100 / rounds
+    };
+    wait_until("the busy node has a tenth of the other's share", || (3..18).contains(&share()));
+    assert!(!server.log_has("is down"), "{}", server.log());
+    nodes.fake(0, r#"{"readyz": 200}"#);
+    wait_until("it has its full share again", || (40..60).contains(&share()));
+}
+
+#[test]
 fn backups_stand_in_only_while_no_active_node_is_up() {
     let nodes = Nodes::start(2);
     let spare = format!(

@@ -80,13 +80,14 @@ impl Probe {
     pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
         let request = self.request.try_clone().expect("a request without a streamed body can be cloned");
         let mut response = self.client.execute(request).await?;
-        self.check.judge_status(response.status().as_u16())?;
+        let status = response.status().as_u16();
         // A kept connection can be used again only after its body has been read.
-        if self.check.keep_alive || !self.check.conditions.is_empty() {
-            let body = read_body(&mut response, self.check.body_limit).await?;
-            self.check.judge_body(&body)?;
-        }
-        Ok(Passed::FULLY)
+        let body = if self.check.keep_alive || self.check.wants_body(status) {
+            read_body(&mut response, self.check.body_limit).await?
+        } else {
+            Vec::new()
+        };
+        Ok(self.check.judge(status, &body)?)
     }
 }
 
@@ -132,6 +133,7 @@ mod tests {
             path: "/readyz?verbose=true".into(),
             status: vec![200..=299],
             conditions: Vec::new(),
+            busy: None,
             body_limit: 1000,
             headers: reqwest::header::HeaderMap::new(),
             basic_auth: None,
