@@ -148,7 +148,7 @@ async fn say(
     let at = now();
     let until = seconds.map(|seconds| at.saturating_add(seconds));
     let said = Override { word, by, why, at, until };
-    answer(operator.say(&full_name(&pool, &node), said, force).await.map(|()| Json(json!({}))))
+    answer(operator.say(full_name(&pool, &node), said, force).await.map(|()| Json(json!({}))))
 }
 
 async fn take_back(
@@ -156,7 +156,7 @@ async fn take_back(
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Query(By { by }): Query<By>,
 ) -> Response {
-    answer(operator.take_back(&full_name(&pool, &node), &by).await.map(|()| Json(json!({}))))
+    answer(operator.take_back(full_name(&pool, &node), by).await.map(|()| Json(json!({}))))
 }
 
 fn answer(outcome: Result<impl IntoResponse, Refused>) -> Response {
@@ -167,7 +167,7 @@ fn answer(outcome: Result<impl IntoResponse, Refused>) -> Response {
     let status = match refused {
         Refused::NoSuchNode(_) | Refused::NothingSaid(_) => StatusCode::NOT_FOUND,
         Refused::TooFew(_) => StatusCode::CONFLICT,
-        Refused::NotKept(_) | Refused::Ending(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::NotKept(_) | Refused::Starting | Refused::Ending(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     error(status, &refused.to_string())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{error, info};
 
 use crate::health::{Control, Stopped};
@@ -29,13 +29,16 @@ pub enum Refused {
     /// The disk does not take it.
     #[error("it could not be kept, and nothing has changed: {0}")]
     NotKept(std::io::Error),
+    /// There is no first configuration yet.
+    #[error("the server is starting and probes every node once; ask again in a moment")]
+    Starting,
     /// The server is ending.
     #[error(transparent)]
     Ending(#[from] Stopped),
 }
 
 /// Carries out what is said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Operator {
     book: Arc<Mutex<Book>>,
     control: Control,
@@ -50,9 +53,9 @@ impl Operator {
     /// How everything stands.
     ///
     /// # Errors
-    /// The server is ending.
+    /// The server is ending, or just starting.
     pub async fn status(&self) -> Result<Status, Refused> {
-        let (generation, pools) = self.control.status().await?;
+        let (generation, pools) = self.pools().await?;
         let book = self.book.lock().await;
         let is_there = |name: &str| node(&pools, name).is_some();
         let absent = book.overrides().iter().filter(|(name, _)| !is_there(name));
@@ -64,49 +67,60 @@ impl Operator {
     ///
     /// # Errors
     /// It was not done, and nothing has changed.
-    pub async fn say(&self, name: &str, said: Override, force: bool) -> Result<(), Refused> {
-        let (_, pools) = self.control.status().await?;
-        let Some((pool, node)) = node(&pools, name) else { return Err(Refused::NoSuchNode(name.to_owned())) };
-        let takes_out = matches!(said.word, Word::Drain | Word::Down) && node.role == "active" && node.eligible;
-        let left = pool.available.saturating_sub(1);
-        if takes_out && left < pool.min_available && !force {
-            let text = format!(
-                "{left} of at least {} active nodes of pool {} would be left; use --force if that is meant",
-                pool.min_available, pool.name
-            );
-            return Err(Refused::TooFew(text));
-        }
-        let text = said.described();
-        self.change(vec![(name.to_owned(), Some(said))]).await?;
-        info!("{name} is {text}");
-        Ok(())
+    pub async fn say(&self, name: String, said: Override, force: bool) -> Result<(), Refused> {
+        let operator = self.clone();
+        to_its_end(async move {
+            // Held from here on: of two drains that only together leave too few nodes, the second must see the first.
+            let book = operator.locked_book().await;
+            let (_, pools) = operator.pools().await?;
+            let Some((pool, node)) = node(&pools, &name) else { return Err(Refused::NoSuchNode(name)) };
+            let takes_out = matches!(said.word, Word::Drain | Word::Down) && node.role == "active" && node.eligible;
+            let left = pool.available.saturating_sub(1);
+            if takes_out && left < pool.min_available && !force {
+                let text = format!(
+                    "{left} of at least {} active nodes of pool {} would be left; use --force if that is meant",
+                    pool.min_available, pool.name
+                );
+                return Err(Refused::TooFew(text));
+            }
+            let text = said.described();
+            operator.change(book, vec![(name.clone(), Some(said))]).await?;
+            info!("{name} is {text}");
+            Ok(())
+        })
+        .await
     }
 
     /// Takes back what was said of a node, also of one that the configuration does not have.
     ///
     /// # Errors
     /// It was not done, and nothing has changed.
-    pub async fn take_back(&self, name: &str, by: &str) -> Result<(), Refused> {
-        if self.book.lock().await.overrides().get(name).is_none() {
-            let (_, pools) = self.control.status().await?;
-            let is_there = node(&pools, name).is_some();
-            let name = name.to_owned();
-            return Err(if is_there { Refused::NothingSaid(name) } else { Refused::NoSuchNode(name) });
-        }
-        self.change(vec![(name.to_owned(), None)]).await?;
-        info!("{name} is left to its monitors again by {by}");
-        Ok(())
+    pub async fn take_back(&self, name: String, by: String) -> Result<(), Refused> {
+        let operator = self.clone();
+        to_its_end(async move {
+            let book = operator.locked_book().await;
+            if book.overrides().get(&name).is_none() {
+                let (_, pools) = operator.pools().await?;
+                let is_there = node(&pools, &name).is_some();
+                return Err(if is_there { Refused::NothingSaid(name) } else { Refused::NoSuchNode(name) });
+            }
+            operator.change(book, vec![(name.clone(), None)]).await?;
+            info!("{name} is left to its monitors again by {by}");
+            Ok(())
+        })
+        .await
     }
 
     /// Takes back what has come to its end, for as long as it runs.
     pub async fn expire(&self) {
         loop {
             tokio::time::sleep(EXPIRY).await;
-            let ended = self.book.lock().await.overrides().ended(now());
+            let book = self.locked_book().await;
+            let ended = book.overrides().ended(now());
             if ended.is_empty() {
                 continue;
             }
-            match self.change(ended.iter().map(|name| (name.clone(), None)).collect()).await {
+            match self.change(book, ended.iter().map(|name| (name.clone(), None)).collect()).await {
                 Ok(()) => ended.iter().for_each(|name| info!("{name} is left to its monitors again: its time is over")),
                 Err(Refused::Ending(_)) => return,
                 Err(refused) => error!("overrides that have ended are still there: {refused}"),
@@ -114,8 +128,22 @@ impl Operator {
         }
     }
 
-    async fn change(&self, changes: Vec<(String, Option<Override>)>) -> Result<(), Refused> {
-        let mut book = Arc::clone(&self.book).lock_owned().await;
+    async fn locked_book(&self) -> OwnedMutexGuard<Book> {
+        Arc::clone(&self.book).lock_owned().await
+    }
+
+    /// Number of the configuration that is served, and its pools.
+    async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), Refused> {
+        let (generation, pools) = self.control.status().await?;
+        // Before the first configuration is served, no node is known, which must not be taken for an answer.
+        if generation == 0 { Err(Refused::Starting) } else { Ok((generation, pools)) }
+    }
+
+    async fn change(
+        &self,
+        mut book: OwnedMutexGuard<Book>,
+        changes: Vec<(String, Option<Override>)>,
+    ) -> Result<(), Refused> {
         // The disk may be slow; tasks must not wait for it. The book stays locked, so that changes keep their order.
         let written = tokio::task::spawn_blocking(move || {
             let outcome = book.set(changes);
@@ -125,6 +153,11 @@ impl Operator {
         outcome.map_err(Refused::NotKept)?;
         Ok(self.control.set_overrides(book.overrides().clone()).await?)
     }
+}
+
+/// Carries a change through, also when whoever asked for it hangs up: what is on disk must be what queries see.
+async fn to_its_end(change: impl Future<Output = Result<(), Refused>> + Send + 'static) -> Result<(), Refused> {
+    tokio::spawn(change).await.unwrap_or(Err(Refused::Ending(Stopped)))
 }
 
 /// The pool and the node of a name.

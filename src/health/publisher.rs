@@ -19,7 +19,7 @@ use super::scheduler::{ForPublisher, Limits};
 use super::standings::{self, Known};
 use super::table::{NewPool, Observation, Standing, Table, TargetId};
 use super::{Health, Memory, Scheduler};
-use crate::overrides::{self, Overrides};
+use crate::overrides::{self, Overrides, full_name};
 use crate::pool::{Basis, Decision, Pool, Verdict, decide};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving, Static};
@@ -165,6 +165,8 @@ struct Served {
     verdicts: Vec<Verdict>,
     /// For each node that is not eligible any more, when the last answer that held it has expired.
     idle_from: Vec<Option<u64>>,
+    /// When the last answer under configurations before this one has expired: their TTLs may have been longer.
+    outlived: u64,
 }
 
 /// What was known of a pool before a reload, to report only what has changed.
@@ -174,6 +176,8 @@ struct Before {
     addresses: HashMap<(Arc<str>, IpAddr), Health>,
     /// By name of the node.
     idle_from: HashMap<Arc<str>, Option<u64>>,
+    /// When the last answer under it has expired.
+    expiry: u64,
     eligible: HashSet<Arc<str>>,
 }
 
@@ -362,11 +366,12 @@ impl Publisher {
             let mut served = Served {
                 slots: pool.slots().collect(),
                 idle_from: vec![None; pool.nodes.len()],
+                outlived: before.map_or(0, |before| before.expiry),
                 pool,
                 basis,
                 verdicts,
             };
-            served.take_over(before);
+            served.take_over(before, &self.overrides);
             self.report_changes(index, &served, &standings, before);
             self.pools.push(served);
             views.push(Arc::new(view));
@@ -454,17 +459,27 @@ impl Served {
 
     /// When an answer that is given now has expired.
     fn expiry(&self) -> u64 {
-        overrides::now() + u64::from(self.pool.longest_ttl) + EXPIRY_MARGIN
+        self.expiry_of_answers_at(overrides::now())
     }
 
-    /// Remembers across a reload since when nodes are not answered.
-    fn take_over(&mut self, before: Option<&Before>) {
-        let Some(before) = before else { return };
+    fn expiry_of_answers_at(&self, moment: u64) -> u64 {
+        let expiry = moment.saturating_add(u64::from(self.pool.longest_ttl)).saturating_add(EXPIRY_MARGIN);
+        expiry.max(self.outlived)
+    }
+
+    /// Remembers across a reload, and across a restart as far as operators were the reason, since when nodes are not
+    /// answered.
+    fn take_over(&mut self, before: Option<&Before>, overrides: &Overrides) {
         for (node, _) in self.eligible().into_iter().enumerate().filter(|(_, eligible)| !eligible) {
             let name = &self.pool.nodes[node].name;
-            let was_eligible = before.eligible.contains(name);
-            let earlier = before.idle_from.get(name).copied().flatten();
-            self.idle_from[node] = if was_eligible { Some(self.expiry()) } else { earlier };
+            self.idle_from[node] = match before.and_then(|before| Some((before, before.idle_from.get(name)?))) {
+                Some((before, _)) if before.eligible.contains(name) => Some(self.expiry()),
+                Some((_, earlier)) => *earlier,
+                None => {
+                    let said = overrides.get(&full_name(&self.pool.name, name));
+                    said.map(|said| self.expiry_of_answers_at(said.at))
+                }
+            };
         }
     }
 
@@ -476,6 +491,7 @@ impl Served {
         let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
         let idle_from = names().zip(self.idle_from.iter().copied()).collect();
         let eligible = names().zip(self.eligible()).filter_map(|(name, is)| is.then_some(name)).collect();
-        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, eligible })
+        let expiry = self.expiry();
+        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, expiry, eligible })
     }
 }

@@ -1,7 +1,9 @@
 //! What operators say: seen at once, kept whatever ends the process, told with its reason.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -106,6 +108,65 @@ fn a_drain_ends_by_itself_and_wait_returns_when_the_node_is_idle() {
     done(&server, "drain core/core-1 --for 1s");
     wait_until("the drain has ended", || answered(&server) == BTreeSet::from([1, 2]));
     server.wait_for_log("core/core-1 is left to its monitors again: its time is over");
+}
+
+/// Five drains at once where one is allowed: one is carried out, whoever comes first.
+#[test]
+fn drains_at_the_same_time_leave_min_available_nodes() {
+    let server = start(&config(5).replace("[pools.core]\n", "[pools.core]\nmin_available = 4\n"));
+    for _ in 0..5 {
+        let drained: Vec<u8> = std::thread::scope(|scope| {
+            let drain = |i: u8| (i, evenkeel(&server, &format!("drain core/core-{i}")).status.success());
+            let drains = [1, 2, 3, 4, 5].map(|i| scope.spawn(move || drain(i)));
+            let ended = drains.into_iter().map(|drain| drain.join().expect("no panic"));
+            ended.filter_map(|(i, done)| done.then_some(i)).collect()
+        });
+        assert_eq!(drained.len(), 1, "{drained:?}");
+        assert_eq!(answered(&server).len(), 4);
+        done(&server, &format!("resume core/core-{}", drained[0]));
+    }
+}
+
+/// Whoever hangs up in the middle of a request has asked for it or not; the disk and the queries agree about that.
+#[test]
+fn a_request_that_is_hung_up_on_is_done_or_not_but_never_half() {
+    let server = start(&config(2));
+    let body = r#"{"word": "drain", "by": "ops", "force": true}"#;
+    let put = format!(
+        "PUT /v1/overrides/core/core-1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for round in 0..60_u64 {
+        let mut socket = UnixStream::connect(server.directory().join("admin.sock")).expect("the socket is there");
+        socket.write_all(put.as_bytes()).expect("the server reads");
+        std::thread::sleep(Duration::from_micros(round * 50));
+        drop(socket);
+        // What is in flight ends before this command, which waits for its turn.
+        done(&server, "drain core/core-2 --force");
+        wait_until("disk and queries agree", || {
+            let kept = std::fs::read_to_string(server.directory().join("state/overrides.json")).expect("a file");
+            kept.contains("core/core-1") != answered(&server).contains(&1)
+        });
+        evenkeel(&server, "resume core/core-1");
+        done(&server, "resume core/core-2");
+    }
+}
+
+#[test]
+fn a_drain_waits_for_old_answers_also_across_a_restart_and_a_shorter_ttl() {
+    let long = config(3).replace("ttl = \"1s\"", "ttl = \"60s\"");
+    let mut server = start(&long);
+    done(&server, "drain core/core-1");
+    server.kill();
+    server.restart();
+    assert!(done(&server, "status").contains("the last answer with it expires in"));
+    server.reload(&config(3));
+    done(&server, "drain core/core-2");
+    let json: serde_json::Value = serde_json::from_str(&done(&server, "status --json")).expect("JSON");
+    let node = &json["pools"][0]["nodes"][1];
+    let left = node["idle_from"].as_u64().unwrap_or_default() - node["override"]["at"].as_u64().unwrap_or_default();
+    assert!(left > 30, "answers of 60 s are out: {left}");
 }
 
 #[test]
