@@ -4,12 +4,15 @@
 //! the timeout is over, all of the group is killed, so that nothing of it is left.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{Broken, Failure, Passed};
 use crate::health::ExecCheck;
@@ -19,6 +22,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Bytes of the output that are kept, from its end.
 const KEPT: usize = 4096;
+
+/// How long output is still read when the program has ended and something that left its group holds the pipe.
+const LEFT_BEHIND: Duration = Duration::from_millis(20);
 
 pub(super) struct Probe {
     check: ExecCheck,
@@ -59,11 +65,26 @@ impl Probe {
         let started = command.spawn();
         let mut child =
             started.map_err(|error| Broken::Machine(format!("{}: {error}", self.check.program.display())))?;
-        let _group = child.id().map(|id| Group(Pid::from_raw(id as i32)));
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (status, out, err) = tokio::join!(child.wait(), tail(out), tail(err));
+        let group = child.id().map(|id| Group(Pid::from_raw(id as i32)));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let status = {
+            let mut reading = pin!(async { tokio::join!(tail(stdout, &mut out), tail(stderr, &mut err)) });
+            let mut is_read = false;
+            let status = loop {
+                tokio::select! {
+                    status = child.wait() => break status,
+                    _ = &mut reading, if !is_read => is_read = true,
+                }
+            };
+            // Children that it leaves behind must not hold up its verdict by the output that they inherited.
+            drop(group);
+            if !is_read {
+                let _ = timeout(LEFT_BEHIND, reading).await;
+            }
+            status?
+        };
         let line = last_line(&out).or_else(|| last_line(&err)).unwrap_or_default();
-        let status = status?;
         if status.success() {
             Ok(Passed::FULLY)
         } else {
@@ -73,16 +94,14 @@ impl Probe {
 }
 
 /// Reads to the end and keeps the last bytes.
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let Some(mut stream) = stream else { return kept };
+async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut stream) = stream else { return };
     let mut chunk = [0; KEPT];
     // What cannot be read is not there to be shown.
     while let Ok(len @ 1..) = stream.read(&mut chunk).await {
         kept.extend_from_slice(&chunk[..len]);
         kept.drain(..kept.len().saturating_sub(KEPT));
     }
-    kept
 }
 
 fn last_line(output: &[u8]) -> Option<String> {
@@ -100,8 +119,6 @@ fn described(status: ExitStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     async fn run(script: &str) -> Result<Passed, Broken> {
@@ -140,6 +157,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_program_leaves_behind_does_not_hold_up_its_verdict() {
+        assert_eq!(run("sleep 1000 & exit 0").await.unwrap(), Passed::FULLY);
+        assert_eq!(why("sleep 1000 & echo full; exit 4").await, "exit code 4: full");
+        assert_eq!(run("exec >&- 2>&-; exit 0").await.unwrap(), Passed::FULLY);
+    }
+
+    #[tokio::test]
     async fn endless_output_is_not_kept() {
         assert!(why("head -c 1000000 /dev/zero | tr '\\0' x; exit 1").await.len() < 300);
     }
@@ -149,7 +173,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("pid");
         let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
-        assert!(tokio::time::timeout(Duration::from_millis(500), run(&script)).await.is_err());
+        assert!(timeout(Duration::from_millis(500), run(&script)).await.is_err());
         let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
         let ended = || {
             let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
