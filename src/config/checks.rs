@@ -1,6 +1,7 @@
 //! The keys of each kind of monitor. What is wrong has a stand-in, so that the rest is read all the same.
 
 use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use regex::bytes::Regex;
@@ -348,9 +349,9 @@ pub(super) fn exec(section: &Section<'_>) -> ExecCheck {
     });
     let program = words.next();
     if let Some(program) = program.as_ref().filter(|program| program.value.starts_with('/'))
-        && let Err(error) = std::fs::metadata(program.value)
+        && let Some(why) = not_a_program(program.value)
     {
-        let message = format!("{} cannot be run: {error}", program.value);
+        let message = format!("{} cannot be run: {why}", program.value);
         section.reading.error(program.span.clone(), message, "the absolute path of a program");
     }
     let environment = section.section("environment", "[monitors.NAME.environment]");
@@ -369,6 +370,15 @@ pub(super) fn exec(section: &Section<'_>) -> ExecCheck {
         program: program.map_or_else(PathBuf::new, |program| program.value.into()),
         arguments: words.map(|word| word.value.to_owned()).collect(),
         environment: pairs.collect(),
+    }
+}
+
+fn not_a_program(path: &str) -> Option<String> {
+    match std::fs::metadata(path) {
+        Err(error) => Some(error.to_string()),
+        Ok(file) if !file.is_file() => Some("it is no file".to_owned()),
+        Ok(file) if file.permissions().mode() & 0o111 == 0 => Some("nobody may execute it".to_owned()),
+        Ok(_) => None,
     }
 }
 

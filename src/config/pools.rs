@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
+use reqwest::Url;
 use toml::de::DeValue;
 
 use super::monitors::PlacedMonitor;
 use super::names::{self, PlacedName};
 use super::section::{Placed, Section, Unaccepted, as_str, check_word, mistyped, one_of, parsed};
 use crate::diagnostic::defined;
-use crate::health::{Monitor, Require};
+use crate::health::{Kind, Monitor, Require};
 use crate::name::Name;
 use crate::pool::{Available, Node, Pool, Role, WhenEmpty};
 
@@ -144,6 +145,13 @@ fn host(section: &Section<'_>, pool: &str, monitors: &[Arc<Monitor>], users: &[&
         }
     });
     if let Some(given) = given {
+        let over_https = monitors.iter().any(|monitor| matches!(&monitor.kind, Kind::Http(http) if http.tls.is_some()));
+        let is_name = Url::parse(&format!("https://{}/", given.value)).is_ok_and(|url| url.domain().is_some());
+        if over_https && !is_name {
+            // It would be the address that is probed, whichever node was meant.
+            let message = format!("`host` cannot be \"{}\" with a monitor over https", given.value);
+            section.reading.error(given.span, message, "the name that the certificates of the nodes hold");
+        }
         return Some(given.value.trim_end_matches('.').into());
     }
     let ambiguous = match users {

@@ -152,14 +152,23 @@ impl JsonCondition {
         };
         let found = self.path.iter().try_fold(json.clone(), |value, name| step(&value, name));
         let Some(found) = found else { return Err(format!("lacks {path}")) };
-        let number = || found.as_f64().ok_or_else(|| format!("has {path} = {found}, which is no number"));
+        let number = || found.as_f64().ok_or_else(|| format!("has {path} = {}, which is no number", beginning(&found)));
         let passes = match &self.test {
             JsonTest::Equals(wanted) => equal(&found, wanted),
             JsonTest::NotEquals(unwanted) => !equal(&found, unwanted),
             JsonTest::AtLeast(least) => number()? >= *least,
             JsonTest::AtMost(most) => number()? <= *most,
         };
-        if passes { Ok(()) } else { Err(format!("has {path} = {found}, {}", self.test)) }
+        if passes { Ok(()) } else { Err(format!("has {path} = {}, {}", beginning(&found), self.test)) }
+    }
+}
+
+/// A value for messages: nodes may send much.
+fn beginning(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -239,6 +239,10 @@ fn values_that_could_not_work_are_refused() {
     let cases = [
         (monitor("path = \"/a b\\r\\nX: y\""), "`path` cannot be \"/a b\\r\\nX: y\""),
         (monitor("path = \"/a#b\""), "`path` cannot be \"/a#b\""),
+        (
+            monitor("scheme = \"https\"").replace("nodes = [\n", "host = \"192.0.2.1\"\nnodes = [\n"),
+            "`host` cannot be \"192.0.2.1\" with a monitor over https",
+        ),
         (monitor("headers = { a = \"1\", A = \"2\" }"), "the header A stands twice"),
         (monitor("headers = { Content-Length = \"5\" }"), "the header Content-Length is the connection's own"),
         (monitor("headers = { Host = \"x\" }"), "the Host header is the pool's"),
