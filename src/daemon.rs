@@ -1,5 +1,6 @@
 //! The server as a whole: load, probe, listen, and change all of it on a reload.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use nix::fcntl::Flock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
@@ -22,6 +24,7 @@ use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
 use crate::open_files;
 use crate::overrides::{Book, Opened};
 use crate::serving::{Current, Serving, Static};
+use crate::state;
 use crate::zone::Zones;
 
 /// Longest wait for what is in flight when the server stops.
@@ -100,6 +103,8 @@ pub struct Daemon {
     control: Control,
     keeping: Option<AbortOnDropHandle<()>>,
     _doors: Option<Doors>,
+    /// Of `state_dir`.
+    _lock: Option<Flock<File>>,
 }
 
 /// Why a server did not start.
@@ -129,18 +134,20 @@ impl Daemon {
         }));
         let prober = Prober::new().context("the HTTP client of the probes cannot be made")?;
         let state_dir = loaded.server.state_dir.clone();
-        let opened = Book::open(state_dir.as_deref());
-        let Opened { book, set_aside } = opened.with_context(|| format!("state_dir {state_dir:?} cannot be used"))?;
+        let unusable = || {
+            let directory = state_dir.clone().unwrap_or_default();
+            format!("state_dir {} cannot be used", directory.display())
+        };
+        let lock = state_dir.as_deref().map(state::lock).transpose().with_context(unusable)?;
+        let Opened { book, set_aside } = Book::open(state_dir.as_deref()).with_context(unusable)?;
         if let Some(what) = set_aside {
-            error!("overrides are lost: {what}");
+            error!("overrides are lost, nodes that were drained are answered again: {what}");
         }
         for (name, said) in book.overrides().iter() {
             info!("{name} is {}", said.described());
         }
         let memory = match &state_dir {
-            Some(directory) => {
-                Memory::read(directory).with_context(|| format!("state_dir {directory:?} cannot be used"))?
-            }
+            Some(directory) => Memory::read(directory).with_context(unusable)?,
             None => Memory::default(),
         };
         let (overrides, in_flight) = (book.overrides().clone(), loaded.server.probes_in_flight);
@@ -179,6 +186,7 @@ impl Daemon {
             control,
             keeping,
             _doors: doors,
+            _lock: lock,
         };
         info!("ready: {}; generation 1: {summary}", daemon.listening());
         Ok(daemon)

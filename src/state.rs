@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +26,19 @@ pub(crate) enum Found<T> {
     SetAside(String),
 }
 
+/// Makes a directory this process's own for as long as the file is open; it is made when it is missing.
+///
+/// # Errors
+/// The directory cannot be used, or another server uses it: each would undo what the other writes.
+pub(crate) fn lock(directory: &Path) -> io::Result<Flock<File>> {
+    fs::create_dir_all(directory)?;
+    let file = File::create(directory.join("lock"))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another server uses it"),
+        other => other.into(),
+    })
+}
+
 /// Reads a file of a directory, which is made when it is missing.
 ///
 /// # Errors
@@ -41,7 +56,14 @@ pub(crate) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Res
         Ok((version, _)) => format!("it is of version {version}, not {VERSION}"),
         Err(error) => error.to_string(),
     };
-    let aside = directory.join(format!("{name}.set-aside-{}", now()));
+    let mut moment = now();
+    let aside = loop {
+        let aside = directory.join(format!("{name}.set-aside-{moment}"));
+        if !aside.exists() {
+            break aside;
+        }
+        moment += 1;
+    };
     fs::rename(&path, &aside)?;
     let (path, aside) = (path.display(), aside.display());
     Ok(Found::SetAside(format!("{path} is not what was written there: {why}; it is now {aside}")))

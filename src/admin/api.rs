@@ -6,7 +6,7 @@
 //! | `PUT /v1/overrides/POOL/NODE` | says something of a node: `{"word": "drain", "by": "ops", "why": "", "seconds": null, "force": false}` |
 //! | `DELETE /v1/overrides/POOL/NODE?by=ops` | takes it back |
 //!
-//! Errors are `{"err": "…"}`.
+//! What is refused for its content is told as `{"err": "…"}`; a request that is none of these in a line of text.
 //!
 //! Over TCP, on loopback, it can be read only, and only under a name of this machine: a page in a browser that has its own
 //! name point here (DNS rebinding) reads nothing.
@@ -14,7 +14,7 @@
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,13 +28,16 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::operator::{Operator, Refused};
 use crate::config::Admin;
 use crate::overrides::{Override, full_name, now};
 use crate::pool::Word;
+
+/// Longest `by` and `why`, in characters.
+const LONGEST_TEXT: usize = 200;
 
 /// What is said of a node.
 #[derive(Debug, Deserialize, Serialize)]
@@ -60,13 +63,16 @@ struct By {
 #[derive(Debug)]
 pub struct Doors {
     socket: PathBuf,
+    inode: u64,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Drop for Doors {
     fn drop(&mut self) {
-        // Another server finds a file that nobody listens at and takes its place.
-        let _ = fs::remove_file(&self.socket);
+        // Should it stay, the next server finds that nobody listens there. One that is not ours belongs to another.
+        if inode(&self.socket).is_ok_and(|inode| inode == self.inode) {
+            let _ = fs::remove_file(&self.socket);
+        }
     }
 }
 
@@ -89,7 +95,12 @@ pub async fn open(admin: &Admin, operator: Operator) -> anyhow::Result<Doors> {
         tasks.push(serve(listener, checked.with_state(Arc::clone(&operator))));
     }
     tasks.push(AbortOnDropHandle::new(tokio::spawn(async move { operator.expire().await })));
-    Ok(Doors { socket: admin.socket.clone(), _tasks: tasks })
+    let inode = inode(&admin.socket).with_context(|| format!("the admin socket {} is gone", admin.socket.display()))?;
+    Ok(Doors { socket: admin.socket.clone(), inode, _tasks: tasks })
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    fs::symlink_metadata(path).map(|file| file.ino())
 }
 
 fn serve<L>(listener: L, app: Router) -> AbortOnDropHandle<()>
@@ -101,16 +112,20 @@ where
     AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(listener, app).await) }))
 }
 
+/// A socket that a killed server has left is replaced; anything else that is there stays.
 async fn open_socket(path: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    if tokio::net::UnixStream::connect(path).await.is_ok() {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"));
-    }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    if let Ok(file) = fs::symlink_metadata(path) {
+        if !file.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+        }
+        match UnixStream::connect(path).await.map_err(|error| error.kind()) {
+            Err(io::ErrorKind::ConnectionRefused) => fs::remove_file(path)?,
+            // Also when its queue is full: somebody is there.
+            _ => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
+        }
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
@@ -145,10 +160,29 @@ async fn say(
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Json(Saying { word, by, why, seconds, force }): Json<Saying>,
 ) -> Response {
+    if let Some(why) = unsound(&by, &why, seconds) {
+        return error(StatusCode::UNPROCESSABLE_ENTITY, &why);
+    }
     let at = now();
     let until = seconds.map(|seconds| at.saturating_add(seconds));
     let said = Override { word, by, why, at, until };
     answer(operator.say(full_name(&pool, &node), said, force).await.map(|()| Json(json!({}))))
+}
+
+/// What is wrong with what is said: it ends up in logs and on terminals.
+fn unsound(by: &str, why: &str, seconds: Option<u64>) -> Option<String> {
+    for (key, text) in [("by", by), ("why", why)] {
+        if text.chars().count() > LONGEST_TEXT {
+            return Some(format!("`{key}` is too long; accepted: {LONGEST_TEXT} characters"));
+        }
+        if text.chars().any(char::is_control) {
+            return Some(format!("`{key}` holds control characters; accepted: one line of text"));
+        }
+    }
+    if by.trim().is_empty() {
+        return Some("`by` is empty; accepted: who says it".to_owned());
+    }
+    (seconds == Some(0)).then(|| "it would end at once; accepted: a second or longer".to_owned())
 }
 
 async fn take_back(
@@ -156,6 +190,9 @@ async fn take_back(
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Query(By { by }): Query<By>,
 ) -> Response {
+    if let Some(why) = unsound(&by, "", None) {
+        return error(StatusCode::UNPROCESSABLE_ENTITY, &why);
+    }
     answer(operator.take_back(full_name(&pool, &node), by).await.map(|()| Json(json!({}))))
 }
 

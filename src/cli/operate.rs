@@ -51,11 +51,16 @@ pub(super) struct Reason {
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     /// Take it back by itself after this time, such as 2h or 30m
-    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
     lasting: Option<Duration>,
     /// Also when fewer than min_available nodes are left
     #[arg(long)]
     force: bool,
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }
 }
 
 /// The person behind the terminal, as far as the environment knows.

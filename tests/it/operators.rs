@@ -90,6 +90,11 @@ fn what_is_asked_wrongly_is_refused_with_what_is_right() {
     let output = evenkeel(&server, "status --socket /nonexistent.sock");
     assert!(String::from_utf8_lossy(&output.stderr).contains("no server answers at /nonexistent.sock"));
     assert_eq!(evenkeel(&server, "force sideways core/core-1").status.code(), Some(64));
+    assert_eq!(evenkeel(&server, "drain core/core-1 --for 500ms").status.code(), Some(64));
+    assert!(refused(&server, "drain core/core-1 --by ").contains("`by` is empty"));
+    assert!(refused(&server, "drain core/core-1 --why a\nb").contains("`why` holds control characters"));
+    let long = "x".repeat(201);
+    assert!(refused(&server, &format!("drain core/core-1 --why {long}")).contains("`why` is too long"));
     done(&server, "drain core/core-1");
     let why = refused(&server, "drain core/core-2");
     assert!(why.contains("0 of at least 1 active nodes of pool core would be left"), "{why}");
@@ -198,8 +203,31 @@ fn overrides_survive_restarts_reloads_and_absence() {
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     server.write("state/overrides.json", "{ torn");
     server.restart();
-    server.wait_for_log("overrides are lost: ");
+    server.wait_for_log("overrides are lost, ");
     assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
+}
+
+/// Two servers must not share what each believes to be its own.
+#[test]
+fn a_socket_or_state_directory_in_use_is_refused() {
+    let server = start(&config(2));
+    let other = |changed: &str| {
+        server.write("other.toml", changed);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let output = command.args(["serve", "--config", "other.toml"]).current_dir(server.directory()).output();
+        let output = output.expect("the built program starts");
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let said = other(&config(2).replace("admin.sock", "other.sock"));
+    assert!(said.contains("state_dir") && said.contains("another server uses it"), "{said}");
+    let said = other(&config(2).replace("\"state\"", "\"other\""));
+    assert!(said.contains("admin.sock cannot be opened: another server listens there"), "{said}");
+    server.write("kept.txt", "text");
+    let said = other(&config(2).replace("\"state\"", "\"other\"").replace("admin.sock", "kept.txt"));
+    assert!(said.contains("there is a file that is no socket"), "{said}");
+    assert_eq!(std::fs::read_to_string(server.directory().join("kept.txt")).expect("the file"), "text");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
 /// Kill -9 while overrides change: what was acknowledged is there after every start, and every start succeeds.
