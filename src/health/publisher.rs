@@ -42,8 +42,8 @@ const QUEUE: usize = 1024;
 pub(super) enum Message {
     /// A probe has ended.
     Observed(Observation),
-    /// A probe could not be tried.
-    Untried(Untried),
+    /// A probe of a monitor could not be tried.
+    Untried(Arc<str>, Untried),
     /// New targets will be probed; `probed` is told when all of a configuration have a result.
     Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
     /// Operators say something else than before.
@@ -200,7 +200,8 @@ pub struct Publisher {
     overrides: Overrides,
     /// What was known before the process began.
     memory: Memory,
-    untried: Seldom,
+    /// By monitor, so that one does not hide what ails another.
+    untried: HashMap<Arc<str>, Seldom>,
     /// When weights and replaced snapshots were last looked after.
     swept: Instant,
     rng: fastrand::Rng,
@@ -229,7 +230,7 @@ impl Publisher {
             report: Report::default(),
             overrides,
             memory,
-            untried: Seldom::default(),
+            untried: HashMap::new(),
             swept: Instant::now(),
             rng: fastrand::Rng::new(),
         };
@@ -270,9 +271,9 @@ impl Publisher {
     fn take(&mut self, message: Message) {
         match message {
             Message::Observed(observation) => self.observe(observation),
-            Message::Untried(untried) => {
-                if self.untried.is_due() {
-                    warn!("{untried}; health stays as it is");
+            Message::Untried(monitor, untried) => {
+                if self.untried.entry(Arc::clone(&monitor)).or_default().is_due() {
+                    warn!("monitor {monitor}: {untried}; health stays as it is");
                 }
             }
             Message::Prepare { new, all, probed } => {
@@ -357,6 +358,7 @@ impl Publisher {
         self.dirty.clear();
         self.drifting.clear();
         self.awaited = None;
+        self.untried.clear();
         let mut views = Vec::new();
         for (index, pool) in pools.into_iter().enumerate() {
             let standings = self.table.pool(index);

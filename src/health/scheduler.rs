@@ -207,12 +207,10 @@ impl Probing {
             };
             let outcome = self.probe.attempt().await;
             drop(permit);
+            let monitor = Arc::clone(&self.monitor.name);
             let message = match outcome {
-                Ok(result) => {
-                    let monitor = Arc::clone(&self.monitor.name);
-                    Message::Observed(Observation { target: self.id, monitor, result })
-                }
-                Err(untried) => Message::Untried(untried),
+                Ok(result) => Message::Observed(Observation { target: self.id, monitor, result }),
+                Err(untried) => Message::Untried(monitor, untried),
             };
             if self.publisher.send(message).await.is_err() {
                 return; // nobody is left to know
