@@ -31,6 +31,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::bounded::Bounded;
 use super::operator::{Operator, Refused};
 use crate::config::Admin;
 use crate::overrides::{Override, full_name, now};
@@ -109,7 +110,7 @@ where
     L::Addr: std::fmt::Debug,
 {
     // Ends with its task.
-    AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(listener, app).await) }))
+    AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(Bounded::new(listener), app).await) }))
 }
 
 /// A socket that a killed server has left is replaced; anything else that is there stays.

@@ -1,9 +1,10 @@
 //! Administration: what operators say and ask, over a Unix socket; over TCP, on loopback, they can only ask.
 //!
 //! Whoever may open the socket's file may write. `operator` carries out what is said: it keeps it first, on disk, and
-//! then lets queries see it; `api` is the HTTP before it; `client` is how the commands speak to it.
+//! then lets queries see it; `api` is the HTTP before it, on `bounded` listeners; `client` is how the commands speak to it.
 
 mod api;
+mod bounded;
 pub mod client;
 mod operator;
 

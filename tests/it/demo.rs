@@ -1,7 +1,7 @@
 //! `evenkeel demo`, as a newcomer runs it.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 
 use crate::shared_name::v4;
@@ -12,6 +12,7 @@ use crate::support::wait_until;
 
 #[test]
 fn the_demo_answers_follows_faults_and_fails_open() {
+    UdpSocket::bind("127.0.0.1:5300").expect("no other demo runs on this machine");
     let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
     let _demo = Running::start(command.arg("demo").stdout(Stdio::null()).stderr(Stdio::null()));
     let client = Client::new("127.0.0.1:5300".parse().expect("an address"));

@@ -1,0 +1,111 @@
+//! Listeners whose connections are few and short: what DNS needs of descriptors must not go to forgotten clients.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
+
+/// Connections at a time; more wait in the queue of the system.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection may last, which is as long as the commands wait.
+const LASTING: Duration = Duration::from_secs(30);
+
+/// A listener with bounds.
+#[derive(Debug)]
+pub(super) struct Bounded<L> {
+    listener: L,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection with an end.
+#[derive(Debug)]
+pub(super) struct Connection<C> {
+    stream: C,
+    end: Pin<Box<Sleep>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<L> Bounded<L> {
+    pub(super) fn new(listener: L) -> Self {
+        Self { listener, permits: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+}
+
+impl<L: Listener> Listener for Bounded<L> {
+    type Io = Connection<L::Io>;
+    type Addr = L::Addr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        let (stream, address) = self.listener.accept().await;
+        (Connection { stream, end: Box::pin(sleep(LASTING)), _permit: permit }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+impl<C: AsyncRead + Unpin> AsyncRead for Connection<C> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<C: AsyncWrite + Unpin> AsyncWrite for Connection<C> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_holds_its_place_for_a_while_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let mut bounded = Bounded::new(UnixListener::bind(&path).unwrap());
+        let mut clients = Vec::new();
+        let mut served = Vec::new();
+        for _ in 0..CONNECTIONS {
+            clients.push(UnixStream::connect(&path).await.unwrap());
+            served.push(bounded.accept().await.0);
+        }
+        clients.push(UnixStream::connect(&path).await.unwrap());
+        assert!(timeout(Duration::from_secs(1), bounded.accept()).await.is_err(), "there is no place");
+        let began = Instant::now();
+        let error = served[0].read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() <= LASTING);
+        assert!(served[0].write_all(b"x").await.is_err());
+        served.remove(0);
+        assert!(timeout(Duration::from_secs(1), bounded.accept()).await.is_ok(), "its place is free");
+    }
+}
