@@ -11,6 +11,7 @@ mod peers;
 mod protocol;
 mod reload;
 mod resolver;
+mod rolling;
 mod scale;
 mod shared_name;
 mod signals;

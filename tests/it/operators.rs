@@ -14,7 +14,7 @@ use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
 
 /// Nodes that nobody probes, with a socket and a state directory beside the configuration.
-fn config(nodes: u8) -> String {
+pub(crate) fn config(nodes: u8) -> String {
     let nodes: String =
         (1..=nodes).map(|i| format!("{{ name = \"core-{i}\", address = \"192.0.2.{i}\" }},\n")).collect();
     format!(
@@ -24,7 +24,7 @@ fn config(nodes: u8) -> String {
     )
 }
 
-fn start(config: &str) -> Server {
+pub(crate) fn start(config: &str) -> Server {
     Server::start_with(&[("evenkeel.toml", config), ("lb.zone", ZONE)])
 }
 
@@ -40,7 +40,7 @@ fn evenkeel(server: &Server, arguments: &str) -> Output {
 }
 
 #[track_caller]
-fn done(server: &Server, arguments: &str) -> String {
+pub(crate) fn done(server: &Server, arguments: &str) -> String {
     let output = evenkeel(server, arguments);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments}: {said}");
