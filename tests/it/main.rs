@@ -17,3 +17,4 @@ mod shared_name;
 mod signals;
 mod support;
 mod tcp;
+mod verdicts;

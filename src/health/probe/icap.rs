@@ -41,6 +41,7 @@ fn judge(reply: &[u8], method: Option<&str>) -> Result<(), Failure> {
     let mut words = lines.next().unwrap_or_default().split(' ');
     let status = words.next().filter(|version| version.starts_with("ICAP/1.")).and_then(|_| words.next());
     match status.and_then(|status| status.parse::<u16>().ok()) {
+        None if reply.is_empty() => return Err(Failure::Reply("replied nothing".to_owned())),
         None => return Err(Failure::Reply(format!("replied no ICAP but \"{}\"", shown(reply)))),
         Some(200) => {}
         Some(status) => return Err(Failure::Status(status)),
@@ -51,7 +52,7 @@ fn judge(reply: &[u8], method: Option<&str>) -> Result<(), Failure> {
     if offered.split(',').any(|offered| offered.trim().eq_ignore_ascii_case(wanted)) {
         Ok(())
     } else {
-        Err(Failure::Reply(format!("offers the methods \"{offered}\", not {wanted}")))
+        Err(Failure::Reply(format!("offers the methods \"{}\", not {wanted}", shown(offered.as_bytes()))))
     }
 }
 
