@@ -16,7 +16,6 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use axum::extract::{self, Query, Request, State};
@@ -84,16 +83,15 @@ impl Drop for Doors {
 pub async fn open(admin: &Admin, operator: Operator) -> anyhow::Result<Doors> {
     let socket = open_socket(&admin.socket).await;
     let socket = socket.with_context(|| format!("the admin socket {} cannot be opened", admin.socket.display()))?;
-    let operator = Arc::new(operator);
     let not_found = || async { error(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") };
     let reading = Router::new().route("/v1/status", get(status)).fallback(not_found);
     let writing = reading.clone().route("/v1/overrides/{pool}/{node}", put(say).delete(take_back));
-    let mut tasks = vec![serve(socket, writing.with_state(Arc::clone(&operator)))];
+    let mut tasks = vec![serve(socket, writing.with_state(operator.clone()))];
     if let Some(address) = admin.listen {
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("the admin address {address} cannot be listened on"))?;
         let checked = reading.layer(axum::middleware::from_fn(under_own_name));
-        tasks.push(serve(listener, checked.with_state(Arc::clone(&operator))));
+        tasks.push(serve(listener, checked.with_state(operator.clone())));
     }
     tasks.push(AbortOnDropHandle::new(tokio::spawn(async move { operator.expire().await })));
     let inode = inode(&admin.socket).with_context(|| format!("the admin socket {} is gone", admin.socket.display()))?;
@@ -152,12 +150,12 @@ fn is_own_name(host: &str) -> bool {
     without_port.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-async fn status(State(operator): State<Arc<Operator>>) -> Response {
+async fn status(State(operator): State<Operator>) -> Response {
     answer(operator.status().await.map(Json))
 }
 
 async fn say(
-    State(operator): State<Arc<Operator>>,
+    State(operator): State<Operator>,
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Json(Saying { word, by, why, seconds, force }): Json<Saying>,
 ) -> Response {
@@ -187,7 +185,7 @@ fn unsound(by: &str, why: &str, seconds: Option<u64>) -> Option<String> {
 }
 
 async fn take_back(
-    State(operator): State<Arc<Operator>>,
+    State(operator): State<Operator>,
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Query(By { by }): Query<By>,
 ) -> Response {

@@ -4,18 +4,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
+use super::PATIENCE;
+
 /// Connections at a time; more wait in the queue of the system.
 const CONNECTIONS: usize = 64;
-
-/// How long a connection may last, which is as long as the commands wait.
-const LASTING: Duration = Duration::from_secs(30);
 
 /// A listener with bounds.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ impl<L: Listener> Listener for Bounded<L> {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         let (stream, address) = self.listener.accept().await;
-        (Connection { stream, end: Box::pin(sleep(LASTING)), _permit: permit }, address)
+        (Connection { stream, end: Box::pin(sleep(PATIENCE)), _permit: permit }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -81,6 +79,8 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Connection<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{UnixListener, UnixStream};
     use tokio::time::{Instant, timeout};
@@ -103,7 +103,7 @@ mod tests {
         let began = Instant::now();
         let error = served[0].read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(began.elapsed() <= LASTING);
+        assert!(began.elapsed() <= PATIENCE);
         assert!(served[0].write_all(b"x").await.is_err());
         served.remove(0);
         assert!(timeout(Duration::from_secs(1), bounded.accept()).await.is_ok(), "its place is free");

@@ -8,6 +8,7 @@ use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::PATIENCE;
 use super::api::Saying;
 use crate::health::TlsClient;
 use crate::pool::Word;
@@ -44,7 +45,7 @@ impl Server {
         let client = Client::builder()
             .tls_backend_preconfigured(TlsClient::trusting_nobody().config().as_ref().clone())
             .unix_socket(socket)
-            .timeout(Duration::from_secs(30))
+            .timeout(PATIENCE)
             .build()?;
         Ok(Self { client, socket: socket.display().to_string() })
     }

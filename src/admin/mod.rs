@@ -11,5 +11,10 @@ mod operator;
 pub use api::{Doors, open};
 pub use operator::{Operator, Refused};
 
+use std::time::Duration;
+
 /// Where the socket is when nothing else is said.
 pub const DEFAULT_SOCKET: &str = "/run/evenkeel/admin.sock";
+
+/// How long a command waits for its answer, and how long the server keeps a connection for it.
+const PATIENCE: Duration = Duration::from_secs(30);
