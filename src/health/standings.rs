@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Health;
 use super::table::{Standing, Table};
 use crate::overrides::{Override, Overrides, full_name};
-use crate::pool::{Pool, Role, Verdict};
+use crate::pool::{Pool, Role, Verdict, active_up};
 use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 
 /// What is known of a pool when somebody asks.
@@ -55,15 +55,6 @@ pub(super) fn of_pool(known: &Known<'_>, table: &Table, index: usize) -> PoolSta
         });
     }
     PoolStatus { name: pool.name.to_string(), min_available: pool.least_active(), available, nodes }
-}
-
-/// Active nodes with an address that is up.
-fn active_up(pool: &Pool, slots: &[(usize, IpAddr)], verdicts: &[Verdict]) -> usize {
-    let mut up = vec![false; pool.nodes.len()];
-    for (&(node, _), verdict) in slots.iter().zip(verdicts) {
-        up[node] |= matches!(verdict, Verdict::Up | Verdict::ForcedUp);
-    }
-    up.into_iter().zip(&pool.nodes).filter(|(up, node)| *up && node.role == Role::Active).count()
 }
 
 /// What an agent, or being busy, leaves of a weight.

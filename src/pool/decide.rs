@@ -107,8 +107,7 @@ pub fn decide(pool: &Pool, standings: &[Standing], words: &[Option<Word>], rng: 
             (None, Health::Unknown) => Verdict::Unprobed,
         })
         .collect();
-    let active_up = nodes_of(&slots, &verdicts, |slot, verdict| role(slot) == Role::Active && verdict.is_eligible());
-    let stand_in = active_up < pool.least_active();
+    let stand_in = active_up(pool, &slots, &verdicts) < pool.least_active();
     let mut basis = Basis::Active;
     for (slot, verdict) in verdicts.iter_mut().enumerate() {
         if role(slot) == Role::Backup && verdict.is_eligible() {
@@ -157,18 +156,13 @@ fn look_further(pool: &Pool, verdicts: &mut [Verdict], role: impl Fn(usize) -> R
     Basis::Empty
 }
 
-/// How many nodes have an address that meets a condition.
-fn nodes_of(slots: &[(usize, IpAddr)], verdicts: &[Verdict], meets: impl Fn(usize, Verdict) -> bool) -> usize {
-    let mut last = None;
-    let mut count = 0;
-    for (slot, &(node, _)) in slots.iter().enumerate() {
-        // The addresses of a node follow each other.
-        if last != Some(node) && meets(slot, verdicts[slot]) {
-            last = Some(node);
-            count += 1;
-        }
+/// Active nodes with an address that is up, by the verdicts on the addresses of [`Pool::slots`].
+pub fn active_up(pool: &Pool, slots: &[(usize, IpAddr)], verdicts: &[Verdict]) -> usize {
+    let mut up = vec![false; pool.nodes.len()];
+    for (&(node, _), verdict) in slots.iter().zip(verdicts) {
+        up[node] |= matches!(verdict, Verdict::Up | Verdict::ForcedUp);
     }
-    count
+    up.into_iter().zip(&pool.nodes).filter(|(up, node)| *up && node.role == Role::Active).count()
 }
 
 fn view(

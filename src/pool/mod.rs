@@ -9,7 +9,7 @@ mod select;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use decide::{Basis, Decision, PoolView, Verdict, decide};
+pub use decide::{Basis, Decision, PoolView, Verdict, active_up, decide};
 pub use select::{Candidates, Drawn, FAMILY_V4, FAMILY_V6};
 
 use serde::{Deserialize, Serialize};
