@@ -2,7 +2,8 @@
 //!
 //! In reading order: a `monitor` says what is checked and how often; the `scheduler` runs a [`probe`] of it
 //! against every address and sends what it observed to the `publisher`. There a `tracker` counts until an
-//! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries. `report` is what the log says of it.
+//! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries; `served`
+//! is what is known of each pool in it. `report` is what the log says of it.
 
 mod http_check;
 pub mod memory;
@@ -11,6 +12,7 @@ pub mod probe;
 mod publisher;
 mod report;
 mod scheduler;
+mod served;
 mod standings;
 mod table;
 #[cfg(test)]

@@ -16,11 +16,12 @@ use tracing::warn;
 use super::probe::{Prober, Untried};
 use super::report::Report;
 use super::scheduler::{ForPublisher, Limits};
+use super::served::{Before, Served};
 use super::standings::{self, Known};
 use super::table::{NewPool, Observation, Standing, Table, TargetId};
 use super::{Health, Memory, Scheduler};
-use crate::overrides::{self, Overrides, full_name};
-use crate::pool::{Basis, Decision, Pool, Verdict, decide};
+use crate::overrides::Overrides;
+use crate::pool::{Basis, Decision, Pool, decide};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving, Static};
 use crate::status::PoolStatus;
@@ -30,9 +31,6 @@ const GATHER: Duration = Duration::from_millis(1);
 
 /// How often weights follow what agents say, and replaced snapshots are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-
-/// Seconds beyond its TTL for which an answer may still be on its way or in use.
-const EXPIRY_MARGIN: u64 = 1;
 
 /// Messages that may wait; when they do, probes wait too.
 const QUEUE: usize = 1024;
@@ -151,34 +149,6 @@ impl PublisherHandle {
         adopted.await.map_err(|_| Stopped)?;
         Ok(None)
     }
-}
-
-/// A pool and what the task knows of it besides the table.
-#[derive(Debug)]
-struct Served {
-    pool: Pool,
-    /// Node and address of each slot.
-    slots: Vec<(usize, IpAddr)>,
-    /// The rule by which it is answered.
-    basis: Basis,
-    /// Why each address is answered or not.
-    verdicts: Vec<Verdict>,
-    /// For each node that is not eligible any more, when the last answer that held it has expired.
-    idle_from: Vec<Option<u64>>,
-    /// When the last answer under configurations before this one has expired: their TTLs may have been longer.
-    outlived: u64,
-}
-
-/// What was known of a pool before a reload, to report only what has changed.
-struct Before {
-    basis: Basis,
-    /// By name of the node and address.
-    addresses: HashMap<(Arc<str>, IpAddr), Health>,
-    /// By name of the node.
-    idle_from: HashMap<Arc<str>, Option<u64>>,
-    /// When the last answer under it has expired.
-    expiry: u64,
-    eligible: HashSet<Arc<str>>,
 }
 
 /// The task's state.
@@ -432,68 +402,5 @@ impl Publisher {
 
     fn free_retired(&mut self) {
         self.retired.retain(|old| Arc::strong_count(old) > 1);
-    }
-}
-
-impl Served {
-    /// For each node, whether one of its addresses may be answered.
-    fn eligible(&self) -> Vec<bool> {
-        let mut eligible = vec![false; self.pool.nodes.len()];
-        for (&(node, _), verdict) in self.slots.iter().zip(&self.verdicts) {
-            eligible[node] |= verdict.is_eligible();
-        }
-        eligible
-    }
-
-    /// Takes new verdicts, and notes when a node leaves the answers.
-    fn judge(&mut self, verdicts: Vec<Verdict>) {
-        let before = self.eligible();
-        self.verdicts = verdicts;
-        let now = self.eligible();
-        for (node, (was, is)) in before.into_iter().zip(now).enumerate() {
-            if is {
-                self.idle_from[node] = None;
-            } else if was {
-                self.idle_from[node] = Some(self.expiry());
-            }
-        }
-    }
-
-    /// When an answer that is given now has expired.
-    fn expiry(&self) -> u64 {
-        self.expiry_of_answers_at(overrides::now())
-    }
-
-    fn expiry_of_answers_at(&self, moment: u64) -> u64 {
-        let expiry = moment.saturating_add(u64::from(self.pool.longest_ttl)).saturating_add(EXPIRY_MARGIN);
-        expiry.max(self.outlived)
-    }
-
-    /// Remembers across a reload, and across a restart as far as operators were the reason, since when nodes are not
-    /// answered.
-    fn take_over(&mut self, before: Option<&Before>, overrides: &Overrides) {
-        for (node, _) in self.eligible().into_iter().enumerate().filter(|(_, eligible)| !eligible) {
-            let name = &self.pool.nodes[node].name;
-            self.idle_from[node] = match before.and_then(|before| Some((before, before.idle_from.get(name)?))) {
-                Some((before, _)) if before.eligible.contains(name) => Some(self.expiry()),
-                Some((_, earlier)) => *earlier,
-                None => {
-                    let said = overrides.get(&full_name(&self.pool.name, name));
-                    said.map(|said| self.expiry_of_answers_at(said.at))
-                }
-            };
-        }
-    }
-
-    fn remembered(self, standings: &[Standing]) -> (Arc<str>, Before) {
-        let named = |(&(node, address), standing): (&(usize, IpAddr), &Standing)| {
-            ((Arc::clone(&self.pool.nodes[node].name), address), standing.health)
-        };
-        let addresses = self.slots.iter().zip(standings).map(named).collect();
-        let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
-        let idle_from = names().zip(self.idle_from.iter().copied()).collect();
-        let eligible = names().zip(self.eligible()).filter_map(|(name, is)| is.then_some(name)).collect();
-        let expiry = self.expiry();
-        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, expiry, eligible })
     }
 }
