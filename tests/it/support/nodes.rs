@@ -21,9 +21,10 @@ pub(crate) struct Nodes {
 impl Nodes {
     pub(crate) fn start(count: u8) -> Self {
         let network = NETWORK.fetch_add(1, Ordering::Relaxed);
-        let first = TcpListener::bind((Ipv4Addr::new(127, network, 0, 1), 0)).expect("loopback has a free port");
-        let port = first.local_addr().expect("a bound socket has an address").port();
-        drop(first);
+        let address = |node| Ipv4Addr::new(127, network, 0, node + 1);
+        // Below the ports that the system gives away: one that a node leaves stays free for its return.
+        let is_free = |port: &u16| (0..count).all(|node| TcpListener::bind((address(node), *port)).is_ok());
+        let port = std::iter::repeat_with(|| fastrand::u16(10_000..30_000)).find(is_free).expect("no end of ports");
         let mut nodes = Self { port, network, runtimes: Vec::new() };
         for i in 0..count {
             nodes.runtimes.push(None);
