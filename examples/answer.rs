@@ -35,8 +35,8 @@ fn main() -> ExitCode {
     };
     let mut rng = fastrand::Rng::new();
     let pools = loaded.pools.iter().map(|pool| {
-        let standings = vec![Standing { health: Health::Unknown, percent: 100 }; pool.slots().count()];
-        Arc::new(decide(pool, &standings, &[], &mut rng).view)
+        let standings = vec![Standing::from(Health::Unknown); pool.slots().count()];
+        Arc::new(decide(pool, &standings, &pool.as_configured(), &mut rng).view)
     });
     let pools = pools.collect();
     let fixed = Arc::new(Static { zones: loaded.zones, nsid: None });

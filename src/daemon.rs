@@ -19,6 +19,7 @@ use crate::admin::{self, Doors, Operator};
 use crate::config::{self, Admin, Loaded, Origin};
 use crate::diagnostic::Diagnostics;
 use crate::dns::Endpoints;
+use crate::events::Journal;
 use crate::health::probe::Prober;
 use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
 use crate::open_files;
@@ -102,6 +103,8 @@ pub struct Daemon {
     state: (Option<PathBuf>, Option<Admin>),
     control: Control,
     keeping: Option<AbortOnDropHandle<()>>,
+    /// The operator's own work: overrides that end, spares that step in.
+    _looking_after: AbortOnDropHandle<()>,
     _doors: Option<Doors>,
     /// Of `state_dir`.
     _lock: Option<Flock<File>>,
@@ -143,19 +146,23 @@ impl Daemon {
         if let Some(what) = set_aside {
             error!("overrides are lost, nodes that were drained are answered again: {what}");
         }
-        for (name, said) in book.overrides().iter() {
-            info!("{name} is {}", said.described());
+        for (name, said) in book.overrides().described() {
+            info!("{name} is {said}");
         }
         let memory = match &state_dir {
             Some(directory) => Memory::read(directory).with_context(unusable)?,
             None => Memory::default(),
         };
         let (overrides, in_flight) = (book.overrides().clone(), loaded.server.probes_in_flight);
-        let (task, mut publisher, control) = Publisher::new(Arc::clone(&current), prober, in_flight, overrides, memory);
+        let journal = Arc::new(Journal::default());
+        let (task, mut publisher, control) =
+            Publisher::new(Arc::clone(&current), prober.clone(), in_flight, overrides, memory, Arc::clone(&journal));
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
         let Loaded { server, admin, zones, pools, .. } = loaded;
-        let operator = Operator::new(book, control.clone());
+        let operator = Operator::new(book, control.clone(), journal, prober);
+        let looking_after = operator.clone();
+        let looking_after = AbortOnDropHandle::new(tokio::spawn(async move { looking_after.look_after().await }));
         let doors = match &admin {
             Some(admin) => Some(admin::open(admin, operator).await?),
             None => None,
@@ -185,6 +192,7 @@ impl Daemon {
             state,
             control,
             keeping,
+            _looking_after: looking_after,
             _doors: doors,
             _lock: lock,
         };

@@ -30,12 +30,14 @@
 //! *eligible* is who may be answered, *selected* who is. A *generation* is the number of a loaded configuration; a
 //! *snapshot* is what queries read.
 
+pub mod action;
 pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod diagnostic;
 pub mod dns;
+pub mod events;
 pub mod fake_core;
 pub mod health;
 pub mod name;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::overrides::Override;
+use crate::overrides::{Nomination, Override};
+use crate::pool::Role;
 
 /// All pools.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -13,7 +14,7 @@ pub struct Status {
     pub overrides_are_kept: bool,
     /// In the order of the configuration.
     pub pools: Vec<PoolStatus>,
-    /// Overrides of nodes that the configuration does not have.
+    /// What is said of nodes that the configuration does not have.
     pub absent: Vec<Absent>,
 }
 
@@ -35,16 +36,20 @@ pub struct PoolStatus {
 pub struct NodeStatus {
     /// As in the configuration.
     pub name: String,
-    /// `active` or `backup`.
-    pub role: String,
+    /// The role that counts.
+    pub role: Role,
     /// As in the configuration.
     pub weight: u32,
+    /// Whether it counts as up: by its monitors or an operator, and not as a backup.
+    pub up: bool,
     /// Whether it may be answered.
     pub eligible: bool,
     /// Why, or why not.
     pub why: String,
     /// What an operator says.
     pub r#override: Option<Override>,
+    /// Why its role is another one than the configuration's.
+    pub nomination: Option<Nomination>,
     /// When the last answer that held it has expired, in seconds since 1970; for nodes that are not eligible any more.
     pub idle_from: Option<u64>,
     /// Its addresses.
@@ -58,6 +63,8 @@ pub struct AddressStatus {
     pub address: String,
     /// What observations say: `up`, `down` or `unknown`.
     pub health: String,
+    /// The same of it as a spare, for backups.
+    pub standby: Option<String>,
     /// Part of the weight that it can carry, in percent.
     pub percent: u8,
     /// Whether it may be answered.
@@ -66,11 +73,13 @@ pub struct AddressStatus {
     pub why: String,
 }
 
-/// An override of a node that is not there.
+/// A node of which something is said, and which is not there.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Absent {
     /// `pool/node`.
     pub node: String,
     /// What is said of it.
-    pub r#override: Override,
+    pub r#override: Option<Override>,
+    /// Its other role.
+    pub nomination: Option<Nomination>,
 }

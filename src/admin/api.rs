@@ -3,8 +3,11 @@
 //! | request | what it does |
 //! |---|---|
 //! | `GET /v1/status` | tells how everything stands |
+//! | `GET /v1/events?after=0&limit=100&wait=20` | tells what happened; waits so many seconds when nothing has since then |
 //! | `PUT /v1/overrides/POOL/NODE` | says something of a node: `{"word": "drain", "by": "ops", "why": "", "seconds": null, "force": false}` |
 //! | `DELETE /v1/overrides/POOL/NODE?by=ops` | takes it back |
+//! | `PUT /v1/nominations/POOL/NODE` | makes a backup active: `{"by": "ops", "why": "", "replaces": null, "seconds": null, "force": false}` |
+//! | `DELETE /v1/nominations/POOL/NODE?by=ops&force=false` | makes it a backup again |
 //!
 //! What is refused for its content is told as `{"err": "…"}`; a request that is none of these in a line of text.
 //!
@@ -16,6 +19,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::extract::{self, Query, Request, State};
@@ -32,12 +36,19 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::bounded::Bounded;
 use super::operator::{Operator, Refused};
+use super::roles::{Step, Wish};
 use crate::config::Admin;
 use crate::overrides::{Override, full_name, now};
 use crate::pool::Word;
 
 /// Longest `by` and `why`, in characters.
 const LONGEST_TEXT: usize = 200;
+
+/// Events in an answer, unless fewer or more are wanted.
+const MOST_EVENTS: usize = 100;
+
+/// Longest wait for an event, in seconds: within what connections have.
+pub(super) const LONGEST_WAIT: u64 = 20;
 
 /// What is said of a node.
 #[derive(Debug, Deserialize, Serialize)]
@@ -54,9 +65,46 @@ pub(super) struct Saying {
     pub(super) force: bool,
 }
 
+/// A backup that is to be active.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nominating {
+    pub(super) by: String,
+    #[serde(default)]
+    pub(super) why: String,
+    /// The node of the pool that it replaces.
+    #[serde(default)]
+    pub(super) replaces: Option<String>,
+    /// For how long; for good without.
+    #[serde(default)]
+    pub(super) seconds: Option<u64>,
+    #[serde(default)]
+    pub(super) force: bool,
+}
+
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct By {
     by: String,
+    #[serde(default)]
+    force: bool,
+}
+
+/// Which events somebody asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Those after the one of this number; the last ones without.
+    after: Option<u64>,
+    #[serde(default = "most_events")]
+    limit: usize,
+    /// Seconds to wait when there is none.
+    #[serde(default)]
+    wait: u64,
+}
+
+fn most_events() -> usize {
+    MOST_EVENTS
 }
 
 /// The open doors; they are closed, and the socket's file removed, when this is dropped.
@@ -84,16 +132,18 @@ pub async fn open(admin: &Admin, operator: Operator) -> anyhow::Result<Doors> {
     let socket = open_socket(&admin.socket).await;
     let socket = socket.with_context(|| format!("the admin socket {} cannot be opened", admin.socket.display()))?;
     let not_found = || async { error(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") };
-    let reading = Router::new().route("/v1/status", get(status)).fallback(not_found);
-    let writing = reading.clone().route("/v1/overrides/{pool}/{node}", put(say).delete(take_back));
+    let reading = Router::new().route("/v1/status", get(status)).route("/v1/events", get(events)).fallback(not_found);
+    let writing = reading
+        .clone()
+        .route("/v1/overrides/{pool}/{node}", put(say).delete(take_back))
+        .route("/v1/nominations/{pool}/{node}", put(nominate).delete(unregister));
     let mut tasks = vec![serve(socket, writing.with_state(operator.clone()))];
     if let Some(address) = admin.listen {
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("the admin address {address} cannot be listened on"))?;
         let checked = reading.layer(axum::middleware::from_fn(under_own_name));
-        tasks.push(serve(listener, checked.with_state(operator.clone())));
+        tasks.push(serve(listener, checked.with_state(operator)));
     }
-    tasks.push(AbortOnDropHandle::new(tokio::spawn(async move { operator.expire().await })));
     let inode = inode(&admin.socket).with_context(|| format!("the admin socket {} is gone", admin.socket.display()))?;
     Ok(Doors { socket: admin.socket.clone(), inode, _tasks: tasks })
 }
@@ -154,6 +204,10 @@ async fn status(State(operator): State<Operator>) -> Response {
     answer(operator.status().await.map(Json))
 }
 
+async fn events(State(operator): State<Operator>, Query(Since { after, limit, wait }): Query<Since>) -> Response {
+    Json(operator.events(after, limit, Duration::from_secs(wait.min(LONGEST_WAIT))).await).into_response()
+}
+
 async fn say(
     State(operator): State<Operator>,
     extract::Path((pool, node)): extract::Path<(String, String)>,
@@ -162,10 +216,38 @@ async fn say(
     if let Some(why) = unsound(&by, &why, seconds) {
         return error(StatusCode::UNPROCESSABLE_ENTITY, &why);
     }
-    let at = now();
-    let until = seconds.map(|seconds| at.saturating_add(seconds));
-    let said = Override { word, by, why, at, until };
+    let said = Override { word, by, why, at: now(), until: end_of(seconds) };
     answer(operator.say(full_name(&pool, &node), said, force).await.map(|()| Json(json!({}))))
+}
+
+/// When something ends that lasts so many seconds from now.
+fn end_of(seconds: Option<u64>) -> Option<u64> {
+    seconds.map(|seconds| now().saturating_add(seconds))
+}
+
+async fn nominate(
+    State(operator): State<Operator>,
+    extract::Path((pool, node)): extract::Path<(String, String)>,
+    Json(Nominating { by, why, replaces, seconds, force }): Json<Nominating>,
+) -> Response {
+    if let Some(why) = unsound(&by, &why, seconds) {
+        return error(StatusCode::UNPROCESSABLE_ENTITY, &why);
+    }
+    let (name, step, until) = (full_name(&pool, &node), Step::Nominate { replaces }, end_of(seconds));
+    answer(operator.appoint(Wish { name, step, by, why, until, force }).await.map(|()| Json(json!({}))))
+}
+
+async fn unregister(
+    State(operator): State<Operator>,
+    extract::Path((pool, node)): extract::Path<(String, String)>,
+    Query(By { by, force }): Query<By>,
+) -> Response {
+    if let Some(why) = unsound(&by, "", None) {
+        return error(StatusCode::UNPROCESSABLE_ENTITY, &why);
+    }
+    let (name, why) = (full_name(&pool, &node), String::new());
+    let wish = Wish { name, step: Step::Unregister, by, why, until: None, force };
+    answer(operator.appoint(wish).await.map(|()| Json(json!({}))))
 }
 
 /// What is wrong with what is said: it ends up in logs and on terminals.
@@ -187,7 +269,7 @@ fn unsound(by: &str, why: &str, seconds: Option<u64>) -> Option<String> {
 async fn take_back(
     State(operator): State<Operator>,
     extract::Path((pool, node)): extract::Path<(String, String)>,
-    Query(By { by }): Query<By>,
+    Query(By { by, .. }): Query<By>,
 ) -> Response {
     if let Some(why) = unsound(&by, "", None) {
         return error(StatusCode::UNPROCESSABLE_ENTITY, &why);
@@ -202,7 +284,8 @@ fn answer(outcome: Result<impl IntoResponse, Refused>) -> Response {
     };
     let status = match refused {
         Refused::NoSuchNode(_) | Refused::NothingSaid(_) => StatusCode::NOT_FOUND,
-        Refused::TooFew(_) => StatusCode::CONFLICT,
+        Refused::NotPossible(_) | Refused::TooFew(_) | Refused::NotAlive(_) => StatusCode::CONFLICT,
+        Refused::ActionFailed(_) => StatusCode::BAD_GATEWAY,
         Refused::NotKept(_) | Refused::Starting | Refused::Ending(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     error(status, &refused.to_string())

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::PATIENCE;
-use super::api::Saying;
+use super::api::{LONGEST_WAIT, Nominating, Saying};
+use crate::events::Page;
 use crate::health::TlsClient;
 use crate::pool::Word;
 use crate::status::Status;
@@ -36,6 +37,21 @@ pub struct Say {
     pub force: bool,
 }
 
+/// A backup that is to be active.
+#[derive(Debug)]
+pub struct Nominate {
+    /// By whom.
+    pub by: String,
+    /// Why; may be empty.
+    pub why: String,
+    /// The active node of the pool that it replaces.
+    pub replaces: Option<String>,
+    /// For how long; for good without.
+    pub lasting: Option<Duration>,
+    /// Also when it is not alive, or too few nodes are left.
+    pub force: bool,
+}
+
 impl Server {
     /// The server behind a socket.
     ///
@@ -55,7 +71,7 @@ impl Server {
     /// # Errors
     /// The server is not there, or answers something else.
     pub async fn status(&self) -> anyhow::Result<Status> {
-        self.ask(Method::GET, &["status"], None, None).await
+        self.ask(Method::GET, &["status"], &[], None).await
     }
 
     /// Says something of `pool/node`.
@@ -66,7 +82,7 @@ impl Server {
         let Say { word, by, why, lasting, force } = say;
         let saying = Saying { word, by, why, seconds: lasting.map(|lasting| lasting.as_secs()), force };
         let body = serde_json::to_value(saying)?;
-        self.ask(Method::PUT, &["overrides", pool, node], None, Some(body)).await.map(|_: Value| ())
+        self.ask(Method::PUT, &["overrides", pool, node], &[], Some(body)).await.map(|_: Value| ())
     }
 
     /// Takes back what was said of `pool/node`.
@@ -74,21 +90,53 @@ impl Server {
     /// # Errors
     /// It was not done; the message says why.
     pub async fn take_back(&self, pool: &str, node: &str, by: &str) -> anyhow::Result<()> {
-        self.ask(Method::DELETE, &["overrides", pool, node], Some(by), None).await.map(|_: Value| ())
+        self.ask(Method::DELETE, &["overrides", pool, node], &[("by", by.to_owned())], None).await.map(|_: Value| ())
+    }
+
+    /// Makes `pool/node` active.
+    ///
+    /// # Errors
+    /// It was not done; the message says why.
+    pub async fn nominate(&self, pool: &str, node: &str, nominate: Nominate) -> anyhow::Result<()> {
+        let Nominate { by, why, replaces, lasting, force } = nominate;
+        let nominating = Nominating { by, why, replaces, seconds: lasting.map(|lasting| lasting.as_secs()), force };
+        let body = serde_json::to_value(nominating)?;
+        self.ask(Method::PUT, &["nominations", pool, node], &[], Some(body)).await.map(|_: Value| ())
+    }
+
+    /// Makes `pool/node`, which is nominated, a backup again.
+    ///
+    /// # Errors
+    /// It was not done; the message says why.
+    pub async fn unregister(&self, pool: &str, node: &str, by: &str, force: bool) -> anyhow::Result<()> {
+        let query = [("by", by.to_owned()), ("force", force.to_string())];
+        self.ask(Method::DELETE, &["nominations", pool, node], &query, None).await.map(|_: Value| ())
+    }
+
+    /// At most `limit` events after the one of a number, for the first of which it waits, or the last ones.
+    ///
+    /// # Errors
+    /// The server is not there, or answers something else.
+    pub async fn events(&self, after: Option<u64>, limit: usize) -> anyhow::Result<Page> {
+        let mut query = vec![("limit", limit.to_string())];
+        if let Some(after) = after {
+            query.extend([("after", after.to_string()), ("wait", LONGEST_WAIT.to_string())]);
+        }
+        self.ask(Method::GET, &["events"], &query, None).await
     }
 
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
-        by: Option<&str>,
+        query: &[(&str, String)],
         body: Option<Value>,
     ) -> anyhow::Result<T> {
         // The host is never looked up: the socket is the server.
         let mut url = Url::parse("http://evenkeel/v1")?;
         url.path_segments_mut().map_err(|()| anyhow::anyhow!("a URL with a path"))?.extend(path);
-        if let Some(by) = by {
-            url.query_pairs_mut().append_pair("by", by);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = self.client.request(method, url);
         if let Some(body) = body {

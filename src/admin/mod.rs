@@ -7,9 +7,11 @@ mod api;
 mod bounded;
 pub mod client;
 mod operator;
+mod roles;
 
 pub use api::{Doors, open};
 pub use operator::{Operator, Refused};
+pub use roles::{Step, Wish};
 
 use std::time::Duration;
 

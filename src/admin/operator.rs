@@ -1,18 +1,20 @@
-//! What operators say, carried out: on disk first, then seen by queries, then acknowledged.
+//! What operators say, carried out: on disk first, then seen by queries, then acknowledged. Roles are in `roles`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tracing::{error, info};
+use tracing::error;
 
+use crate::events::{Event, Journal, Kind, Page};
+use crate::health::probe::Prober;
 use crate::health::{Control, Stopped};
-use crate::overrides::{Book, Override, now};
-use crate::pool::Word;
-use crate::status::{Absent, PoolStatus, Status};
+use crate::overrides::{Book, Ended, NotPossible, Override, Overrides, now};
+use crate::pool::{Role, Word};
+use crate::status::{Absent, NodeStatus, PoolStatus, Status};
 
-/// How often overrides are looked at that end by themselves.
-const EXPIRY: Duration = Duration::from_secs(1);
+/// How often is looked at what has to happen without an operator: overrides that end, spares that step in.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +25,18 @@ pub enum Refused {
     /// Nothing is said of the node.
     #[error("nothing is said of {0}, there is nothing to take back")]
     NothingSaid(String),
+    /// Roles cannot change so.
+    #[error(transparent)]
+    NotPossible(#[from] NotPossible),
     /// Too few nodes would be left.
-    #[error("{0}")]
+    #[error("{0}; use --force if that is meant")]
     TooFew(String),
+    /// A spare that is not there.
+    #[error("{0}; use --force if that is meant")]
+    NotAlive(String),
+    /// What had to be done first has failed.
+    #[error("the action has failed, and nothing has changed: {0}")]
+    ActionFailed(String),
     /// The disk does not take it.
     #[error("it could not be kept, and nothing has changed: {0}")]
     NotKept(std::io::Error),
@@ -40,14 +51,19 @@ pub enum Refused {
 /// Carries out what is said.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    book: Arc<Mutex<Book>>,
-    control: Control,
+    pub(super) book: Arc<Mutex<Book>>,
+    pub(super) control: Control,
+    pub(super) journal: Arc<Journal>,
+    /// What actions are done with.
+    pub(super) prober: Prober,
+    /// Held while roles change: one change after the other, each with its action.
+    pub(super) roles: Arc<Mutex<()>>,
 }
 
 impl Operator {
     /// Works with a book whose overrides the publisher knows.
-    pub fn new(book: Book, control: Control) -> Self {
-        Self { book: Arc::new(Mutex::new(book)), control }
+    pub fn new(book: Book, control: Control, journal: Arc<Journal>, prober: Prober) -> Self {
+        Self { book: Arc::new(Mutex::new(book)), control, journal, prober, roles: Arc::default() }
     }
 
     /// How everything stands.
@@ -57,10 +73,24 @@ impl Operator {
     pub async fn status(&self) -> Result<Status, Refused> {
         let (generation, pools) = self.pools().await?;
         let book = self.book.lock().await;
-        let is_there = |name: &str| node(&pools, name).is_some();
-        let absent = book.overrides().iter().filter(|(name, _)| !is_there(name));
-        let absent = absent.map(|(name, said)| Absent { node: name.clone(), r#override: said.clone() }).collect();
+        let overrides = book.overrides();
+        let absent = overrides.names().filter(|name| node(&pools, name).is_none());
+        let absent = absent.map(|name| Absent {
+            node: name.clone(),
+            r#override: overrides.get(name).cloned(),
+            nomination: overrides.nomination(name).cloned(),
+        });
+        let absent = absent.collect();
         Ok(Status { generation, overrides_are_kept: book.is_kept(), pools, absent })
+    }
+
+    /// At most `limit` events after one of a number, or the last ones. When there is none, the first is waited for.
+    pub async fn events(&self, after: Option<u64>, limit: usize, wait: Duration) -> Page {
+        let Some(after) = after else { return self.journal.last(limit) };
+        let (after, mut watch) = (self.journal.known(after), self.journal.watch());
+        // Also over when nothing happens.
+        let _ = tokio::time::timeout(wait, watch.wait_for(|last| *last > after)).await;
+        self.journal.after(after, limit)
     }
 
     /// Says something of a node, `pool/node`. What takes out a node that is needed is refused unless it is forced.
@@ -74,24 +104,26 @@ impl Operator {
             let book = operator.locked_book().await;
             let (_, pools) = operator.pools().await?;
             let Some((pool, node)) = node(&pools, &name) else { return Err(Refused::NoSuchNode(name)) };
-            let takes_out = matches!(said.word, Word::Drain | Word::Down) && node.role == "active" && node.eligible;
-            let left = pool.available.saturating_sub(1);
-            if takes_out && left < pool.min_available && !force {
-                let text = format!(
-                    "{left} of at least {} active nodes of pool {} would be left; use --force if that is meant",
-                    pool.min_available, pool.name
-                );
-                return Err(Refused::TooFew(text));
+            let takes_out = matches!(said.word, Word::Drain | Word::Down) && node.role == Role::Active && node.eligible;
+            // One that is kept in the answers without being up was not counted.
+            let left = pool.available.saturating_sub(usize::from(node.up));
+            if takes_out && !force {
+                enough(pool, left)?;
             }
-            let text = said.described();
-            operator.change(book, vec![(name.clone(), Some(said))]).await?;
-            info!("{name} is {text}");
+            let state = match said.word {
+                Word::Drain => "drained",
+                Word::Up => "forced_up",
+                Word::Down => "forced_down",
+            };
+            let happened = event(Kind::Override, &name, state, &said.described()).by(&said.by);
+            operator.change(book, move |overrides| overrides.set(&name, Some(said))).await?;
+            operator.journal.record([happened]);
             Ok(())
         })
         .await
     }
 
-    /// Takes back what was said of a node, also of one that the configuration does not have.
+    /// Takes back what was said of a node, also of one that the configuration does not have; its role stays.
     ///
     /// # Errors
     /// It was not done, and nothing has changed.
@@ -104,49 +136,72 @@ impl Operator {
                 let is_there = node(&pools, &name).is_some();
                 return Err(if is_there { Refused::NothingSaid(name) } else { Refused::NoSuchNode(name) });
             }
-            operator.change(book, vec![(name.clone(), None)]).await?;
-            info!("{name} is left to its monitors again by {by}");
+            let text = format!("left to its monitors again by {by}");
+            let happened = event(Kind::Override, &name, "resumed", &text).by(&by);
+            operator.change(book, move |overrides| overrides.set(&name, None)).await?;
+            operator.journal.record([happened]);
             Ok(())
         })
         .await
     }
 
-    /// Takes back what has come to its end, for as long as it runs.
-    pub async fn expire(&self) {
+    /// Does what has to happen without an operator, for as long as the server runs.
+    pub async fn look_after(&self) {
+        tokio::join!(self.end_overrides(), self.let_spares_step_in());
+    }
+
+    async fn end_overrides(&self) {
         loop {
-            tokio::time::sleep(EXPIRY).await;
-            let book = self.locked_book().await;
-            let ended = book.overrides().ended(now());
-            if ended.is_empty() {
-                continue;
-            }
-            match self.change(book, ended.iter().map(|name| (name.clone(), None)).collect()).await {
-                Ok(()) => ended.iter().for_each(|name| info!("{name} is left to its monitors again: its time is over")),
+            tokio::time::sleep(LOOK).await;
+            match self.end_those_over().await {
+                Ok(()) => {}
                 Err(Refused::Ending(_)) => return,
                 Err(refused) => error!("overrides that have ended are still there: {refused}"),
             }
         }
     }
 
-    async fn locked_book(&self) -> OwnedMutexGuard<Book> {
+    /// Takes back what has come to its end.
+    async fn end_those_over(&self) -> Result<(), Refused> {
+        let book = self.locked_book().await;
+        let moment = now();
+        let ended = book.overrides().clone().end(moment);
+        if ended == Ended::default() {
+            return Ok(());
+        }
+        self.change(book, move |overrides| drop(overrides.end(moment))).await?;
+        let words = ended
+            .words
+            .iter()
+            .map(|name| event(Kind::Override, name, "resumed", "left to its monitors again: its time is over"));
+        let nominations = ended
+            .nominations
+            .iter()
+            .map(|name| event(Kind::Nomination, name, "ended", "in its configured role again: its time is over"));
+        self.journal.record(words.chain(nominations));
+        Ok(())
+    }
+
+    pub(super) async fn locked_book(&self) -> OwnedMutexGuard<Book> {
         Arc::clone(&self.book).lock_owned().await
     }
 
     /// Number of the configuration that is served, and its pools.
-    async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), Refused> {
+    pub(super) async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), Refused> {
         let (generation, pools) = self.control.status().await?;
         // Before the first configuration is served, no node is known, which must not be taken for an answer.
         if generation == 0 { Err(Refused::Starting) } else { Ok((generation, pools)) }
     }
 
-    async fn change(
+    /// Changes what is said: on disk, then for queries.
+    pub(super) async fn change(
         &self,
         mut book: OwnedMutexGuard<Book>,
-        changes: Vec<(String, Option<Override>)>,
+        change: impl FnOnce(&mut Overrides) + Send + 'static,
     ) -> Result<(), Refused> {
         // The disk may be slow; tasks must not wait for it. The book stays locked, so that changes keep their order.
         let written = tokio::task::spawn_blocking(move || {
-            let outcome = book.set(changes);
+            let outcome = book.change(change);
             (book, outcome)
         });
         let (book, outcome) = written.await.map_err(|_| Stopped)?;
@@ -156,12 +211,27 @@ impl Operator {
 }
 
 /// Carries a change through, also when whoever asked for it hangs up: what is on disk must be what queries see.
-async fn to_its_end(change: impl Future<Output = Result<(), Refused>> + Send + 'static) -> Result<(), Refused> {
+pub(super) async fn to_its_end(
+    change: impl Future<Output = Result<(), Refused>> + Send + 'static,
+) -> Result<(), Refused> {
     tokio::spawn(change).await.unwrap_or(Err(Refused::Ending(Stopped)))
 }
 
+/// Whether so many active nodes are enough for a pool.
+pub(super) fn enough(pool: &PoolStatus, left: usize) -> Result<(), Refused> {
+    let PoolStatus { name, min_available, .. } = pool;
+    let text = || format!("{left} of at least {min_available} active nodes of pool {name} would be left");
+    if left < *min_available { Err(Refused::TooFew(text())) } else { Ok(()) }
+}
+
+/// Something that has happened to `pool/node`.
+pub(super) fn event(kind: Kind, name: &str, state: &str, text: &str) -> Event {
+    let (pool, node) = name.split_once('/').unwrap_or((name, ""));
+    kind.of(pool, state, format!("{name} is {text}")).node(node)
+}
+
 /// The pool and the node of a name.
-fn node<'s>(pools: &'s [PoolStatus], name: &str) -> Option<(&'s PoolStatus, &'s crate::status::NodeStatus)> {
+pub(super) fn node<'s>(pools: &'s [PoolStatus], name: &str) -> Option<(&'s PoolStatus, &'s NodeStatus)> {
     let (pool, node) = name.split_once('/')?;
     let pool = pools.iter().find(|found| found.name == pool)?;
     Some((pool, pool.nodes.iter().find(|found| found.name == node)?))

@@ -18,7 +18,7 @@ const FILES: &[(&str, &str)] = &[
 const CORE_PORT: u16 = 8008;
 
 const GUIDE: &str = "\
-evenkeel demo: three Core nodes at 127.0.0.11, .12 and .13, port 8008, and DNS at 127.0.0.1:5300.
+evenkeel demo: three Core nodes at 127.0.0.11, .12 and .13, port 8008, a hot backup at .14, and DNS at 127.0.0.1:5300.
 In another terminal:
 
   dig @127.0.0.1 -p 5300 core.lb.example +short       the shared name, in another order each time
@@ -30,6 +30,7 @@ In another terminal:
 
   evenkeel status --socket /tmp/evenkeel-demo.sock                     who is answered, and why
   evenkeel drain core/core-1 --socket /tmp/evenkeel-demo.sock          take a node out by hand
+  evenkeel nominate core/spare --replace core-3 --socket /tmp/evenkeel-demo.sock      let the spare step in
 
 The log below tells what happens. Ctrl-C ends the demo.
 ";
@@ -40,9 +41,11 @@ pub(super) fn run() -> ExitCode {
 }
 
 async fn start_nodes() -> Result<(), String> {
-    for (last, name) in [(11, "core-1"), (12, "core-2"), (13, "core-3")] {
+    let nodes = ["core-1", "core-2", "core-3"].map(|name| (name, FakeCore::new(name)));
+    let spare = ("spare", FakeCore::new("spare").as_backup());
+    for (last, (name, core)) in (11..).zip(nodes.into_iter().chain([spare])) {
         let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), CORE_PORT));
-        let listening = FakeCore::new(name).listen(address).await;
+        let listening = core.listen(address).await;
         listening.map_err(|error| format!("the demo's node {name} cannot listen on {address}: {error}"))?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod events;
 mod log;
 mod operate;
 mod serve;
@@ -33,6 +34,8 @@ Examples:
   evenkeel serve --config lb.toml                answer queries
   evenkeel status                                who is answered, and why
   evenkeel drain core/core-2 --wait              take a node out
+  evenkeel nominate core/spare --replace core-2  let a spare step in
+  evenkeel events --follow                       what happens
 
 Exit codes: 0 done, 1 failed, 64 usage, 78 configuration.")]
 struct Cli {
@@ -107,6 +110,38 @@ Examples:
         #[command(flatten)]
         reason: Reason,
     },
+    /// Make a backup an active node, after the action that the configuration has for it
+    #[command(after_help = "\
+Examples:
+  evenkeel nominate core/spare                   one active node more
+  evenkeel nominate core/spare --replace core-2  core-2 is a backup from then on")]
+    Nominate {
+        #[command(flatten)]
+        target: Target,
+        /// The active node of the pool whose place it takes
+        #[arg(long, value_name = "NODE")]
+        replace: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Make a nominated node a backup again; the one that it replaced is active again
+    #[command(after_help = "\
+Example:
+  evenkeel unregister core/spare")]
+    Unregister {
+        #[command(flatten)]
+        target: Target,
+        /// Also when fewer than min_available nodes are left
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show what happened: health, answers, and what operators said
+    #[command(after_help = "\
+Examples:
+  evenkeel events                                the last 20
+  evenkeel events core/core-2 --limit 1000       all that is known of a node
+  evenkeel events --follow --json | jq .text")]
+    Events(events::Wanted),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -145,6 +180,9 @@ pub fn run() -> ExitCode {
         Command::Status { json, socket } => status::run(&socket, json),
         Command::Drain { target, reason, wait } => operate::drain(&target, reason, wait),
         Command::Resume(target) => operate::resume(&target),
+        Command::Nominate { target, replace, reason } => operate::nominate(&target, replace, reason),
+        Command::Unregister { target, force } => operate::unregister(&target, force),
+        Command::Events(wanted) => events::run(&wanted),
         Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),
         Command::Force { state: State::Down, target, reason } => operate::say(&target, Word::Down, reason),
     }

@@ -1,4 +1,4 @@
-//! `evenkeel drain`, `resume` and `force`: an operator's word.
+//! `evenkeel drain`, `resume`, `force`, `nominate` and `unregister`: an operator's word.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::FAILED;
 use crate::admin::DEFAULT_SOCKET;
-use crate::admin::client::{Say, Server};
+use crate::admin::client::{Nominate, Say, Server};
 use crate::overrides::now;
 use crate::pool::Word;
 
@@ -53,7 +53,7 @@ pub(super) struct Reason {
     /// Take it back by itself after this time, such as 2h or 30m
     #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
     lasting: Option<Duration>,
-    /// Also when fewer than min_available nodes are left
+    /// Also when fewer than min_available nodes are left, or a spare is not alive
     #[arg(long)]
     force: bool,
 }
@@ -96,6 +96,22 @@ pub(super) fn resume(target: &Target) -> ExitCode {
     on_runtime(async {
         let (pool, node) = target.parts()?;
         target.socket.server()?.take_back(pool, node, &target.by).await
+    })
+}
+
+pub(super) fn nominate(target: &Target, replaces: Option<String>, reason: Reason) -> ExitCode {
+    on_runtime(async {
+        let (pool, node) = target.parts()?;
+        let Reason { why, lasting, force } = reason;
+        let nominate = Nominate { by: target.by.clone(), why, replaces, lasting, force };
+        target.socket.server()?.nominate(pool, node, nominate).await
+    })
+}
+
+pub(super) fn unregister(target: &Target, force: bool) -> ExitCode {
+    on_runtime(async {
+        let (pool, node) = target.parts()?;
+        target.socket.server()?.unregister(pool, node, &target.by, force).await
     })
 }
 

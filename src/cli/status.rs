@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::{self, Write as _};
 
 use super::operate::{Socket, on_runtime};
-use crate::overrides::{moment, now};
+use crate::overrides::{Nomination, Override, moment, now};
 use crate::status::{PoolStatus, Status};
 
 pub(super) fn run(socket: &Socket, json: bool) -> std::process::ExitCode {
@@ -23,10 +23,15 @@ fn shown(status: &Status) -> String {
         show_pool(pool, &mut text);
     }
     for absent in &status.absent {
-        let _ =
-            writeln!(text, "{} is not in the configuration; it is {}\n", absent.node, absent.r#override.described());
+        let word = absent.r#override.as_ref().map(Override::described);
+        let said: Vec<_> = word.into_iter().chain(absent.nomination.as_ref().map(Nomination::described)).collect();
+        let _ = writeln!(text, "{} is not in the configuration; it is {}\n", absent.node, said.join(" and "));
     }
-    let said = status.pools.iter().flat_map(|pool| &pool.nodes).any(|node| node.r#override.is_some());
+    let said = status
+        .pools
+        .iter()
+        .flat_map(|pool| &pool.nodes)
+        .any(|node| node.r#override.is_some() || node.nomination.is_some());
     if said && !status.overrides_are_kept {
         text.push_str("Overrides last until the server ends: no state_dir is configured.\n");
     }
@@ -41,6 +46,7 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
     let _ = writeln!(text, "  {:width$}  ANSWERED  ROLE    WEIGHT  WHY", "NODE");
     for node in &pool.nodes {
         let answered = if node.eligible { "yes" } else { "no" };
+        let nomination = node.nomination.as_ref().map(|said| format!("; {}", said.described())).unwrap_or_default();
         let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(now()))) {
             None => String::new(),
             Some((idle, None | Some(0))) => format!("; idle since {}", moment(idle)),
@@ -48,7 +54,7 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         };
         let _ = writeln!(
             text,
-            "  {:width$}  {answered:8}  {:6}  {:<6}  {}{idle}",
+            "  {:width$}  {answered:8}  {:6}  {:<6}  {}{nomination}{idle}",
             node.name, node.role, node.weight, node.why
         );
         let differ = node.addresses.iter().any(|address| address.why != node.why);

@@ -3,10 +3,13 @@
 //! [`load`] reads the file and all that it names (zone files, certificates) and gives a [`Loaded`] whose values need no
 //! further checks, or every mistake at once. `serve`, `check` and a reload use this one loader.
 
+mod actions;
 mod checks;
 mod monitors;
 mod names;
+mod nodes;
 mod pools;
+mod requests;
 mod secret;
 mod section;
 mod server;
@@ -143,9 +146,11 @@ fn read_root<'a>(
     let (mut zones, apexes) = read_zones(&root, origin);
     let monitors = monitors::read(&root, origin);
     let names = names::read(&root);
-    let pools = pools::read(&root, &monitors, &names);
+    let actions = actions::read(&root, origin);
+    let pools = pools::read(&root, &monitors, &actions, &names);
     names::share(reading, &names, &pools, &mut zones, &apexes);
     monitors::warn_unused(reading, &monitors, &pools);
+    actions::warn_unused(reading, &actions);
     root.finish();
     (server, admin, zones, pools, names.len())
 }

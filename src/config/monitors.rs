@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Origin;
 use super::checks::{self, Files};
+use super::requests;
 use super::section::{Reading, Section, check_word, in_units, one_of};
 use crate::health::{Kind, Monitor};
 use crate::pool::Pool;
@@ -57,7 +58,7 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
         let (rise, fall) = (count("rise", 2), count("fall", 3));
         let files = Files { section: &section, origin };
         let kind = match word.as_ref().map(|word| word.value) {
-            Some(Word::Http) => Kind::Http(Box::new(checks::http(&files))),
+            Some(Word::Http) => Kind::Http(Box::new(requests::monitor(&files))),
             Some(Word::Tcp) => Kind::Tcp(checks::tcp(&files)),
             Some(Word::Icap) => Kind::Icap(checks::icap(&section)),
             Some(Word::Exec) => Kind::Exec(checks::exec(&section)),
@@ -77,7 +78,8 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
 /// Monitors that no pool uses are probably misspelled somewhere.
 pub(super) fn warn_unused(reading: &Reading<'_>, monitors: &[PlacedMonitor], pools: &[Pool]) {
     for PlacedMonitor { monitor, span } in monitors {
-        let used = |pool: &Pool| pool.monitors.iter().any(|used| used.name == monitor.name);
+        let used =
+            |pool: &Pool| pool.monitors.iter().chain(&pool.standby_monitors).any(|used| used.name == monitor.name);
         if !pools.iter().any(used) {
             let message = format!("monitor \"{}\" is used by no pool", monitor.name);
             reading.warn(span.clone(), message, "name it in the `monitors` of a pool");

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 
 use super::respond::{Transport, respond};
 use crate::diagnostic::{Diagnostics, Source};
-use crate::health::{Health, Require, Standing};
+use crate::health::{Health, Standing};
 use crate::name::{Name, parse_wire};
-use crate::pool::{Available, Node, Pool, Role, WhenEmpty, decide};
+use crate::pool::{Node, Pool, Role, decide};
 use crate::serving::{Serving, Static};
 use crate::zone::{SharedName, Zones, load};
 
@@ -53,18 +53,9 @@ fn serving(nodes: u8) -> Serving {
         weight: 1,
         role: Role::Active,
     };
-    let pool = Pool {
-        name: "core".into(),
-        nodes: (0..nodes).map(node).collect(),
-        monitors: Vec::new(),
-        require: Require::All,
-        host: None,
-        when_empty: WhenEmpty::All,
-        min_available: Available::Count(1),
-        longest_ttl: 5,
-    };
-    let standings = vec![Standing { health: Health::Up, percent: 100 }; pool.slots().count()];
-    let view = decide(&pool, &standings, &[], &mut fastrand::Rng::with_seed(1)).view;
+    let pool = Pool::of("core", (0..nodes).map(node).collect());
+    let standings = vec![Standing::from(Health::Up); pool.slots().count()];
+    let view = decide(&pool, &standings, &pool.as_configured(), &mut fastrand::Rng::with_seed(1)).view;
     let fixed = Arc::new(Static { zones: Zones::new(vec![zone]), nsid: Some(Box::from(*b"ns-a")) });
     Serving { generation: 1, fixed, pools: vec![Arc::new(view)] }
 }

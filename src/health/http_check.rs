@@ -28,6 +28,8 @@ pub struct HttpCheck {
     pub conditions: Vec<BodyCondition>,
     /// When a response that is not good says that the node is busy.
     pub busy: Option<BusyCheck>,
+    /// Sent as the body of the request.
+    pub body: String,
     /// Bytes of the body that are read.
     pub body_limit: usize,
     /// Sent with every probe, besides Host.
@@ -234,6 +236,7 @@ mod tests {
             path: "/".into(),
             status: vec![200..=299],
             conditions: vec![],
+            body: String::new(),
             busy: Some(busy),
             body_limit: 1000,
             headers: HeaderMap::new(),

@@ -3,8 +3,10 @@
 //! In reading order: a `monitor` says what is checked and how often; the `scheduler` runs a [`probe`] of it
 //! against every address and sends what it observed to the `publisher`. There a `tracker` counts until an
 //! address flips, the `table` says which pools that concerns, and one new snapshot is stored for all queries; `served`
-//! is what is known of each pool in it. `report` is what the log says of it.
+//! is what is known of each pool in it. `report` is what is told of it. `control` holds the ways in for configurations and
+//! operators.
 
+mod control;
 mod http_check;
 pub mod memory;
 mod monitor;
@@ -20,11 +22,11 @@ mod tests;
 mod tls;
 mod tracker;
 
+pub use control::{Control, Nominee, Plan, PublisherHandle, Stopped};
 pub use http_check::{BodyCondition, BusyCheck, HttpCheck, JsonCondition, JsonTest};
 pub use memory::Memory;
 pub use monitor::{AgentCheck, ExecCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
-pub use publisher::{Control, Plan, Publisher, PublisherHandle, Stopped};
-use scheduler::Scheduler;
+pub use publisher::Publisher;
 pub use table::{Require, Standing};
 pub use tls::{TlsClient, Trust};
 pub use tracker::{Tracker, Transition};

@@ -13,18 +13,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::probe::{Prober, Untried};
+use super::control::{Control, Message, Plan, PublisherHandle};
+use super::probe::Prober;
 use super::report::Report;
-use super::scheduler::{ForPublisher, Limits};
+use super::scheduler::{Limits, Scheduler};
 use super::served::{Before, Served};
-use super::standings::{self, Known};
-use super::table::{NewPool, Observation, Standing, Table, TargetId};
-use super::{Health, Memory, Scheduler};
+use super::standings;
+use super::table::{NewPool, Observation, SlotTargets, Standing, Table, TargetId};
+use super::{Health, Memory};
+use crate::events::Journal;
 use crate::overrides::Overrides;
-use crate::pool::{Basis, Decision, Pool, decide};
+use crate::pool::Pool;
 use crate::seldom::Seldom;
-use crate::serving::{Current, Serving, Static};
-use crate::status::PoolStatus;
+use crate::serving::{Current, Serving};
 
 /// How long flips are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
@@ -34,122 +35,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// Messages that may wait; when they do, probes wait too.
 const QUEUE: usize = 1024;
-
-/// What the publisher is told.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// A probe has ended.
-    Observed(Observation),
-    /// A probe of a monitor could not be tried.
-    Untried(Arc<str>, Untried),
-    /// New targets will be probed; `probed` is told when all of a configuration have a result.
-    Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
-    /// Operators say something else than before.
-    Overrides { overrides: Overrides, done: oneshot::Sender<()> },
-    /// Somebody asks what to remember across a restart.
-    Memory(oneshot::Sender<Memory>),
-    /// Somebody asks how everything stands.
-    Status(oneshot::Sender<(u64, Vec<PoolStatus>)>),
-    /// A configuration replaces the one before.
-    Adopt { plan: Box<Plan>, slots: Vec<Vec<Vec<TargetId>>>, changed: Vec<Limits>, done: oneshot::Sender<()> },
-}
-
-/// A configuration as the publisher needs it.
-#[derive(Debug)]
-pub struct Plan {
-    /// Number of the configuration, from 1.
-    pub generation: u64,
-    /// Zones and names.
-    pub fixed: Arc<Static>,
-    /// The pools that the names use.
-    pub pools: Vec<Pool>,
-}
-
-/// The publisher is gone: it panicked, or the process is ending.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the publisher of health has stopped")]
-pub struct Stopped;
-
-/// The way of operators to the publisher.
-#[derive(Clone, Debug)]
-pub struct Control(mpsc::Sender<Message>);
-
-impl Control {
-    /// Replaces what operators say; when this returns, queries see it.
-    ///
-    /// # Errors
-    /// The publisher is gone.
-    pub async fn set_overrides(&self, overrides: Overrides) -> Result<(), Stopped> {
-        let (done, set) = oneshot::channel();
-        self.0.send(Message::Overrides { overrides, done }).await.map_err(|_| Stopped)?;
-        set.await.map_err(|_| Stopped)
-    }
-
-    /// What to remember across a restart.
-    ///
-    /// # Errors
-    /// The publisher is gone.
-    pub async fn memory(&self) -> Result<Memory, Stopped> {
-        let (reply, memory) = oneshot::channel();
-        self.0.send(Message::Memory(reply)).await.map_err(|_| Stopped)?;
-        memory.await.map_err(|_| Stopped)
-    }
-
-    /// The generation, and how every pool stands.
-    ///
-    /// # Errors
-    /// The publisher is gone.
-    pub async fn status(&self) -> Result<(u64, Vec<PoolStatus>), Stopped> {
-        let (reply, status) = oneshot::channel();
-        self.0.send(Message::Status(reply)).await.map_err(|_| Stopped)?;
-        status.await.map_err(|_| Stopped)
-    }
-}
-
-/// The way to hand configurations to the publisher.
-#[derive(Debug)]
-pub struct PublisherHandle {
-    publisher: mpsc::Sender<Message>,
-    scheduler: Scheduler,
-}
-
-impl PublisherHandle {
-    /// Makes a configuration the current one: probes what nobody has probed yet, until all have answered or `enough`
-    /// is over, then stores the first snapshot of it. Health of targets that stay is kept.
-    ///
-    /// When `enough` ends with an interruption, nothing changes, and the interruption is given.
-    ///
-    /// # Errors
-    /// The publisher is gone.
-    pub async fn adopt<I>(
-        &mut self,
-        plan: Plan,
-        in_flight: usize,
-        enough: impl Future<Output = Option<I>>,
-    ) -> Result<Option<I>, Stopped> {
-        let (ForPublisher { slots, new, changed }, mut prepared) = self.scheduler.prepare(&plan.pools);
-        let all = slots.iter().flatten().flatten().copied().collect();
-        let (probed, all_probed) = oneshot::channel();
-        self.publisher.send(Message::Prepare { new, all, probed }).await.map_err(|_| Stopped)?;
-        self.scheduler.begin(&mut prepared);
-        // Whoever has not answered when it is enough is unknown; that is no error.
-        let interrupted = tokio::select! {
-            _ = all_probed => None,
-            interrupted = enough => interrupted,
-        };
-        if interrupted.is_some() {
-            self.scheduler.give_up();
-            return Ok(interrupted);
-        }
-        let (done, adopted) = oneshot::channel();
-        let adopt = Message::Adopt { plan: Box::new(plan), slots, changed, done };
-        self.publisher.send(adopt).await.map_err(|_| Stopped)?;
-        self.scheduler.set_in_flight(in_flight);
-        self.scheduler.commit(prepared);
-        adopted.await.map_err(|_| Stopped)?;
-        Ok(None)
-    }
-}
 
 /// The task's state.
 #[derive(Debug)]
@@ -185,6 +70,7 @@ impl Publisher {
         in_flight: usize,
         overrides: Overrides,
         memory: Memory,
+        journal: Arc<Journal>,
     ) -> (Self, PublisherHandle, Control) {
         let (sender, messages) = mpsc::channel(QUEUE);
         let scheduler = Scheduler::new(prober, in_flight, sender.clone());
@@ -197,7 +83,7 @@ impl Publisher {
             drifting: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
-            report: Report::default(),
+            report: Report::new(journal),
             overrides,
             memory,
             untried: HashMap::new(),
@@ -255,7 +141,7 @@ impl Publisher {
             Message::Overrides { overrides, done } => {
                 let before = std::mem::replace(&mut self.overrides, overrides);
                 for (index, served) in self.pools.iter().enumerate() {
-                    if before.words(&served.pool) != self.overrides.words(&served.pool) {
+                    if before.said(&served.pool) != self.overrides.said(&served.pool) {
                         self.dirty.insert(index);
                     }
                 }
@@ -272,12 +158,19 @@ impl Publisher {
                 let _ = reply.send(memory);
             }
             Message::Status(reply) => {
-                let pools = self.pools.iter().enumerate().map(|(index, served)| {
-                    let Served { pool, slots, verdicts, idle_from, .. } = served;
-                    let known = Known { pool, slots, verdicts, idle_from, overrides: &self.overrides };
-                    standings::of_pool(&known, &self.table, index)
-                });
+                let pools = self.pools.iter().enumerate();
+                let pools =
+                    pools.map(|(index, served)| standings::of_pool(served, &self.overrides, &self.table, index));
                 let _ = reply.send((self.current.load().generation, pools.collect()));
+            }
+            Message::Pool(name, reply) => {
+                let served = self.pools.iter().find(|served| *served.pool.name == *name);
+                let _ = reply.send(served.map(|served| served.pool.clone()));
+            }
+            Message::Nominees(reply) => {
+                let wanting = self.pools.iter().enumerate().filter(|(_, served)| served.pool.auto_nominate.is_some());
+                let nominees = wanting.filter_map(|(index, served)| served.nominee(&self.table.pool(index)));
+                let _ = reply.send(nominees.collect());
             }
             Message::Adopt { plan, slots, changed, done } => {
                 self.set_limits(&changed);
@@ -297,9 +190,9 @@ impl Publisher {
     fn observe(&mut self, Observation { target, monitor, result }: Observation) {
         let changes = self.table.observe(target, result);
         self.drifting.extend(changes.reweighed);
+        self.dirty.extend(changes.turned);
         for flip in changes.flips {
-            let Served { pool, slots, .. } = &self.pools[flip.pool];
-            self.report.flip(pool, slots[flip.slot], &flip, &monitor);
+            self.report.flip(&self.pools[flip.pool], &flip, &monitor);
             self.dirty.insert(flip.pool);
         }
         if let Some((unprobed, _)) = &mut self.awaited {
@@ -315,11 +208,11 @@ impl Publisher {
         }
     }
 
-    fn adopt(&mut self, plan: Plan, slots: Vec<Vec<Vec<TargetId>>>) {
+    fn adopt(&mut self, plan: Plan, slots: Vec<Vec<SlotTargets>>) {
         let Plan { generation, fixed, pools } = plan;
         let remembered = |(index, served): (usize, Served)| served.remembered(&self.table.pool(index));
         let before: HashMap<Arc<str>, Before> = self.pools.drain(..).enumerate().map(remembered).collect();
-        let new = |(pool, slots): (&Pool, Vec<Vec<TargetId>>)| {
+        let new = |(pool, slots): (&Pool, Vec<SlotTargets>)| {
             let recall =
                 |(node, address): (usize, IpAddr)| self.memory.recall(&pool.name, &pool.nodes[node].name, address);
             NewPool { require: pool.require, slots, before: pool.slots().map(recall).collect() }
@@ -332,19 +225,12 @@ impl Publisher {
         let mut views = Vec::new();
         for (index, pool) in pools.into_iter().enumerate() {
             let standings = self.table.pool(index);
-            let words = self.overrides.words(&pool);
-            let Decision { basis, view, verdicts } = decide(&pool, &standings, &words, &mut self.rng);
             let before = before.get(&pool.name);
-            let mut served = Served {
-                slots: pool.slots().collect(),
-                idle_from: vec![None; pool.nodes.len()],
-                outlived: before.map_or(0, |before| before.expiry),
-                pool,
-                basis,
-                verdicts,
-            };
+            let mut served = Served::new(pool, before, &self.overrides, &standings);
+            let (view, turns) = served.decide(&standings, &self.overrides, &mut self.rng);
             served.take_over(before, &self.overrides);
             self.report_changes(index, &served, &standings, before);
+            self.report.turns(&served, turns);
             self.pools.push(served);
             views.push(Arc::new(view));
         }
@@ -353,7 +239,7 @@ impl Publisher {
 
     /// Reports what a reload has brought to a pool: all of a new one, and newcomers to one that was there.
     fn report_changes(&mut self, index: usize, served: &Served, standings: &[Standing], before: Option<&Before>) {
-        let Served { pool, slots, basis, .. } = served;
+        let Served { pool, slots, .. } = served;
         if before.is_none() {
             self.report.pool(pool, standings);
         }
@@ -365,14 +251,19 @@ impl Publisher {
                 Some(known) if known != health => {
                     self.report.reloaded(pool, at, health, self.table.failure(index, slot))
                 }
+                None if health != Health::Up && !pool.standby_monitors.is_empty() && served.is_backup(slot) => {
+                    self.report.newcomer_as_spare(
+                        pool,
+                        at,
+                        standings[slot].standby,
+                        self.table.standby_failure(index, slot),
+                    );
+                }
                 None if health != Health::Up => {
                     self.report.newcomer(pool, at, health, self.table.failure(index, slot));
                 }
                 _ => {}
             }
-        }
-        if *basis != before.map_or(Basis::Active, |before| before.basis) {
-            self.report.basis(pool, *basis);
         }
     }
 
@@ -381,14 +272,9 @@ impl Publisher {
         let mut pools = before.pools.clone();
         for index in std::mem::take(&mut self.dirty) {
             let served = &mut self.pools[index];
-            let words = self.overrides.words(&served.pool);
-            let Decision { basis, view, verdicts } =
-                decide(&served.pool, &self.table.pool(index), &words, &mut self.rng);
+            let (view, turns) = served.decide(&self.table.pool(index), &self.overrides, &mut self.rng);
             pools[index] = Arc::new(view);
-            served.judge(verdicts);
-            if std::mem::replace(&mut served.basis, basis) != basis {
-                self.report.basis(&served.pool, basis);
-            }
+            self.report.turns(served, turns);
         }
         self.store(Serving { generation: before.generation, fixed: Arc::clone(&before.fixed), pools });
     }

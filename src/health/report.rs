@@ -1,95 +1,148 @@
-//! What the log says of health: one line for each flip, each pool that is new, and each change of who is answered.
+//! What is told of health: an event for each flip, each pool that is new, and each change of who is answered.
 //!
-//! Lines are gathered while a snapshot is made and written after it is stored: queries do not wait for the log.
+//! Events are gathered while a snapshot is made and recorded after it is stored: queries do not wait for the log.
 
 use std::net::IpAddr;
-
-use tracing::{info, warn};
+use std::sync::Arc;
 
 use super::Health;
 use super::probe::Failure;
+use super::served::Served;
 use super::table::{Flip, Standing};
+use crate::events::{Event, Journal, Kind};
 use crate::pool::{Basis, Pool, Role, WhenEmpty};
 
-/// Lines that wait to be written.
-#[derive(Debug, Default)]
-pub(super) struct Report(Vec<Line>);
-
+/// Events that wait to be recorded.
 #[derive(Debug)]
-enum Line {
-    Info(String),
-    Warning(String),
+pub(super) struct Report {
+    journal: Arc<Journal>,
+    waiting: Vec<Event>,
+}
+
+/// Something that a decision changes, besides who is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turn {
+    /// The rule by which the pool is answered.
+    Basis,
+    /// An address that answers badly stays in the answers.
+    Kept(usize),
+    /// Such an address leaves them after all.
+    Ejected(usize),
 }
 
 impl Report {
-    /// Writes the lines.
+    pub(super) fn new(journal: Arc<Journal>) -> Self {
+        Self { journal, waiting: Vec::new() }
+    }
+
+    /// Records the events.
     pub(super) fn write(&mut self) {
-        for line in self.0.drain(..) {
-            match line {
-                Line::Info(text) => info!("{text}"),
-                Line::Warning(text) => warn!("{text}"),
-            }
+        if !self.waiting.is_empty() {
+            self.journal.record(self.waiting.drain(..));
         }
     }
 
-    /// An address whose health has changed by a row of probes.
-    pub(super) fn flip(&mut self, pool: &Pool, at: (usize, IpAddr), flip: &Flip, monitor: &str) {
-        let (node, to, count) = (described(pool, at), flip.to, flip.count);
+    /// An address whose health has changed by a row of probes; of active nodes nobody asks how they are as spares.
+    pub(super) fn flip(&mut self, served: &Served, flip: &Flip, monitor: &str) {
+        let at = served.slots[flip.slot];
+        if flip.as_spare && !served.is_backup(flip.slot) {
+            return;
+        }
+        let (to, count) = (flip.to, flip.count);
         let why = match &flip.result {
             Ok(_) => "passed".to_owned(),
             Err(failure) => format!("failed, {failure}"),
         };
-        self.0.push(Line::Info(format!("{node} is {to}: {count} of {count} probes of {monitor} {why}")));
+        let (kind, how) = if flip.as_spare { (Kind::Standby, " as a spare") } else { (Kind::Health, "") };
+        let text = format!("is {to}{how}: {count} of {count} probes of {monitor} {why}");
+        self.address(kind, &served.pool, at, &to.to_string(), &text);
     }
 
     /// An address that a new configuration brings, and that is not up.
     pub(super) fn newcomer(&mut self, pool: &Pool, at: (usize, IpAddr), health: Health, failure: Option<&Failure>) {
-        let node = described(pool, at);
         let why = match (health, failure) {
             (Health::Down, Some(failure)) => format!("first probe failed, {failure}"),
             (Health::Down, None) => "as before the restart, not probed within startup_grace".to_owned(),
             _ => "not probed within startup_grace".to_owned(),
         };
-        self.0.push(Line::Info(format!("{node} is {health}: {why}")));
+        self.address(Kind::Health, pool, at, &health.to_string(), &format!("is {health}: {why}"));
+    }
+
+    /// The same of a spare that does not serve, which is as it should be.
+    pub(super) fn newcomer_as_spare(
+        &mut self,
+        pool: &Pool,
+        at: (usize, IpAddr),
+        standby: Health,
+        failure: Option<&Failure>,
+    ) {
+        let why = failure.map(|failure| format!(": first probe failed, {failure}")).unwrap_or_default();
+        self.address(Kind::Standby, pool, at, &standby.to_string(), &format!("is {standby} as a spare{why}"));
     }
 
     /// An address that a new configuration judges otherwise, by other monitors than before.
     pub(super) fn reloaded(&mut self, pool: &Pool, at: (usize, IpAddr), health: Health, failure: Option<&Failure>) {
-        let node = described(pool, at);
         let why = failure.filter(|_| health == Health::Down).map(|failure| format!(", {failure}")).unwrap_or_default();
-        self.0.push(Line::Info(format!("{node} is {health} by the monitors of the new configuration{why}")));
+        let text = format!("is {health} by the monitors of the new configuration{why}");
+        self.address(Kind::Health, pool, at, &health.to_string(), &text);
     }
 
     /// A pool that a new configuration brings.
     pub(super) fn pool(&mut self, pool: &Pool, standings: &[Standing]) {
         let up = standings.iter().filter(|standing| standing.health == Health::Up).count();
-        self.0.push(Line::Info(format!("pool {}: {up} of {} addresses up", pool.name, standings.len())));
+        let text = format!("pool {}: {up} of {} addresses up", pool.name, standings.len());
+        self.waiting.push(Kind::Pool.of(&pool.name, "loaded", text));
+    }
+
+    /// What a decision has changed besides who is answered.
+    pub(super) fn turns(&mut self, served: &Served, turns: Vec<Turn>) {
+        let most = served.pool.most_ejected(&served.said);
+        for turn in turns {
+            let (slot, state, text) = match turn {
+                Turn::Basis => {
+                    self.basis(served);
+                    continue;
+                }
+                Turn::Kept(slot) => (
+                    slot,
+                    "kept",
+                    format!("answers badly and is kept in the answers: {most} active nodes are out for that"),
+                ),
+                Turn::Ejected(slot) => {
+                    (slot, "ejected", format!("is kept no more: at most {most} active nodes are out for bad answers"))
+                }
+            };
+            self.address(Kind::Ejection, &served.pool, served.slots[slot], state, &text);
+        }
     }
 
     /// A pool that is answered by another rule than before.
-    pub(super) fn basis(&mut self, pool: &Pool, basis: Basis) {
-        let name = &pool.name;
-        let active = pool.nodes.iter().filter(|node| node.role == Role::Active).count();
-        let text = match (basis, &pool.when_empty) {
-            (Basis::Active, _) => "active nodes are up again and answered".to_owned(),
+    fn basis(&mut self, served: &Served) {
+        let Served { pool, said, basis, .. } = served;
+        let active = said.iter().filter(|said| said.role == Role::Active).count();
+        let (state, text) = match (basis, pool.when_empty) {
+            (Basis::Active, _) => ("active", "active nodes are up again and answered".to_owned()),
             (Basis::Backup, _) => {
-                format!("fewer than {} active nodes are up, backups stand in", pool.least_active())
+                ("backup", format!("fewer than {} active nodes are up, backups stand in", pool.least_active(said)))
             }
-            (Basis::Unknown, _) => "no node is up, nodes that are not probed yet are answered".to_owned(),
-            (Basis::Empty, WhenEmpty::All) => {
-                format!("no node is up, all {active} active nodes are answered (fail open)")
+            (Basis::Unknown, _) => ("unknown", "no node is up, nodes that are not probed yet are answered".to_owned()),
+            (Basis::Empty, WhenEmpty::All) if served.verdicts.iter().any(|verdict| verdict.is_eligible()) => {
+                ("fail_open", format!("no node is up, all {active} active nodes are answered (fail open)"))
             }
-            (Basis::Empty, WhenEmpty::ServFail) => "no node is up, SERVFAIL is answered".to_owned(),
-            (Basis::Empty, WhenEmpty::NoData) => "no node is up, no addresses are answered".to_owned(),
-            (Basis::Empty, WhenEmpty::Fallback(addresses)) => {
-                format!("no node is up, {} fallback addresses are answered", addresses.len())
+            (Basis::Empty, WhenEmpty::All | WhenEmpty::Fallback) if !pool.fallback.is_empty() => {
+                let addresses = pool.fallback.len();
+                ("fallback", format!("no node is up, {addresses} fallback addresses are answered"))
             }
+            (Basis::Empty, WhenEmpty::NoData) => ("nodata", "no node is up, no addresses are answered".to_owned()),
+            (Basis::Empty, _) => ("servfail", "no node is up, SERVFAIL is answered".to_owned()),
         };
-        self.0.push(Line::Warning(format!("pool {name}: {text}")));
+        let text = format!("pool {}: {text}", pool.name);
+        self.waiting.push(Kind::Answers.of(&pool.name, state, text).warning());
     }
-}
 
-/// `pool/node (address)`.
-fn described(pool: &Pool, (node, address): (usize, IpAddr)) -> String {
-    format!("{}/{} ({address})", pool.name, pool.nodes[node].name)
+    fn address(&mut self, kind: Kind, pool: &Pool, (node, address): (usize, IpAddr), state: &str, text: &str) {
+        let node = &pool.nodes[node].name;
+        let text = format!("{}/{node} ({address}) {text}", pool.name);
+        self.waiting.push(kind.of(&pool.name, state, text).node(node).address(address));
+    }
 }

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Monitor;
+use super::control::Message;
 use super::probe::{Probe, Prober};
-use super::publisher::Message;
-use super::table::{Observation, TargetId};
+use super::table::{Observation, SlotTargets, TargetId};
 use crate::pool::Pool;
 use crate::vital;
 
@@ -50,8 +50,8 @@ pub(super) type Limits = (TargetId, u32, u32);
 /// Targets of a configuration that is about to be used: what the publisher has to know of them.
 #[derive(Debug, Default)]
 pub(super) struct ForPublisher {
-    /// For each pool and slot, the targets that decide its health.
-    pub(super) slots: Vec<Vec<Vec<TargetId>>>,
+    /// For each pool and slot, its targets.
+    pub(super) slots: Vec<Vec<SlotTargets>>,
     /// Targets that nobody probes yet.
     pub(super) new: Vec<Limits>,
     /// Targets whose monitor has changed.
@@ -109,18 +109,19 @@ impl Scheduler {
         for pool in pools {
             let mut slots = Vec::new();
             for (_, address) in pool.slots() {
-                let mut targets = Vec::new();
-                for monitor in &pool.monitors {
-                    let host = pool.host.clone().unwrap_or_else(|| url_host(address).into());
+                let mut target = |monitor: &Arc<Monitor>| {
+                    let host = pool.host_at(address);
                     let key = TargetKey { address, monitor: Arc::clone(&monitor.name), host };
-                    let id = *listed.entry(key.clone()).or_insert_with(|| {
+                    *listed.entry(key.clone()).or_insert_with(|| {
                         let id = self.list(&key, monitor, &mut publisher, &mut scheduler);
                         scheduler.wanted.insert(key);
                         id
-                    });
-                    targets.push(id);
-                }
-                slots.push(targets);
+                    })
+                };
+                slots.push(SlotTargets {
+                    serving: pool.monitors.iter().map(&mut target).collect(),
+                    standby: pool.standby_monitors.iter().map(&mut target).collect(),
+                });
             }
             publisher.slots.push(slots);
         }
@@ -179,7 +180,7 @@ impl Scheduler {
         let probing = Probing {
             id,
             monitor: Arc::clone(&monitor),
-            probe: self.prober.prepare(&monitor, key.address, &key.host),
+            probe: self.prober.prepare(&monitor.kind, monitor.timeout, key.address, &key.host),
             gate: Arc::clone(&self.gate),
             publisher: self.publisher.clone(),
         };
@@ -218,14 +219,6 @@ impl Probing {
             next = tick_after(Instant::now(), next, interval);
             tokio::time::sleep_until(next).await;
         }
-    }
-}
-
-/// An address as a URL and the Host header write it.
-fn url_host(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 

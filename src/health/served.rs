@@ -5,10 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Health;
+use tokio::time::Instant;
+
+use super::control::Nominee;
 use super::table::Standing;
+use super::{Health, report::Turn};
 use crate::overrides::{self, Overrides, full_name};
-use crate::pool::{Basis, Pool, Verdict};
+use crate::pool::{Basis, Decision, Pool, PoolView, Role, Said, Verdict, active_up, decide};
 
 /// Seconds beyond its TTL for which an answer may still be on its way or in use.
 const EXPIRY_MARGIN: u64 = 1;
@@ -19,6 +22,10 @@ pub(super) struct Served {
     pub(super) pool: Pool,
     /// Node and address of each slot.
     pub(super) slots: Vec<(usize, IpAddr)>,
+    /// When it was first served under this configuration.
+    since: Instant,
+    /// What operators say of each node.
+    pub(super) said: Vec<Said>,
     /// The rule by which it is answered.
     pub(super) basis: Basis,
     /// Why each address is answered or not.
@@ -36,12 +43,107 @@ pub(super) struct Before {
     pub(super) addresses: HashMap<(Arc<str>, IpAddr), Health>,
     /// By name of the node.
     idle_from: HashMap<Arc<str>, Option<u64>>,
+    has_served: HashMap<Arc<str>, bool>,
     /// When the last answer under it has expired.
     pub(super) expiry: u64,
     eligible: HashSet<Arc<str>>,
 }
 
 impl Served {
+    /// A pool that is about to be served; `before` is what was known of it under the configuration before.
+    pub(super) fn new(pool: Pool, before: Option<&Before>, overrides: &Overrides, standings: &[Standing]) -> Self {
+        let mut served = Self {
+            slots: pool.slots().collect(),
+            since: Instant::now(),
+            said: pool.as_configured(),
+            basis: before.map_or(Basis::Active, |before| before.basis),
+            verdicts: Vec::new(),
+            idle_from: vec![None; pool.nodes.len()],
+            outlived: before.map_or(0, |before| before.expiry),
+            pool,
+        };
+        for (said, node) in served.said.iter_mut().zip(&served.pool.nodes) {
+            let known = before.and_then(|before| before.has_served.get(&node.name));
+            said.has_served = known.copied().unwrap_or(said.has_served);
+        }
+        served.hear(overrides, standings);
+        served
+    }
+
+    /// Takes what operators say. A node has served in its role from when it is up; backups have yet to.
+    fn hear(&mut self, overrides: &Overrides, standings: &[Standing]) {
+        let mut said = overrides.said(&self.pool);
+        for (said, before) in said.iter_mut().zip(&self.said) {
+            said.has_served = said.role == Role::Active && before.has_served;
+        }
+        for (&(node, _), standing) in self.slots.iter().zip(standings) {
+            said[node].has_served |= said[node].role == Role::Active && standing.health == Health::Up;
+        }
+        self.said = said;
+    }
+
+    /// Decides anew who may be answered; gives what queries get, and what is to be reported of it.
+    pub(super) fn decide(
+        &mut self,
+        standings: &[Standing],
+        overrides: &Overrides,
+        rng: &mut fastrand::Rng,
+    ) -> (PoolView, Vec<Turn>) {
+        self.hear(overrides, standings);
+        let Decision { basis, view, verdicts } = decide(&self.pool, standings, &self.said, rng);
+        let mut turns = Vec::new();
+        for (slot, verdict) in verdicts.iter().enumerate() {
+            match (self.verdicts.get(slot), verdict) {
+                (Some(Verdict::Kept), Verdict::Kept) => {}
+                (_, Verdict::Kept) => turns.push(Turn::Kept(slot)),
+                (Some(Verdict::Kept), Verdict::Down) => turns.push(Turn::Ejected(slot)),
+                _ => {}
+            }
+        }
+        if std::mem::replace(&mut self.basis, basis) != basis {
+            turns.push(Turn::Basis);
+        }
+        self.judge(verdicts);
+        (view, turns)
+    }
+
+    /// Whether the node of an address is a backup.
+    pub(super) fn is_backup(&self, slot: usize) -> bool {
+        self.said[self.slots[slot].0].role == Role::Backup
+    }
+
+    /// Active nodes that are up.
+    pub(super) fn available(&self) -> usize {
+        active_up(&self.said, &self.slots, &self.verdicts)
+    }
+
+    /// The spare that should step in without an operator, if there is one: it is alive, and nobody holds it out. It takes
+    /// the place of an active node that is down, and not of one that an operator holds out.
+    pub(super) fn nominee(&self, standings: &[Standing]) -> Option<Nominee> {
+        let every = self.pool.auto_nominate?;
+        // The first result decides alone; for a step like this one it is too little.
+        let settled =
+            self.pool.monitors.iter().map(|monitor| monitor.interval * monitor.fall).max().unwrap_or_default();
+        if self.since.elapsed() < settled || self.available() >= self.pool.least_active(&self.said) {
+            return None;
+        }
+        let mut is_down = vec![true; self.pool.nodes.len()];
+        let mut is_alive = vec![false; self.pool.nodes.len()];
+        for ((&(node, _), verdict), standing) in self.slots.iter().zip(&self.verdicts).zip(standings) {
+            is_down[node] &=
+                standing.health == Health::Down && !matches!(verdict, Verdict::Drained | Verdict::ForcedDown);
+            is_alive[node] |= standing.standby == Health::Up;
+        }
+        let find = |role, fits: &[bool]| {
+            let found =
+                self.said.iter().zip(fits).position(|(said, fits)| said.role == role && said.word.is_none() && *fits);
+            found.map(|node| Arc::clone(&self.pool.nodes[node].name))
+        };
+        let replaces = find(Role::Active, &is_down)?;
+        let node = find(Role::Backup, &is_alive)?;
+        Some(Nominee { pool: Arc::clone(&self.pool.name), node, replaces, every })
+    }
+
     /// For each node, whether one of its addresses may be answered.
     fn eligible(&self) -> Vec<bool> {
         let mut eligible = vec![false; self.pool.nodes.len()];
@@ -52,7 +154,7 @@ impl Served {
     }
 
     /// Takes new verdicts, and notes when a node leaves the answers.
-    pub(super) fn judge(&mut self, verdicts: Vec<Verdict>) {
+    fn judge(&mut self, verdicts: Vec<Verdict>) {
         let before = self.eligible();
         self.verdicts = verdicts;
         let now = self.eligible();
@@ -84,8 +186,10 @@ impl Served {
                 Some((before, _)) if before.eligible.contains(name) => Some(self.expiry()),
                 Some((_, earlier)) => *earlier,
                 None => {
-                    let said = overrides.get(&full_name(&self.pool.name, name));
-                    said.map(|said| self.expiry_of_answers_at(said.at))
+                    let name = full_name(&self.pool.name, name);
+                    let said =
+                        [overrides.get(&name).map(|said| said.at), overrides.nomination(&name).map(|said| said.at)];
+                    said.into_iter().flatten().max().map(|at| self.expiry_of_answers_at(at))
                 }
             };
         }
@@ -97,9 +201,10 @@ impl Served {
         };
         let addresses = self.slots.iter().zip(standings).map(named).collect();
         let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
+        let has_served = names().zip(self.said.iter().map(|said| said.has_served)).collect();
         let idle_from = names().zip(self.idle_from.iter().copied()).collect();
         let eligible = names().zip(self.eligible()).filter_map(|(name, is)| is.then_some(name)).collect();
         let expiry = self.expiry();
-        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, expiry, eligible })
+        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, has_served, expiry, eligible })
     }
 }

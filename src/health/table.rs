@@ -26,6 +26,8 @@ pub(super) struct Observation {
 pub(super) struct Flip {
     pub(super) pool: usize,
     pub(super) slot: usize,
+    /// Alive as a spare or not, which says nothing of whether it serves.
+    pub(super) as_spare: bool,
     pub(super) to: Health,
     /// Results in a row that made it so.
     pub(super) count: u32,
@@ -48,16 +50,37 @@ struct Target {
 struct Slot {
     targets: Vec<TargetId>,
     health: Health,
+    /// Those that find it alive as a spare.
+    standby: Vec<TargetId>,
+    alive: Health,
+    /// When it went down, in the order in which all addresses did.
+    fell: u64,
     /// What counts until it has been probed.
     before: Health,
+}
+
+/// The targets of one address of a pool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct SlotTargets {
+    /// Those that decide its health.
+    pub(super) serving: Vec<TargetId>,
+    /// Those that find it alive as a spare.
+    pub(super) standby: Vec<TargetId>,
+}
+
+impl SlotTargets {
+    /// Both.
+    pub(super) fn all(&self) -> impl Iterator<Item = TargetId> {
+        self.serving.iter().chain(&self.standby).copied()
+    }
 }
 
 /// What a new configuration says of a pool.
 #[derive(Debug)]
 pub(super) struct NewPool {
     pub(super) require: Require,
-    /// For each slot, the targets that decide its health.
-    pub(super) slots: Vec<Vec<TargetId>>,
+    /// For each slot, the targets that are of interest.
+    pub(super) slots: Vec<SlotTargets>,
     /// For each slot, what counts until it has been probed.
     pub(super) before: Vec<Health>,
 }
@@ -78,6 +101,8 @@ pub(super) struct Changes {
     pub(super) flips: Vec<Flip>,
     /// Pools in which a node carries another part of its weight.
     pub(super) reweighed: Vec<usize>,
+    /// Pools in which a node that is down answers badly and did not before, or the other way round.
+    pub(super) turned: Vec<usize>,
 }
 
 /// Health and part of the weight of one address.
@@ -87,11 +112,24 @@ pub struct Standing {
     pub health: Health,
     /// Part of its weight that it can carry, 1 to 100.
     pub percent: u8,
+    /// For an address that is down and answers all the same: its place in the order in which addresses went down.
+    pub answers_badly: Option<u64>,
+    /// What observations say of it as a spare.
+    pub standby: Health,
+}
+
+impl From<Health> for Standing {
+    /// An address of which nothing more is to be said.
+    fn from(health: Health) -> Self {
+        Self { health, percent: 100, answers_badly: None, standby: Health::Unknown }
+    }
 }
 
 /// The health of everything.
 #[derive(Debug, Default)]
 pub(super) struct Table {
+    /// How often an address went down.
+    falls: u64,
     targets: HashMap<TargetId, Target>,
     pools: Vec<PoolHealth>,
 }
@@ -101,6 +139,11 @@ pub(super) struct Table {
 struct PoolHealth {
     require: Require,
     slots: Vec<Slot>,
+}
+
+/// Whether a node answered the last probe, well or badly.
+fn answers(failure: Option<&Failure>) -> bool {
+    failure.is_none_or(Failure::is_bad_answer)
 }
 
 impl Table {
@@ -127,8 +170,8 @@ impl Table {
         }
         for (pool, new) in pools.iter().enumerate() {
             for (slot, targets) in new.slots.iter().enumerate() {
-                for id in targets {
-                    if let Some(target) = self.targets.get_mut(id) {
+                for id in targets.all() {
+                    if let Some(target) = self.targets.get_mut(&id) {
                         target.concerns.push((pool, slot));
                     }
                 }
@@ -136,9 +179,12 @@ impl Table {
         }
         self.targets.retain(|_, target| !target.concerns.is_empty());
         let pools = pools.into_iter().map(|NewPool { require, slots, before }| {
-            let slot = |(targets, before): (Vec<TargetId>, Health)| Slot {
-                health: self.combined(require, &targets, before),
-                targets,
+            let slot = |(SlotTargets { serving, standby }, before): (SlotTargets, Health)| Slot {
+                health: self.combined(require, &serving, before),
+                alive: self.combined(Require::All, &standby, Health::Unknown),
+                targets: serving,
+                standby,
+                fell: 0,
                 before,
             };
             PoolHealth { require, slots: slots.into_iter().zip(before).map(slot).collect() }
@@ -153,7 +199,11 @@ impl Table {
             return changes; // retired while the probe was under way
         };
         let transition = target.tracker.observe(result.is_ok());
+        let answered = answers(target.failure.as_ref());
         target.failure = result.as_ref().err().cloned();
+        if target.tracker.health() == Health::Down && answered != answers(target.failure.as_ref()) {
+            changes.turned = target.concerns.iter().map(|&(pool, _)| pool).collect();
+        }
         if let Ok(Passed { percent }) = result {
             // Coarse steps: what an agent says wavers.
             let percent = percent.next_multiple_of(PERCENT_STEP);
@@ -164,11 +214,19 @@ impl Table {
         let Some(transition) = transition else { return changes };
         for (pool, slot) in target.concerns.clone() {
             let PoolHealth { require, slots } = &self.pools[pool];
-            let to = self.combined(*require, &slots[slot].targets, slots[slot].before);
-            let health = &mut self.pools[pool].slots[slot].health;
-            if *health != to {
-                *health = to;
-                changes.flips.push(Flip { pool, slot, to, count: transition.count, result: result.clone() });
+            let found = &slots[slot];
+            let health = self.combined(*require, &found.targets, found.before);
+            let alive = self.combined(Require::All, &found.standby, Health::Unknown);
+            let found = &mut self.pools[pool].slots[slot];
+            if health == Health::Down && found.health != Health::Down {
+                self.falls += 1;
+                found.fell = self.falls;
+            }
+            for (as_spare, known, to) in [(false, &mut found.health, health), (true, &mut found.alive, alive)] {
+                if std::mem::replace(known, to) != to {
+                    let (count, result) = (transition.count, result.clone());
+                    changes.flips.push(Flip { pool, slot, as_spare, to, count, result });
+                }
             }
         }
         changes
@@ -177,14 +235,35 @@ impl Table {
     /// How a pool's addresses stand, in the order of its slots.
     pub(super) fn pool(&self, pool: usize) -> Vec<Standing> {
         let percent = |slot: &Slot| slot.targets.iter().filter_map(|id| Some(self.targets.get(id)?.percent)).min();
-        let standing = |slot: &Slot| Standing { health: slot.health, percent: percent(slot).unwrap_or(100) };
+        let standing = |slot: &Slot| Standing {
+            health: slot.health,
+            percent: percent(slot).unwrap_or(100),
+            answers_badly: (slot.health == Health::Down && self.answers_badly(&slot.targets)).then_some(slot.fell),
+            standby: if slot.standby.is_empty() { slot.health } else { slot.alive },
+        };
         self.pools[pool].slots.iter().map(standing).collect()
     }
 
     /// Why the last probe of an address that is down failed.
     pub(super) fn failure(&self, pool: usize, slot: usize) -> Option<&Failure> {
-        let targets = self.pools[pool].slots[slot].targets.iter().filter_map(|id| self.targets.get(id));
-        targets.filter(|target| target.tracker.health() == Health::Down).find_map(|target| target.failure.as_ref())
+        self.failures(&self.pools[pool].slots[slot].targets).flatten().next()
+    }
+
+    /// Why an address is not alive as a spare.
+    pub(super) fn standby_failure(&self, pool: usize, slot: usize) -> Option<&Failure> {
+        self.failures(&self.pools[pool].slots[slot].standby).flatten().next()
+    }
+
+    /// Whether whatever is down of some targets answers.
+    fn answers_badly(&self, targets: &[TargetId]) -> bool {
+        let mut failures = self.failures(targets).peekable();
+        failures.peek().is_some() && failures.all(answers)
+    }
+
+    /// The last failures of those targets that are down. One has none when its last probe passed, but not enough did.
+    fn failures(&self, targets: &[TargetId]) -> impl Iterator<Item = Option<&Failure>> {
+        let targets = targets.iter().filter_map(|id| self.targets.get(id));
+        targets.filter(|target| target.tracker.health() == Health::Down).map(|target| target.failure.as_ref())
     }
 
     /// Up when enough say so, down when no more can become enough, otherwise as before; without targets nothing speaks
@@ -217,11 +296,15 @@ mod tests {
 
     type Pools = Vec<(Require, Vec<Vec<TargetId>>)>;
 
+    fn serving(serving: Vec<TargetId>) -> SlotTargets {
+        SlotTargets { serving, ..SlotTargets::default() }
+    }
+
     fn adopt(table: &mut Table, pools: Pools) {
         let new = |(require, slots): (Require, Vec<Vec<TargetId>>)| NewPool {
             require,
             before: vec![Health::Unknown; slots.len()],
-            slots,
+            slots: slots.into_iter().map(serving).collect(),
         };
         table.adopt(pools.into_iter().map(new).collect());
     }
@@ -242,7 +325,7 @@ mod tests {
         let (shared, other) = (TargetId(1), TargetId(2));
         let pools = vec![(Require::All, vec![vec![shared]]), (Require::All, vec![vec![other], vec![shared, other]])];
         let mut table = table(&[shared, other], pools);
-        let flip = Flip { pool: 0, slot: 0, to: Health::Up, count: 1, result: PASSED };
+        let flip = Flip { pool: 0, slot: 0, as_spare: false, to: Health::Up, count: 1, result: PASSED };
         assert_eq!(table.observe(shared, PASSED).flips, [flip]);
         assert_eq!(table.observe(other, FAILED).flips.len(), 2);
         assert_eq!(health(&table, 1), [Health::Down, Health::Down]);
@@ -297,7 +380,11 @@ mod tests {
             for (result, flips) in [(PASSED, flips_up), (FAILED, flips_down)] {
                 let mut table = Table::default();
                 table.set_limits(target, 3, 3);
-                table.adopt(vec![NewPool { require: Require::All, slots: vec![vec![target]], before: vec![before] }]);
+                table.adopt(vec![NewPool {
+                    require: Require::All,
+                    slots: vec![serving(vec![target])],
+                    before: vec![before],
+                }]);
                 assert_eq!(health(&table, 0), [before]);
                 assert_eq!(
                     table.observe(target, result).flips.len(),

@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::probe::script::Script;
-use super::{Control, Kind, Memory, Monitor, Plan, Publisher, PublisherHandle, Require};
+use super::{Control, Kind, Memory, Monitor, Plan, Publisher, PublisherHandle};
 use crate::overrides::{self, Override, Overrides};
-use crate::pool::{Available, Node, Pool, PoolView, Role, WhenEmpty, Word};
+use crate::pool::{Node, Pool, PoolView, Role, Word};
 use crate::serving::{Current, Serving, Static};
 use crate::zone::Zones;
 
@@ -30,16 +30,7 @@ fn pool(name: &str, nodes: std::ops::Range<u32>, monitor: &Arc<Monitor>) -> Pool
     let node = |i| Node { name: format!("n{i}").into(), addresses: vec![address(i)], weight: 1, role: Role::Active };
     let nodes = nodes.map(node).collect();
     let host = Some("core.lb.example".into());
-    Pool {
-        name: name.into(),
-        nodes,
-        monitors: vec![Arc::clone(monitor)],
-        require: Require::All,
-        host,
-        when_empty: WhenEmpty::All,
-        min_available: Available::Count(1),
-        longest_ttl: 5,
-    }
+    Pool { monitors: vec![Arc::clone(monitor)], host, ..Pool::of(name, nodes) }
 }
 
 /// A publisher and a scheduler at work.
@@ -61,8 +52,14 @@ impl Bench {
             pools: Vec::new(),
         }));
         let overrides = Overrides::default();
-        let (publisher, handle, control) =
-            Publisher::new(Arc::clone(&current), script.prober(), in_flight, overrides, Memory::default());
+        let (publisher, handle, control) = Publisher::new(
+            Arc::clone(&current),
+            script.prober(),
+            in_flight,
+            overrides,
+            Memory::default(),
+            Arc::default(),
+        );
         tokio::spawn(publisher.run());
         Self { script, current, handle, generation: 0, in_flight, control }
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Override, Overrides};
+use super::Overrides;
 use crate::state::{self, Found};
 
 /// Name of the file in `state_dir`.
@@ -54,15 +54,13 @@ impl Book {
         self.directory.is_some()
     }
 
-    /// Says something of nodes, or takes it back. When this returns, the disk has it.
+    /// Changes what is said. When this returns, the disk has it.
     ///
     /// # Errors
     /// The system's; then nothing has changed.
-    pub fn set(&mut self, changes: impl IntoIterator<Item = (String, Option<Override>)>) -> io::Result<()> {
+    pub fn change(&mut self, change: impl FnOnce(&mut Overrides)) -> io::Result<()> {
         let mut overrides = self.overrides.clone();
-        for (name, what) in changes {
-            overrides.set(&name, what);
-        }
+        change(&mut overrides);
         if let Some(directory) = &self.directory {
             state::write(directory, FILE, &overrides)?;
         }
@@ -76,6 +74,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::overrides::{Ended, Override};
     use crate::pool::Word;
 
     fn drain(why: &str) -> Override {
@@ -87,19 +86,27 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
         let mut book = Book::open(Some(&path)).unwrap().book;
-        book.set([("core/a".to_owned(), Some(drain("x"))), ("core/b".to_owned(), Some(drain("y")))]).unwrap();
-        book.set([("core/b".to_owned(), None)]).unwrap();
+        let both = |overrides: &mut Overrides| {
+            overrides.set("core/a", Some(drain("x")));
+            overrides.set("core/b", Some(drain("y")));
+        };
+        book.change(both).unwrap();
+        book.change(|overrides| overrides.set("core/b", None)).unwrap();
         let again = Book::open(Some(&path)).unwrap();
         assert_eq!(again.set_aside, None);
         assert_eq!(again.book.overrides(), book.overrides());
         assert_eq!(again.book.overrides().get("core/a"), Some(&drain("x")));
-        assert_eq!(again.book.overrides().ended(8), Vec::<String>::new());
-        assert_eq!(again.book.overrides().ended(9), ["core/a"]);
+        let mut overrides = again.book.overrides().clone();
+        assert_eq!(overrides.end(8), Ended::default());
+        assert_eq!(overrides.end(9).words, ["core/a"]);
+        assert_eq!(overrides, Overrides::default());
     }
 
     #[test]
     fn a_torn_or_foreign_file_is_set_aside_and_not_lost() {
-        for text in ["", "{", "[1, {\"a/b\":{}}]", "[2, {}]", "[1]", "\u{0}\u{0}"] {
+        for text in
+            ["", "{", "[1, {\"a/b\":{}}]", "[1, {}]", "[2, {\"words\":{},\"nominations\":{}}]", "[1]", "\u{0}\u{0}"]
+        {
             let directory = tempfile::tempdir().unwrap();
             fs::write(directory.path().join(FILE), text).unwrap();
             let opened = Book::open(Some(directory.path())).unwrap();
@@ -116,7 +123,7 @@ mod tests {
         let path = directory.path().join("state");
         let mut book = Book::open(Some(&path)).unwrap().book;
         fs::remove_dir(&path).unwrap();
-        assert!(book.set([("core/a".to_owned(), Some(drain("x")))]).is_err());
-        assert_eq!(book.overrides().iter().count(), 0);
+        assert!(book.change(|overrides| overrides.set("core/a", Some(drain("x")))).is_err());
+        assert_eq!(book.overrides(), &Overrides::default());
     }
 }

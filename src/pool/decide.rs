@@ -5,6 +5,8 @@
 //! forced up, or up by its monitors:
 //!     active ──► eligible
 //!     backup ──► eligible while fewer than `min_available` active nodes are
+//! down, because of what it answered, while another active node is up:
+//!     active ──► eligible if `max_ejected` fell before it
 //! nobody eligible?
 //!     anyone unknown? ──yes──► unknown active nodes, or else unknown backups
 //!         │ no
@@ -17,7 +19,7 @@
 use std::net::IpAddr;
 
 use super::select::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
-use super::{Pool, Role, WhenEmpty, Word};
+use super::{Pool, Role, Said, WhenEmpty, Word};
 use crate::health::{Health, Standing};
 
 /// What queries for a pool read.
@@ -56,6 +58,8 @@ pub enum Verdict {
     ForcedUp,
     /// A backup that stands in.
     StandsIn,
+    /// It answers, but not well, and as many active nodes as may be are out for that already.
+    Kept,
     /// Nobody is up, and it has not been probed yet.
     BetterThanNobody,
     /// Nobody is up, and the pool fails open.
@@ -75,7 +79,10 @@ pub enum Verdict {
 impl Verdict {
     /// Whether the address may be answered.
     pub fn is_eligible(self) -> bool {
-        matches!(self, Self::Up | Self::ForcedUp | Self::StandsIn | Self::BetterThanNobody | Self::FailsOpen)
+        matches!(
+            self,
+            Self::Up | Self::ForcedUp | Self::StandsIn | Self::Kept | Self::BetterThanNobody | Self::FailsOpen
+        )
     }
 }
 
@@ -90,15 +97,14 @@ pub struct Decision {
     pub verdicts: Vec<Verdict>,
 }
 
-/// Decides who may be answered. `standings` are in the order of [`Pool::slots`], `words` in that of the nodes; `rng`
+/// Decides who may be answered. `standings` are in the order of [`Pool::slots`], `said` in that of the nodes; `rng`
 /// orders large weighted pools.
-pub fn decide(pool: &Pool, standings: &[Standing], words: &[Option<Word>], rng: &mut fastrand::Rng) -> Decision {
+pub fn decide(pool: &Pool, standings: &[Standing], said: &[Said], rng: &mut fastrand::Rng) -> Decision {
     let slots: Vec<(usize, IpAddr)> = pool.slots().collect();
-    let role = |slot: usize| pool.nodes[slots[slot].0].role;
     let mut verdicts: Vec<Verdict> = slots
         .iter()
         .zip(standings)
-        .map(|(&(node, _), standing)| match (words.get(node).copied().flatten(), standing.health) {
+        .map(|(&(node, _), standing)| match (said[node].word, standing.health) {
             (Some(Word::Drain), _) => Verdict::Drained,
             (Some(Word::Down), _) => Verdict::ForcedDown,
             (Some(Word::Up), _) => Verdict::ForcedUp,
@@ -107,37 +113,66 @@ pub fn decide(pool: &Pool, standings: &[Standing], words: &[Option<Word>], rng: 
             (None, Health::Unknown) => Verdict::Unprobed,
         })
         .collect();
-    let stand_in = active_up(pool, &slots, &verdicts) < pool.least_active();
+    let up = active_up(said, &slots, &verdicts);
+    let stand_in = up < pool.least_active(said);
     let mut basis = Basis::Active;
-    for (slot, verdict) in verdicts.iter_mut().enumerate() {
-        if role(slot) == Role::Backup && verdict.is_eligible() {
+    for (&(node, _), verdict) in slots.iter().zip(&mut verdicts) {
+        if said[node].role == Role::Backup && verdict.is_eligible() {
             *verdict = if stand_in { Verdict::StandsIn } else { Verdict::Standby };
             if stand_in {
                 basis = Basis::Backup;
             }
         }
     }
-    if !verdicts.iter().any(|verdict| verdict.is_eligible()) {
-        basis = look_further(pool, &mut verdicts, role);
+    if up > 0 {
+        keep_some(pool, &slots, standings, said, &mut verdicts);
     }
-    let view = match (&pool.when_empty, basis) {
-        (WhenEmpty::ServFail, Basis::Empty) => PoolView::ServFail,
-        (WhenEmpty::Fallback(addresses), Basis::Empty) => {
-            addresses_view(addresses.iter().map(|&address| (None, address, 1)), rng)
+    if !verdicts.iter().any(|verdict| verdict.is_eligible()) {
+        basis = look_further(pool, &slots, said, &mut verdicts);
+    }
+    let nobody = !verdicts.iter().any(|verdict| verdict.is_eligible());
+    let view = match pool.when_empty {
+        WhenEmpty::ServFail if nobody => PoolView::ServFail,
+        WhenEmpty::Fallback | WhenEmpty::All if nobody && !pool.fallback.is_empty() => {
+            addresses_view(pool.fallback.iter().map(|&address| (None, address, 1)), rng)
         }
         // Operators hold out every active node: open to nobody is no answer.
-        (WhenEmpty::All, Basis::Empty) if !verdicts.iter().any(|verdict| verdict.is_eligible()) => PoolView::ServFail,
+        WhenEmpty::All if nobody => PoolView::ServFail,
         _ => view(pool, &slots, standings, &verdicts, rng),
     };
     Decision { basis, view, verdicts }
 }
 
+/// Keeps active nodes that answer badly, but answer, when those that fell before them are as many as may be out for that.
+/// It is for load that nodes would hand from one to the next; with no active node up, backups and `when_empty` count.
+fn keep_some(pool: &Pool, slots: &[(usize, IpAddr)], standings: &[Standing], said: &[Said], verdicts: &mut [Verdict]) {
+    // For each node, whether an address is up, and when the first fell that answers badly.
+    let mut nodes = vec![(false, None::<u64>); pool.nodes.len()];
+    for ((&(node, _), standing), verdict) in slots.iter().zip(standings).zip(verdicts.iter()) {
+        let (is_up, fell) = &mut nodes[node];
+        *is_up |= verdict.is_eligible();
+        if *verdict == Verdict::Down && said[node].role == Role::Active {
+            *fell = [*fell, standing.answers_badly].into_iter().flatten().min();
+        }
+    }
+    let fallen = |(node, (is_up, fell)): (usize, (bool, Option<u64>))| Some((fell.filter(|_| !is_up)?, node));
+    let mut fallen: Vec<(u64, usize)> = nodes.into_iter().enumerate().filter_map(fallen).collect();
+    fallen.sort_unstable();
+    for (_, kept) in fallen.into_iter().skip(pool.most_ejected(said)) {
+        for ((&(node, _), standing), verdict) in slots.iter().zip(standings).zip(verdicts.iter_mut()) {
+            if node == kept && *verdict == Verdict::Down && standing.answers_badly.is_some() {
+                *verdict = Verdict::Kept;
+            }
+        }
+    }
+}
+
 /// Finds somebody to answer when nobody is up.
-fn look_further(pool: &Pool, verdicts: &mut [Verdict], role: impl Fn(usize) -> Role) -> Basis {
+fn look_further(pool: &Pool, slots: &[(usize, IpAddr)], said: &[Said], verdicts: &mut [Verdict]) -> Basis {
     for wanted in [Role::Active, Role::Backup] {
         let mut found = false;
-        for (slot, verdict) in verdicts.iter_mut().enumerate() {
-            if *verdict == Verdict::Unprobed && role(slot) == wanted {
+        for (&(node, _), verdict) in slots.iter().zip(verdicts.iter_mut()) {
+            if *verdict == Verdict::Unprobed && said[node].role == wanted && !pool.refuses_work(said[node]) {
                 *verdict = Verdict::BetterThanNobody;
                 found = true;
             }
@@ -147,8 +182,8 @@ fn look_further(pool: &Pool, verdicts: &mut [Verdict], role: impl Fn(usize) -> R
         }
     }
     if pool.when_empty == WhenEmpty::All {
-        for (slot, verdict) in verdicts.iter_mut().enumerate() {
-            if *verdict == Verdict::Down && role(slot) == Role::Active {
+        for (&(node, _), verdict) in slots.iter().zip(verdicts.iter_mut()) {
+            if *verdict == Verdict::Down && said[node].role == Role::Active && !pool.refuses_work(said[node]) {
                 *verdict = Verdict::FailsOpen;
             }
         }
@@ -157,12 +192,12 @@ fn look_further(pool: &Pool, verdicts: &mut [Verdict], role: impl Fn(usize) -> R
 }
 
 /// Active nodes with an address that is up, by the verdicts on the addresses of [`Pool::slots`].
-pub fn active_up(pool: &Pool, slots: &[(usize, IpAddr)], verdicts: &[Verdict]) -> usize {
-    let mut up = vec![false; pool.nodes.len()];
+pub fn active_up(said: &[Said], slots: &[(usize, IpAddr)], verdicts: &[Verdict]) -> usize {
+    let mut up = vec![false; said.len()];
     for (&(node, _), verdict) in slots.iter().zip(verdicts) {
         up[node] |= matches!(verdict, Verdict::Up | Verdict::ForcedUp);
     }
-    up.into_iter().zip(&pool.nodes).filter(|(up, node)| *up && node.role == Role::Active).count()
+    up.into_iter().zip(said).filter(|(up, said)| *up && said.role == Role::Active).count()
 }
 
 fn view(
@@ -203,217 +238,5 @@ fn addresses_view(addresses: impl Iterator<Item = (Option<usize>, IpAddr, u32)>,
     PoolView::Addresses {
         v4: Candidates::new(v4.into_iter().map(|(_, candidate)| candidate).collect(), rng),
         v6: Candidates::new(v6.into_iter().map(|(_, candidate)| candidate).collect(), rng),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::{Available, Node};
-    use super::*;
-    use crate::health::Require;
-
-    fn node(name: &str, addresses: &[&str], role: Role) -> Node {
-        let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-        Node { name: name.into(), addresses, weight: 1, role }
-    }
-
-    fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
-        Pool {
-            name: "core".into(),
-            nodes,
-            monitors: Vec::new(),
-            require: Require::All,
-            host: None,
-            when_empty,
-            min_available: Available::Count(1),
-            longest_ttl: 5,
-        }
-    }
-
-    fn decided(pool: &Pool, health: &[Health]) -> Decision {
-        let standings: Vec<Standing> = health.iter().map(|&health| Standing { health, percent: 100 }).collect();
-        decide(pool, &standings, &[], &mut fastrand::Rng::with_seed(1))
-    }
-
-    /// Last octets of the addresses that can be answered: IPv4 and IPv6.
-    fn answered(view: &PoolView) -> Option<(Vec<u8>, Vec<u8>)> {
-        let PoolView::Addresses { v4, v6 } = view else {
-            return None;
-        };
-        let mut rng = fastrand::Rng::with_seed(1);
-        let mut octets = (
-            v4.draw(99, &mut rng).iter().map(|a| a[3]).collect::<Vec<_>>(),
-            v6.draw(99, &mut rng).iter().map(|a| a[15]).collect::<Vec<_>>(),
-        );
-        octets.0.sort_unstable();
-        octets.1.sort_unstable();
-        Some(octets)
-    }
-
-    use Health::{Down, Unknown, Up};
-
-    fn three() -> Vec<Node> {
-        vec![
-            node("a", &["10.0.0.1", "2001:db8::1"], Role::Active),
-            node("b", &["10.0.0.2"], Role::Active),
-            node("spare", &["10.0.0.9"], Role::Backup),
-        ]
-    }
-
-    #[test]
-    fn each_tier_is_tried_before_the_next() {
-        let pool = pool(three(), WhenEmpty::All);
-        type Case = ([Health; 4], Basis, &'static [u8], &'static [u8]);
-        let cases: [Case; 7] = [
-            ([Up, Up, Up, Up], Basis::Active, &[1, 2], &[1]),
-            ([Down, Up, Up, Up], Basis::Active, &[2], &[1]),
-            ([Up, Down, Down, Up], Basis::Active, &[1], &[]),
-            ([Down, Down, Down, Up], Basis::Backup, &[9], &[]),
-            ([Unknown, Down, Down, Up], Basis::Backup, &[9], &[]),
-            ([Unknown, Down, Unknown, Down], Basis::Unknown, &[1, 2], &[]),
-            ([Down, Down, Down, Down], Basis::Empty, &[1, 2], &[1]),
-        ];
-        for (health, basis, v4, v6) in cases {
-            let decision = decided(&pool, &health);
-            assert_eq!(decision.basis, basis, "{health:?}");
-            assert_eq!(answered(&decision.view).unwrap(), (v4.to_vec(), v6.to_vec()), "{health:?}");
-        }
-    }
-
-    #[test]
-    fn an_empty_pool_answers_as_configured() {
-        let empty = |when_empty| decided(&pool(three(), when_empty), &[Down; 4]).view;
-        assert!(answered(&empty(WhenEmpty::ServFail)).is_none());
-        assert_eq!(answered(&empty(WhenEmpty::NoData)), Some((vec![], vec![])));
-        let fallback = vec!["192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap(), "2001:db8::7".parse().unwrap()];
-        assert_eq!(answered(&empty(WhenEmpty::Fallback(fallback))), Some((vec![7, 8], vec![7])));
-    }
-
-    #[test]
-    fn a_node_with_two_addresses_is_one_candidate() {
-        let nodes = vec![node("a", &["10.0.0.1", "10.0.0.11"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
-        let decision = decided(&pool(nodes, WhenEmpty::All), &[Up, Up, Up]);
-        assert_eq!(answered(&decision.view).unwrap().0.len(), 2);
-    }
-
-    #[test]
-    fn a_node_carries_the_part_of_its_weight_that_it_can() {
-        let nodes = vec![node("a", &["10.0.0.1"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
-        let standings = [50, 100].map(|percent| Standing { health: Up, percent });
-        let decision = decide(&pool(nodes, WhenEmpty::All), &standings, &[], &mut fastrand::Rng::with_seed(1));
-        let PoolView::Addresses { v4, .. } = decision.view else { panic!("addresses") };
-        let mut rng = fastrand::Rng::with_seed(1);
-        let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0][3] == 1).count();
-        assert!((900..1100).contains(&first), "a third of the answers: {first}");
-    }
-
-    fn said(pool: &Pool, health: &[Health], words: &[Option<Word>]) -> Decision {
-        let standings: Vec<Standing> = health.iter().map(|&health| Standing { health, percent: 100 }).collect();
-        decide(pool, &standings, words, &mut fastrand::Rng::with_seed(1))
-    }
-
-    #[test]
-    fn backups_stand_in_for_as_many_as_are_missing() {
-        let mut pool = pool(three(), WhenEmpty::All);
-        for (min_available, health, basis, v4) in [
-            (Available::Count(2), [Up, Up, Up, Up], Basis::Active, &[1, 2][..]),
-            (Available::Count(2), [Up, Up, Down, Up], Basis::Backup, &[1, 9]),
-            (Available::Count(1), [Up, Up, Down, Up], Basis::Active, &[1]),
-            (Available::Percent(51), [Up, Up, Down, Up], Basis::Backup, &[1, 9]),
-            (Available::Percent(50), [Up, Up, Down, Up], Basis::Active, &[1]),
-            (Available::Count(2), [Up, Up, Down, Down], Basis::Active, &[1]),
-        ] {
-            pool.min_available = min_available;
-            let decision = decided(&pool, &health);
-            assert_eq!(decision.basis, basis, "{min_available:?} {health:?}");
-            assert_eq!(answered(&decision.view).unwrap().0, v4, "{min_available:?} {health:?}");
-        }
-    }
-
-    #[test]
-    fn an_operator_is_right_whatever_the_monitors_find() {
-        use Word::{Down as HeldDown, Drain, Up as ForcedUp};
-        let pool = pool(three(), WhenEmpty::All);
-        type Case = (&'static [Health; 4], [Option<Word>; 3], &'static [u8]);
-        let cases: [Case; 6] = [
-            (&[Up, Up, Up, Up], [Some(Drain), None, None], &[2]),
-            (&[Up, Up, Up, Up], [Some(HeldDown), None, None], &[2]),
-            (&[Down, Down, Down, Down], [Some(ForcedUp), None, None], &[1]),
-            (&[Up, Up, Up, Up], [Some(Drain), Some(Drain), None], &[9]),
-            (&[Down, Down, Down, Down], [None, Some(Drain), Some(ForcedUp)], &[9]),
-            // Fail-open covers only those that nobody holds out.
-            (&[Down, Down, Down, Down], [None, Some(Drain), None], &[1]),
-        ];
-        for (health, words, v4) in cases {
-            assert_eq!(answered(&said(&pool, health, &words).view).unwrap().0, v4, "{health:?} {words:?}");
-        }
-        let all_held = said(&pool, &[Up, Up, Up, Down], &[Some(Drain), Some(HeldDown), None]);
-        assert!(answered(&all_held.view).is_none(), "SERVFAIL when every active node is held out");
-        assert_eq!(all_held.verdicts, [Verdict::Drained, Verdict::Drained, Verdict::ForcedDown, Verdict::Down]);
-    }
-
-    fn any_word() -> impl Strategy<Value = Option<Word>> {
-        prop_oneof![Just(None), Just(None), Just(Some(Word::Drain)), Just(Some(Word::Up)), Just(Some(Word::Down))]
-    }
-
-    fn any_health() -> impl Strategy<Value = Health> {
-        prop_oneof![Just(Up), Just(Down), Just(Unknown)]
-    }
-
-    proptest! {
-        /// Whatever was observed and said: nobody who is held out is answered, a node that is forced up is (a backup only
-        /// while it is needed), answered are exactly the eligible, and a pool that fails open is silent only when every
-        /// active node is held out.
-        #[test]
-        fn words_win_and_verdicts_are_what_is_answered(
-            health in prop::collection::vec(any_health(), 12),
-            words in prop::collection::vec(any_word(), 12),
-            backups in 0..5_usize,
-            least in 1..8_usize,
-        ) {
-            let role = |i| if i >= 12 - backups { Role::Backup } else { Role::Active };
-            let nodes = (0..12).map(|i| node("n", &[&format!("10.0.0.{i}")], role(i))).collect();
-            let pool = Pool { min_available: Available::Count(least), ..pool(nodes, WhenEmpty::All) };
-            let decision = said(&pool, &health, &words);
-            let v4 = answered(&decision.view).map_or_else(Vec::new, |(v4, _)| v4);
-            let eligible: Vec<u8> = (0..12_u8).filter(|&i| decision.verdicts[usize::from(i)].is_eligible()).collect();
-            prop_assert_eq!(&v4, &eligible);
-            let held = |i: usize| matches!(words[i], Some(Word::Drain | Word::Down));
-            prop_assert!(v4.iter().all(|&i| !held(usize::from(i))));
-            let is_up = |i: usize| !held(i) && (words[i] == Some(Word::Up) || health[i] == Up);
-            let active_up = (0..12 - backups).filter(|&i| is_up(i)).count();
-            for i in 0..12 - backups {
-                prop_assert!(!is_up(i) || eligible.contains(&(i as u8)), "an active node that is up is answered");
-            }
-            for i in 12 - backups..12 {
-                let needed = active_up < least;
-                prop_assert!(!is_up(i) || eligible.contains(&(i as u8)) == needed, "backups are answered when needed");
-            }
-            if (0..12).any(is_up) {
-                prop_assert!(v4.iter().all(|&i| is_up(usize::from(i))), "nobody who is down beside somebody who is up");
-            } else if (0..12 - backups).any(|i| !held(i)) {
-                prop_assert!(!v4.is_empty(), "a pool that fails open answers somebody");
-            }
-        }
-
-        /// A node that is down is never answered while one is up, and fail-open pools always answer somebody.
-        #[test]
-        fn nobody_down_is_answered_while_somebody_is_up(health in prop::collection::vec(any_health(), 12), backups in 0..5_usize) {
-            let role = |i| if i >= 12 - backups { Role::Backup } else { Role::Active };
-            let nodes = (0..12).map(|i| node("n", &[&format!("10.0.0.{i}")], role(i))).collect();
-            let decision = decided(&pool(nodes, WhenEmpty::All), &health);
-            let (v4, _) = answered(&decision.view).unwrap();
-            prop_assert!(!v4.is_empty());
-            let is = |octet: &u8, wanted| health[usize::from(*octet)] == wanted;
-            if health.contains(&Up) {
-                prop_assert!(v4.iter().all(|octet| is(octet, Up)));
-                let active_up = (0..12 - backups).any(|i| health[i] == Up);
-                prop_assert!(!active_up || v4.iter().all(|&octet| usize::from(octet) < 12 - backups));
-            } else if health.contains(&Unknown) {
-                prop_assert!(v4.iter().all(|octet| is(octet, Unknown)));
-            }
-        }
     }
 }

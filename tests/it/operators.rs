@@ -49,14 +49,14 @@ pub(crate) fn done(server: &Server, arguments: &str) -> String {
 
 /// What a command that is refused says.
 #[track_caller]
-fn refused(server: &Server, arguments: &str) -> String {
+pub(crate) fn refused(server: &Server, arguments: &str) -> String {
     let output = evenkeel(server, arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments}");
     String::from_utf8(output.stderr).expect("text")
 }
 
 /// Last octets of the addresses that are answered.
-fn answered(server: &Server) -> BTreeSet<u8> {
+pub(crate) fn answered(server: &Server) -> BTreeSet<u8> {
     v4(&server.client().ask("core.lb.example", 1)).iter().map(|address: &Ipv4Addr| address.octets()[3]).collect()
 }
 

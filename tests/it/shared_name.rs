@@ -178,6 +178,35 @@ fn a_busy_node_keeps_a_small_share() {
 }
 
 #[test]
+fn bad_answers_take_out_half_of_the_nodes_and_silence_takes_out_all() {
+    let mut nodes = Nodes::start(4);
+    let server = Server::start(&config(&nodes, "when_empty = \"servfail\""));
+    let client = server.client();
+    for (node, left) in [(0, &[1, 2, 3][..]), (1, &[2, 3])] {
+        nodes.fake(node, r#"{"readyz": 503}"#);
+        wait_until("it has left", || v4_set(&client) == set(left.iter().map(|&node| nodes.address(node))));
+    }
+    nodes.fake(2, r#"{"readyz": 503}"#);
+    server.wait_for_log("answers badly and is kept in the answers: 2 active nodes are out for that");
+    assert_eq!(v4_set(&client), set([nodes.address(2), nodes.address(3)]));
+    // It stops answering at all, and then answers badly again.
+    nodes.kill(2);
+    wait_until("it has left, too", || v4_set(&client) == set([nodes.address(3)]));
+    nodes.revive(2);
+    nodes.fake(2, r#"{"readyz": 503}"#);
+    wait_until("it is kept again, or was quick", || v4_set(&client) == set([nodes.address(2), nodes.address(3)]));
+    // One that is up again makes room.
+    nodes.fake(0, r#"{"readyz": 200}"#);
+    wait_until("it makes room", || v4_set(&client) == set([nodes.address(0), nodes.address(3)]));
+    server.wait_for_log("is kept no more: at most 2 active nodes are out for bad answers");
+    for node in [0, 3] {
+        nodes.fake(node, r#"{"readyz": 503}"#);
+    }
+    let servfail = || client.ask("core.lb.example", 1).metadata.response_code == ResponseCode::ServFail;
+    wait_until("nobody is up, which `when_empty` is for", servfail);
+}
+
+#[test]
 fn backups_stand_in_only_while_no_active_node_is_up() {
     let nodes = Nodes::start(2);
     let spare = format!(

@@ -66,7 +66,12 @@ fn judge(reply: &[u8]) -> Result<Passed, Failure> {
             },
         }
     }
-    if understood { Ok(Passed { percent }) } else { Err(Failure::Reply("agent said nothing".to_owned())) }
+    let nothing = "agent said nothing".to_owned();
+    match (understood, reply) {
+        (true, _) => Ok(Passed { percent }),
+        (false, []) => Err(Failure::Connection(nothing)),
+        (false, _) => Err(Failure::Reply(nothing)),
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +104,8 @@ mod tests {
         ] {
             assert_eq!(judge(line.as_bytes()).unwrap_err().to_string(), why, "{line}");
         }
-        for odd in ["", "\n", "hello\n", "150\n", "-5%\n", "%\n"] {
+        assert!(matches!(judge(b""), Err(Failure::Connection(_))));
+        for odd in ["\n", "# busy\n", "hello\n", "150\n", "-5%\n", "%\n"] {
             assert!(matches!(judge(odd.as_bytes()), Err(Failure::Reply(_))), "{odd}");
         }
     }

@@ -62,6 +62,9 @@ impl Clients {
         if let Some((user, password)) = &check.basic_auth {
             request = request.basic_auth(user, Some(password));
         }
+        if !check.body.is_empty() {
+            request = request.body(check.body.clone());
+        }
         if !check.keep_alive {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -134,6 +137,7 @@ mod tests {
             status: vec![200..=299],
             conditions: Vec::new(),
             busy: None,
+            body: String::new(),
             body_limit: 1000,
             headers: reqwest::header::HeaderMap::new(),
             basic_auth: None,

@@ -41,7 +41,7 @@ fn judge(reply: &[u8], method: Option<&str>) -> Result<(), Failure> {
     let mut words = lines.next().unwrap_or_default().split(' ');
     let status = words.next().filter(|version| version.starts_with("ICAP/1.")).and_then(|_| words.next());
     match status.and_then(|status| status.parse::<u16>().ok()) {
-        None if reply.is_empty() => return Err(Failure::Reply("replied nothing".to_owned())),
+        None if reply.is_empty() => return Err(Failure::Connection("replied nothing".to_owned())),
         None => return Err(Failure::Reply(format!("replied no ICAP but \"{}\"", shown(reply)))),
         Some(200) => {}
         Some(status) => return Err(Failure::Status(status)),
@@ -68,7 +68,8 @@ mod tests {
         let why = judge(good, Some("OTHER")).unwrap_err().to_string();
         assert_eq!(why, "offers the methods \"RESPMOD, REQMOD\", not OTHER");
         assert_eq!(judge(b"ICAP/1.0 404 ICAP Service not found\r\n\r\n", None), Err(Failure::Status(404)));
-        for odd in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\n", b"ICAP/1.0\r\n", b"\xff\xfe"] {
+        assert_eq!(judge(b"", None), Err(Failure::Connection("replied nothing".to_owned())));
+        for odd in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"ICAP/1.0\r\n", b"\xff\xfe"] {
             assert!(matches!(judge(odd, None), Err(Failure::Reply(_))), "{odd:?}");
         }
     }

@@ -12,6 +12,7 @@ mod tcp;
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(test)]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
-use super::{Kind, Monitor};
+use super::Kind;
 
 /// Why a probe failed; the text is the reason that users see.
 #[derive(Clone, Debug, Eq, thiserror::Error, PartialEq)]
@@ -50,6 +51,14 @@ pub enum Failure {
     /// The agent takes the node out.
     #[error("agent says {0}")]
     Agent(String),
+}
+
+impl Failure {
+    /// Whether the node answered the probe itself, only not well. Programs and agents judge by means that nobody sees
+    /// here, and what they say counts.
+    pub fn is_bad_answer(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Body(_) | Self::Reply(_))
+    }
 }
 
 /// What a good probe found besides.
@@ -137,10 +146,10 @@ impl Prober {
         })
     }
 
-    /// Prepares the probe of one address by a monitor, under a host name.
-    pub(super) fn prepare(&self, monitor: &Arc<Monitor>, address: IpAddr, host: &str) -> Probe {
+    /// Prepares a check of one address, under a host name.
+    pub(crate) fn prepare(&self, kind: &Kind, timeout: Duration, address: IpAddr, host: &str) -> Probe {
         let at = |port| SocketAddr::new(address, port);
-        let attempt = match &monitor.kind {
+        let attempt = match kind {
             #[cfg(test)]
             _ if self.script.is_some() => Attempt::Script(self.script.clone().expect("just seen"), address),
             Kind::Http(check) => match self.http.prepare(check, at(check.port), host) {
@@ -153,12 +162,12 @@ impl Prober {
             Kind::Agent(check) => Attempt::Agent(agent::Probe::new(check, at(check.port))),
             Kind::Ping => Attempt::Ping(ping::Probe::new(address)),
         };
-        Probe { attempt, timeout: monitor.timeout }
+        Probe { attempt, timeout }
     }
 }
 
-/// What a monitor does to one address, ready to be done again and again.
-pub(super) struct Probe {
+/// What is done to one address, ready to be done again and again.
+pub(crate) struct Probe {
     attempt: Attempt,
     timeout: Duration,
 }
@@ -177,11 +186,11 @@ enum Attempt {
 }
 
 impl Probe {
-    /// Probes once, within the monitor's timeout.
+    /// Probes once, within the timeout.
     ///
     /// # Errors
     /// The probe could not be tried; the address counts neither as good nor as failed.
-    pub(super) async fn attempt(&self) -> Outcome {
+    pub(crate) async fn attempt(&self) -> Outcome {
         let attempt = async {
             match &self.attempt {
                 Attempt::Http(probe) => probe.attempt().await,

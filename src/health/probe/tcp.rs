@@ -43,8 +43,12 @@ impl Probe {
         if let Some(expected) = &self.check.expect {
             let reply = read_until(&mut stream, LIMIT, |reply| expected.0.is_match(reply)).await?;
             if !expected.0.is_match(&reply) {
-                let said = if reply.is_empty() { "nothing".to_owned() } else { format!("\"{}\"", shown(&reply)) };
-                return Err(Failure::Reply(format!("replied {said}, which does not match {}", expected.0)).into());
+                let unlike = |said: &str| format!("replied {said}, which does not match {}", expected.0);
+                let failure = match &reply[..] {
+                    [] => Failure::Connection(unlike("nothing")),
+                    reply => Failure::Reply(unlike(&format!("\"{}\"", shown(reply)))),
+                };
+                return Err(failure.into());
             }
         }
         Ok(Passed::FULLY)

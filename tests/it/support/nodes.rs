@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use evenkeel::fake_core::FakeCore;
 use tokio::runtime::Runtime;
 
+use super::PATIENCE;
+
 /// Tests run beside each other; each takes nodes in a network of its own.
 static NETWORK: AtomicU8 = AtomicU8::new(1);
 
@@ -18,13 +20,19 @@ pub(crate) struct Nodes {
     runtimes: Vec<Option<Runtime>>,
 }
 
+/// A network of the caller's own, and a port that is free at 127.N.0.1, 127.N.0.2, ….
+pub(crate) fn free_network(nodes: u8) -> (u8, u16) {
+    let network = NETWORK.fetch_add(1, Ordering::Relaxed);
+    // Below the ports that the system gives away: one that a node leaves stays free for its return.
+    let is_free =
+        |port: &u16| (1..=nodes).all(|node| TcpListener::bind((Ipv4Addr::new(127, network, 0, node), *port)).is_ok());
+    let port = std::iter::repeat_with(|| fastrand::u16(10_000..30_000)).find(is_free).expect("no end of ports");
+    (network, port)
+}
+
 impl Nodes {
     pub(crate) fn start(count: u8) -> Self {
-        let network = NETWORK.fetch_add(1, Ordering::Relaxed);
-        let address = |node| Ipv4Addr::new(127, network, 0, node + 1);
-        // Below the ports that the system gives away: one that a node leaves stays free for its return.
-        let is_free = |port: &u16| (0..count).all(|node| TcpListener::bind((address(node), *port)).is_ok());
-        let port = std::iter::repeat_with(|| fastrand::u16(10_000..30_000)).find(is_free).expect("no end of ports");
+        let (network, port) = free_network(count);
         let mut nodes = Self { port, network, runtimes: Vec::new() };
         for i in 0..count {
             nodes.runtimes.push(None);
@@ -45,19 +53,28 @@ impl Nodes {
     /// Ends a node: connections are refused from now on.
     pub(crate) fn kill(&mut self, node: u8) {
         if let Some(runtime) = self.runtimes[usize::from(node)].take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(PATIENCE);
         }
     }
 
     /// Starts a node that is not running.
     pub(crate) fn revive(&mut self, node: u8) {
+        self.revive_as(node, FakeCore::new("core"));
+    }
+
+    /// Starts a node that is not running, as a hot backup.
+    pub(crate) fn revive_as_backup(&mut self, node: u8) {
+        self.revive_as(node, FakeCore::new("core").as_backup());
+    }
+
+    fn revive_as(&mut self, node: u8, core: FakeCore) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime for a node");
         let address = SocketAddr::from((self.address(node), self.port));
-        runtime.block_on(FakeCore::new("core").listen(address)).expect("the node's address is free");
+        runtime.block_on(core.listen(address)).expect("the node's address is free");
         self.runtimes[usize::from(node)] = Some(runtime);
     }
 

@@ -1,0 +1,78 @@
+//! `evenkeel events`: what happened.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::operate::{Socket, on_runtime};
+use crate::admin::client::Server;
+use crate::events::{Event, Page};
+use crate::overrides::full_name;
+
+/// As many as a server keeps.
+const ALL: usize = 1000;
+
+/// Which events, and how.
+#[derive(Args, Debug)]
+pub(super) struct Wanted {
+    /// Only those of a pool, or of one node
+    #[arg(value_name = "POOL[/NODE]")]
+    of: Option<String>,
+    /// Go on with what happens
+    #[arg(long, short)]
+    follow: bool,
+    /// At most so many of the past
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
+    limit: usize,
+    /// As JSON, an object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+pub(super) fn run(wanted: &Wanted) -> ExitCode {
+    on_runtime(async {
+        let server = wanted.socket.server()?;
+        let past = server.events(None, ALL).await?;
+        let of_interest: Vec<_> = past.events.iter().filter(|event| wanted.wants(event)).collect();
+        let recent = &of_interest[of_interest.len().saturating_sub(wanted.limit)..];
+        // A closed pipe is how whoever reads says that it is enough.
+        if recent.iter().try_for_each(|event| wanted.show(event)).is_err() || !wanted.follow {
+            return Ok(());
+        }
+        wanted.follow(&server, past.last).await
+    })
+}
+
+impl Wanted {
+    fn wants(&self, event: &Event) -> bool {
+        let Some(of) = &self.of else { return true };
+        event.pool == *of || event.node.as_ref().is_some_and(|node| full_name(&event.pool, node) == *of)
+    }
+
+    fn show(&self, event: &Event) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(event)?)?;
+        } else {
+            let mark = if event.warning { "! " } else { "  " };
+            writeln!(out, "{} {mark}{}", event.at, event.text)?;
+        }
+        out.flush()
+    }
+
+    async fn follow(&self, server: &Server, mut after: u64) -> anyhow::Result<()> {
+        loop {
+            let Page { events, missed, last } = server.events(Some(after), ALL).await?;
+            if missed > 0 {
+                let _ = writeln!(io::stderr(), "evenkeel: {missed} events happened faster than they could be shown");
+            }
+            if events.iter().filter(|event| self.wants(event)).try_for_each(|event| self.show(event)).is_err() {
+                return Ok(());
+            }
+            after = events.last().map_or(last, |event| event.number);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Spares that refuse work until they are nominated: the drill, by hand and without, and what goes wrong.
+
+use std::collections::BTreeSet;
+
+use crate::operators::{answered, done, refused};
+use crate::support::nodes::Nodes;
+use crate::support::server::{Server, ZONE};
+use crate::support::wait_until;
+
+/// Three nodes, the last of which is a hot backup.
+fn nodes() -> Nodes {
+    let mut nodes = Nodes::start(3);
+    nodes.kill(2);
+    nodes.revive_as_backup(2);
+    nodes
+}
+
+/// A pool of two active nodes and a spare as Core clusters have it; `more` keys for it.
+fn start(nodes: &Nodes, more: &str) -> Server {
+    let port = nodes.port;
+    let monitor = |name: &str, path: &str, condition: &str| {
+        format!(
+            "[monitors.{name}]\nkind = \"http\"\nport = {port}\npath = \"{path}\"\n{condition}interval = \"100ms\"\n\
+             timeout = \"100ms\"\nrise = 1\nfall = 2\n"
+        )
+    };
+    let is_backup = |truth| format!("json = [{{ path = \"is_backup\", equals = {truth} }}]\n");
+    let monitors = monitor("ready", "/readyz", "")
+        + &monitor("active", "/admin/license/backup", &is_backup(false))
+        + &monitor("standby", "/admin/license/backup", &is_backup(true));
+    let [one, two, spare] = [0, 1, 2].map(|node| nodes.address(node));
+    let config = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
+         [zones.\"lb.example\"]\nfile = \"lb.zone\"\n{monitors}\
+         [actions.nominate]\nkind = \"http\"\nport = {port}\nmethod = \"POST\"\npath = \"/admin/license/backup/nomination\"\n\
+         [actions.register]\nkind = \"http\"\nport = {port}\nmethod = \"POST\"\npath = \"/admin/license/backup\"\n\
+         [pools.core]\nmonitors = [\"ready\", \"active\"]\nstandby_monitors = [\"standby\"]\n\
+         nominate_action = \"nominate\"\nunregister_action = \"register\"\n{more}nodes = [{{ name = \"one\", address = \"{one}\" }}, \
+         {{ name = \"two\", address = \"{two}\" }}, {{ name = \"spare\", address = \"{spare}\", role = \"backup\" }}]\n\
+         [names.\"core.lb.example\"]\npool = \"core\"\nttl = \"1s\"\n"
+    );
+    Server::start_with(&[("evenkeel.toml", &config), ("lb.zone", ZONE)])
+}
+
+#[test]
+fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
+    let mut nodes = nodes();
+    let mut server = start(&nodes, "");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
+    let status = done(&server, "status");
+    assert!(status.contains("as a spare up"), "{status}");
+    // With everybody down the spare is not even a last resort: it would refuse all work.
+    nodes.kill(0);
+    nodes.fake(1, "{\"readyz\": 503}");
+    server.wait_for_log("pool core: no node is up, all 2 active nodes are answered (fail open)");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
+    nodes.fake(1, "{\"readyz\": 200}");
+    wait_until("node two is back alone", || answered(&server) == BTreeSet::from([2]));
+    // What its action refuses does not happen.
+    nodes.fake(2, "{\"nomination\": 500}");
+    let why = refused(&server, "nominate core/spare --replace one");
+    assert!(why.contains("the action has failed, and nothing has changed: status 500"), "{why}");
+    assert_eq!(answered(&server), BTreeSet::from([2]));
+    assert!(done(&server, "status --json").contains("\"nomination\": null"));
+    // It serves, but does not say so yet: nominated, and not answered.
+    nodes.fake(2, "{\"nomination\": 200, \"readyz\": 503}");
+    done(&server, "nominate core/spare --replace one --why drill");
+    wait_until("it is seen to be no backup any more", || {
+        let status = done(&server, "status");
+        status.contains("down: status 503; nominated by ops (drill), replaces one")
+    });
+    assert_eq!(answered(&server), BTreeSet::from([2]));
+    nodes.fake(2, "{\"readyz\": 200}");
+    wait_until("the spare is answered", || answered(&server) == BTreeSet::from([2, 3]));
+    // The dead node returns as what it is now: first as if nothing had happened, then in its new role.
+    nodes.revive(0);
+    server.wait_for_log("core/one (127.");
+    wait_until("one is up", || done(&server, "status").contains("backup: 2 of 1 required active nodes are up"));
+    assert_eq!(answered(&server), BTreeSet::from([2, 3]));
+    nodes.kill(0);
+    nodes.revive_as_backup(0);
+    wait_until("one is a spare", || done(&server, "status").contains("as a spare up; replaced by spare"));
+    assert_eq!(answered(&server), BTreeSet::from([2, 3]));
+    // All of it outlives the server.
+    server.restart();
+    assert_eq!(answered(&server), BTreeSet::from([2, 3]));
+    done(&server, "nominate core/one --replace spare");
+    wait_until("one serves", || answered(&server) == BTreeSet::from([1, 2]));
+    assert!(refused(&server, "unregister core/spare").contains("core/spare is not nominated"));
+    let events = done(&server, "events core/one");
+    assert!(events.contains("core/one is nominated in the place of spare by ops"), "{events}");
+    assert_eq!(done(&server, "events core --limit 2 --json").lines().count(), 2);
+}
+
+#[test]
+fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
+    let mut nodes = nodes();
+    let server = start(&nodes, "min_available = 2\n");
+    let why = refused(&server, "nominate core/spare --replace one");
+    assert!(why.contains("1 of at least 2 active nodes of pool core would be left; use --force"), "{why}");
+    nodes.kill(2);
+    wait_until("the spare is dead", || done(&server, "status").contains("as a spare down"));
+    let why = refused(&server, "nominate core/spare");
+    assert!(why.contains("core/spare is not alive (") && why.contains("connection refused"), "{why}");
+    let why = refused(&server, "nominate core/spare --force");
+    assert!(why.contains("the action has failed, and nothing has changed: connection refused"), "{why}");
+    assert!(refused(&server, "nominate core/one").contains("core/one is active already"));
+    assert!(refused(&server, "nominate core/nobody").contains("there is no node core/nobody"));
+    assert!(refused(&server, "nominate core/spare --replace nobody").contains("there is no node core/nobody"));
+    nodes.revive_as_backup(2);
+    wait_until("the spare is alive", || done(&server, "status").contains("as a spare up"));
+    done(&server, "nominate core/spare");
+    wait_until("the spare is answered besides", || answered(&server) == BTreeSet::from([1, 2, 3]));
+    done(&server, "unregister core/spare");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
+    wait_until("it is a spare again", || done(&server, "status").contains("as a spare up"));
+    done(&server, "nominate core/spare --for 1s");
+    wait_until("its time is over", || answered(&server) == BTreeSet::from([1, 2]));
+    server.wait_for_log("core/spare is in its configured role again: its time is over");
+}
+
+#[test]
+fn without_an_operator_one_spare_steps_in_for_a_dead_node() {
+    let mut nodes = nodes();
+    let server = start(&nodes, "min_available = 2\nauto_nominate = true\nnominate_every = \"1h\"\n");
+    // Nodes that an operator takes out are none of its business.
+    done(&server, "drain core/one --force");
+    assert_eq!(answered(&server), BTreeSet::from([2]));
+    done(&server, "resume core/one");
+    nodes.kill(1);
+    wait_until("the spare is answered", || answered(&server) == BTreeSet::from([1, 3]));
+    server.wait_for_log("core/spare is nominated in the place of two by auto_nominate (two is down)");
+    // The next one is not due: the node that comes back stays a spare, and nobody steps in for the other.
+    nodes.revive_as_backup(1);
+    wait_until("two is a spare", || done(&server, "status").contains("as a spare up; replaced by spare"));
+    nodes.kill(0);
+    wait_until("one is down", || answered(&server) == BTreeSet::from([3]));
+    assert!(!server.log().contains("core/two is nominated"));
+}
