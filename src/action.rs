@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::health::probe::{Failure, Prober};
-use crate::health::{ExecCheck, HttpCheck, Kind};
+use crate::health::{HttpCheck, Kind};
+use crate::program::Program;
 
 /// Something to be done, which passes or fails as a probe does.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,7 @@ impl Action {
     }
 
     /// A program.
-    pub fn program(program: ExecCheck, timeout: Duration) -> Self {
+    pub fn program(program: Program, timeout: Duration) -> Self {
         Self { kind: Kind::Exec(program), timeout }
     }
 

@@ -44,6 +44,7 @@ pub mod name;
 mod open_files;
 pub mod overrides;
 pub mod pool;
+pub mod program;
 mod seldom;
 pub mod serving;
 mod state;

@@ -39,7 +39,7 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedAction> {
         let files = Files { section: &section, origin };
         let action = kind.map(|kind| match kind.value {
             Word::Http => Action::request(requests::request(&files), timeout),
-            Word::Exec => Action::program(checks::exec(&section), timeout),
+            Word::Exec => Action::program(checks::program(&section), timeout),
         });
         let span = section.span.clone();
         // Without a kind nobody knows which other keys are meant.

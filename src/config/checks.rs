@@ -10,7 +10,8 @@ use toml::de::DeValue;
 use super::Origin;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str};
-use crate::health::{AgentCheck, ExecCheck, IcapCheck, Pattern, TcpCheck, TlsClient, Trust};
+use crate::health::{AgentCheck, IcapCheck, Pattern, TcpCheck, TlsClient, Trust};
+use crate::program::Program;
 
 /// Port that ICAP services have (RFC 3507 §4.2).
 const ICAP_PORT: u16 = 1344;
@@ -114,7 +115,8 @@ pub(super) fn icap(section: &Section<'_>) -> IcapCheck {
     }
 }
 
-pub(super) fn exec(section: &Section<'_>) -> ExecCheck {
+/// A program, for a monitor or anything else.
+pub(super) fn program(section: &Section<'_>) -> Program {
     let accepted = "a list: the absolute path of a program, then its arguments";
     let command = section.required("command", section.list("command", accepted, as_str), accepted);
     let mut words = command.into_iter().flat_map(|command| {
@@ -143,8 +145,8 @@ pub(super) fn exec(section: &Section<'_>) -> ExecCheck {
         };
         table.entries().into_iter().filter_map(pair).collect::<Vec<_>>()
     });
-    ExecCheck {
-        program: program.map_or_else(PathBuf::new, |program| program.value.into()),
+    Program {
+        path: program.map_or_else(PathBuf::new, |program| program.value.into()),
         arguments: words.map(|word| word.value.to_owned()).collect(),
         environment: pairs.collect(),
     }

@@ -61,7 +61,7 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
             Some(Word::Http) => Kind::Http(Box::new(requests::monitor(&files))),
             Some(Word::Tcp) => Kind::Tcp(checks::tcp(&files)),
             Some(Word::Icap) => Kind::Icap(checks::icap(&section)),
-            Some(Word::Exec) => Kind::Exec(checks::exec(&section)),
+            Some(Word::Exec) => Kind::Exec(checks::program(&section)),
             Some(Word::Agent) => Kind::Agent(checks::agent(&section)),
             Some(Word::Ping) | None => Kind::Ping,
         };

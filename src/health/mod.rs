@@ -22,17 +22,20 @@ mod tests;
 mod tls;
 mod tracker;
 
+use serde::{Deserialize, Serialize};
+
 pub use control::{Control, Nominee, Plan, PublisherHandle, Stopped};
 pub use http_check::{BodyCondition, BusyCheck, HttpCheck, JsonCondition, JsonTest};
 pub use memory::Memory;
-pub use monitor::{AgentCheck, ExecCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
+pub use monitor::{AgentCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
 pub use publisher::Publisher;
 pub use table::{Require, Standing};
 pub use tls::{TlsClient, Trust};
 pub use tracker::{Tracker, Transition};
 
 /// What observations say of an address.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Health {
     /// It answered as it should.
     Up,

@@ -1,6 +1,5 @@
 //! What is checked, and how often.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use regex::bytes::Regex;
 
 use super::http_check::HttpCheck;
 use super::tls::TlsClient;
+use crate::program::Program;
 
 /// A configured check.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub enum Kind {
     /// OPTIONS of an ICAP service.
     Icap(IcapCheck),
     /// A program.
-    Exec(ExecCheck),
+    Exec(Program),
     /// The line that an agent on the node says of it.
     Agent(AgentCheck),
     /// An ICMP echo.
@@ -65,17 +65,6 @@ pub struct IcapCheck {
     pub service: String,
     /// A method that the service must offer.
     pub method: Option<String>,
-}
-
-/// The program that a probe runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExecCheck {
-    /// Absolute.
-    pub program: PathBuf,
-    /// What it is given, as it is: no shell reads it.
-    pub arguments: Vec<String>,
-    /// Set besides what every probe sets.
-    pub environment: Vec<(String, String)>,
 }
 
 /// Where the agent listens (HAProxy's agent-check).

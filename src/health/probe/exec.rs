@@ -1,197 +1,25 @@
 //! Program probes: exit code 0 passes, the last line that the program prints is the reason.
-//!
-//! The program runs in a process group of its own, without a shell and with nothing of the server's environment; when
-//! the timeout is over, all of the group is killed, so that nothing of it is left.
 
 use std::net::IpAddr;
-use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
-
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use super::{Broken, Failure, Passed};
-use crate::health::ExecCheck;
-
-/// Where programs find others: what every Debian system has.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Bytes of the output that are kept, from its end.
-const KEPT: usize = 4096;
-
-/// How long output is still read when the program has ended and something that left its group holds the pipe.
-const LEFT_BEHIND: Duration = Duration::from_millis(20);
+use crate::program::Program;
 
 pub(super) struct Probe {
-    check: ExecCheck,
-    address: IpAddr,
+    program: Program,
+    address: String,
     host: String,
 }
 
-/// Kills a process group when the probe is over, however it ends.
-struct Group(Pid);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // Nobody may be left in it, which is how it should be.
-        let _ = killpg(self.0, Signal::SIGKILL);
-    }
-}
-
 impl Probe {
-    pub(super) fn new(check: &ExecCheck, address: IpAddr, host: &str) -> Self {
-        Self { check: check.clone(), address, host: host.to_owned() }
+    pub(super) fn new(program: &Program, address: IpAddr, host: &str) -> Self {
+        Self { program: program.clone(), address: address.to_string(), host: host.to_owned() }
     }
 
     pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
-        let mut command = Command::new(&self.check.program);
-        command
-            .args(&self.check.arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("EVENKEEL_ADDRESS", self.address.to_string())
-            .env("EVENKEEL_HOST", &self.host)
-            .envs(self.check.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+        let environment = [("EVENKEEL_ADDRESS", self.address.as_str()), ("EVENKEEL_HOST", self.host.as_str())];
         // A program that cannot be started says nothing about the node.
-        let started = command.spawn();
-        let mut child =
-            started.map_err(|error| Broken::Machine(format!("{}: {error}", self.check.program.display())))?;
-        let group = child.id().map(|id| Group(Pid::from_raw(id as i32)));
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let status = {
-            let mut reading = pin!(async { tokio::join!(tail(stdout, &mut out), tail(stderr, &mut err)) });
-            let mut is_read = false;
-            let status = loop {
-                tokio::select! {
-                    status = child.wait() => break status,
-                    _ = &mut reading, if !is_read => is_read = true,
-                }
-            };
-            // Children that it leaves behind must not hold up its verdict by the output that they inherited.
-            drop(group);
-            if !is_read {
-                let _ = timeout(LEFT_BEHIND, reading).await;
-            }
-            status?
-        };
-        let line = last_line(&out).or_else(|| last_line(&err)).unwrap_or_default();
-        if status.success() {
-            Ok(Passed::FULLY)
-        } else {
-            Err(Failure::Program { ended: described(status), line }.into())
-        }
-    }
-}
-
-/// Reads to the end and keeps the last bytes.
-async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut stream) = stream else { return };
-    let mut chunk = [0; KEPT];
-    // What cannot be read is not there to be shown.
-    while let Ok(len @ 1..) = stream.read(&mut chunk).await {
-        kept.extend_from_slice(&chunk[..len]);
-        kept.drain(..kept.len().saturating_sub(KEPT));
-    }
-}
-
-fn last_line(output: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(output);
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    Some(line.chars().take(200).filter(|c| !c.is_control()).collect())
-}
-
-fn described(status: ExitStatus) -> String {
-    match status.code() {
-        Some(code) => format!("exit code {code}"),
-        None => status.to_string(), // killed by a signal
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn run(script: &str) -> Result<Passed, Broken> {
-        let check = ExecCheck {
-            program: "/bin/sh".into(),
-            arguments: vec!["-c".to_owned(), script.to_owned()],
-            environment: vec![("OWN".to_owned(), "value".to_owned())],
-        };
-        Probe::new(&check, "192.0.2.1".parse().unwrap(), "core.lb.example").attempt().await
-    }
-
-    async fn why(script: &str) -> String {
-        match run(script).await {
-            Err(Broken::Node(failure)) => failure.to_string(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn the_exit_code_decides_and_the_last_line_says_why() {
-        assert_eq!(run("echo fine").await.unwrap(), Passed::FULLY);
-        assert_eq!(why("echo first; echo 'queue is full'; echo; exit 3").await, "exit code 3: queue is full");
-        assert_eq!(why("echo only here >&2; exit 1").await, "exit code 1: only here");
-        assert_eq!(why("exit 2").await, "exit code 2");
-        assert!(why("kill -9 $$").await.starts_with("signal: 9"));
-    }
-
-    #[tokio::test]
-    async fn the_environment_is_clean() {
-        let names = "env | cut -d= -f1 | sort | tr '\\n' ' '; exit 1";
-        assert_eq!(why(names).await, "exit code 1: EVENKEEL_ADDRESS EVENKEEL_HOST OWN PATH PWD");
-        assert_eq!(
-            why("echo $EVENKEEL_ADDRESS $EVENKEEL_HOST $OWN; exit 1").await,
-            "exit code 1: 192.0.2.1 core.lb.example value"
-        );
-    }
-
-    #[tokio::test]
-    async fn what_a_program_leaves_behind_does_not_hold_up_its_verdict() {
-        assert_eq!(run("sleep 1000 & exit 0").await.unwrap(), Passed::FULLY);
-        assert_eq!(why("sleep 1000 & echo full; exit 4").await, "exit code 4: full");
-        assert_eq!(run("exec >&- 2>&-; exit 0").await.unwrap(), Passed::FULLY);
-    }
-
-    #[tokio::test]
-    async fn endless_output_is_not_kept() {
-        assert!(why("head -c 1000000 /dev/zero | tr '\\0' x; exit 1").await.len() < 300);
-    }
-
-    #[tokio::test]
-    async fn the_whole_group_is_killed_when_the_time_is_over() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("pid");
-        let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
-        assert!(timeout(Duration::from_millis(500), run(&script)).await.is_err());
-        let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
-        let ended = || {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            status.is_empty() || status.contains(") Z ")
-        };
-        for _ in 0..1000 {
-            if ended() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("a grandchild outlives its probe");
-    }
-
-    #[tokio::test]
-    async fn a_program_that_is_not_there_says_nothing_about_the_node() {
-        let check = ExecCheck { program: "/nonexistent".into(), arguments: vec![], environment: vec![] };
-        let outcome = Probe::new(&check, "192.0.2.1".parse().unwrap(), "h").attempt().await;
-        assert!(matches!(outcome, Err(Broken::Machine(_))), "{outcome:?}");
+        let ended = self.program.run(&environment).await.map_err(|error| Broken::Machine(error.to_string()))?;
+        ended.map(|()| Passed::FULLY).map_err(|ended| Failure::Program(ended).into())
     }
 }

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 use super::Kind;
+use crate::program::Ended;
 
 /// Why a probe failed; the text is the reason that users see.
 #[derive(Clone, Debug, Eq, thiserror::Error, PartialEq)]
@@ -40,14 +41,9 @@ pub enum Failure {
     /// A reply that is not what it must be.
     #[error("{0}")]
     Reply(String),
-    /// The program says no, with the last line that it printed.
-    #[error("{ended}{}{line}", if line.is_empty() { "" } else { ": " })]
-    Program {
-        /// How it ended.
-        ended: String,
-        /// Its last line.
-        line: String,
-    },
+    /// The program says no.
+    #[error(transparent)]
+    Program(#[from] Ended),
     /// The agent takes the node out.
     #[error("agent says {0}")]
     Agent(String),
@@ -116,7 +112,7 @@ impl From<io::Error> for Broken {
 }
 
 /// The error at the bottom of a chain.
-fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+pub(crate) fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
