@@ -19,7 +19,7 @@ use crate::admin::{self, Doors, Operator};
 use crate::config::{self, Admin, Loaded, Origin};
 use crate::diagnostic::Diagnostics;
 use crate::dns::Endpoints;
-use crate::events::Journal;
+use crate::events::{Journal, Notifiers};
 use crate::health::probe::Prober;
 use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
 use crate::open_files;
@@ -105,6 +105,7 @@ pub struct Daemon {
     keeping: Option<AbortOnDropHandle<()>>,
     /// The operator's own work: overrides that end, spares that step in.
     _looking_after: AbortOnDropHandle<()>,
+    notifiers: Notifiers,
     _doors: Option<Doors>,
     /// Of `state_dir`.
     _lock: Option<Flock<File>>,
@@ -159,7 +160,8 @@ impl Daemon {
             Publisher::new(Arc::clone(&current), prober.clone(), in_flight, overrides, memory, Arc::clone(&journal));
         let publishing = tokio::spawn(task.run());
         let summary = summary(&loaded);
-        let Loaded { server, admin, zones, pools, .. } = loaded;
+        let Loaded { server, admin, zones, pools, notifications, .. } = loaded;
+        let notifiers = Notifiers::start(Arc::clone(&journal), notifications);
         let operator = Operator::new(book, control.clone(), journal, prober);
         let looking_after = operator.clone();
         let looking_after = AbortOnDropHandle::new(tokio::spawn(async move { looking_after.look_after().await }));
@@ -193,6 +195,7 @@ impl Daemon {
             control,
             keeping,
             _looking_after: looking_after,
+            notifiers,
             _doors: doors,
             _lock: lock,
         };
@@ -281,7 +284,7 @@ impl Daemon {
             warn!("`state_dir` and [admin] change with a restart only");
         }
         let summary = summary(&loaded);
-        let Loaded { server, zones, pools, .. } = loaded;
+        let Loaded { server, zones, pools, notifications, .. } = loaded;
         let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
         let generation = self.generation + 1;
         let plan = Plan { generation, fixed, pools };
@@ -297,6 +300,7 @@ impl Daemon {
         }
         self.generation = generation;
         self.endpoints.commit(prepared, &server);
+        self.notifiers.replace(notifications);
         info!("reloaded: {}; generation {generation}: {summary}", self.listening());
         Ok(None)
     }

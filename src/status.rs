@@ -1,7 +1,10 @@
 //! How things stand, as the API tells it and `evenkeel status` shows it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::health::Health;
 use crate::overrides::{Nomination, Override};
 use crate::pool::Role;
 
@@ -60,11 +63,11 @@ pub struct NodeStatus {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AddressStatus {
     /// IPv4 or IPv6.
-    pub address: String,
-    /// What observations say: `up`, `down` or `unknown`.
-    pub health: String,
+    pub address: IpAddr,
+    /// What observations say.
+    pub health: Health,
     /// The same of it as a spare, for backups.
-    pub standby: Option<String>,
+    pub standby: Option<Health>,
     /// Part of the weight that it can carry, in percent.
     pub percent: u8,
     /// Whether it may be answered.

@@ -116,9 +116,7 @@ impl Operator {
                 Word::Down => "forced_down",
             };
             let happened = event(Kind::Override, &name, state, &said.described()).by(&said.by);
-            operator.change(book, move |overrides| overrides.set(&name, Some(said))).await?;
-            operator.journal.record([happened]);
-            Ok(())
+            operator.change(book, vec![happened], move |overrides| overrides.set(&name, Some(said))).await
         })
         .await
     }
@@ -138,9 +136,7 @@ impl Operator {
             }
             let text = format!("left to its monitors again by {by}");
             let happened = event(Kind::Override, &name, "resumed", &text).by(&by);
-            operator.change(book, move |overrides| overrides.set(&name, None)).await?;
-            operator.journal.record([happened]);
-            Ok(())
+            operator.change(book, vec![happened], move |overrides| overrides.set(&name, None)).await
         })
         .await
     }
@@ -169,7 +165,6 @@ impl Operator {
         if ended == Ended::default() {
             return Ok(());
         }
-        self.change(book, move |overrides| drop(overrides.end(moment))).await?;
         let words = ended
             .words
             .iter()
@@ -178,8 +173,7 @@ impl Operator {
             .nominations
             .iter()
             .map(|name| event(Kind::Nomination, name, "ended", "in its configured role again: its time is over"));
-        self.journal.record(words.chain(nominations));
-        Ok(())
+        self.change(book, words.chain(nominations).collect(), move |overrides| drop(overrides.end(moment))).await
     }
 
     pub(super) async fn locked_book(&self) -> OwnedMutexGuard<Book> {
@@ -193,10 +187,11 @@ impl Operator {
         if generation == 0 { Err(Refused::Starting) } else { Ok((generation, pools)) }
     }
 
-    /// Changes what is said: on disk, then for queries.
+    /// Changes what is said: on disk, in the journal, then for queries.
     pub(super) async fn change(
         &self,
         mut book: OwnedMutexGuard<Book>,
+        happened: Vec<Event>,
         change: impl FnOnce(&mut Overrides) + Send + 'static,
     ) -> Result<(), Refused> {
         // The disk may be slow; tasks must not wait for it. The book stays locked, so that changes keep their order.
@@ -206,6 +201,7 @@ impl Operator {
         });
         let (book, outcome) = written.await.map_err(|_| Stopped)?;
         outcome.map_err(Refused::NotKept)?;
+        self.journal.record(happened);
         Ok(self.control.set_overrides(book.overrides().clone()).await?)
     }
 }

@@ -1,7 +1,6 @@
 //! Roles that change, by an operator or without one: the action first, then the disk, then the queries.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -9,11 +8,11 @@ use tracing::warn;
 
 use super::operator::{LOOK, Operator, Refused, enough, event, node, to_its_end};
 use crate::action::{Action, Concerned};
-use crate::events::Kind;
-use crate::health::Nominee;
+use crate::events::{Event, Kind};
+use crate::health::{Health, Nominee};
 use crate::overrides::{Change, Nomination, NotPossible, Overrides, full_name, now};
 use crate::pool::{Pool, Role};
-use crate::status::{NodeStatus, PoolStatus};
+use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 
 /// Who nominates when no operator does.
 const WITHOUT_OPERATOR: &str = "auto_nominate";
@@ -87,22 +86,19 @@ impl Operator {
         let book = self.locked_book().await;
         // Anew: something may have come to its end meanwhile.
         let change = wish.change(book.overrides(), &pool).map_err(|why| after_action(why.to_string()))?;
-        let changed = change.clone();
-        self.change(book, move |overrides| overrides.apply(&changed)).await.map_err(|refused| match refused {
+        let happened = wish.events(&pool, &change);
+        self.change(book, happened, move |overrides| overrides.apply(&change)).await.map_err(|refused| match refused {
             Refused::NotKept(error) => after_action(format!("it could not be kept: {error}")),
             other => other,
-        })?;
-        self.tell(wish, &pool, &change);
-        Ok(())
+        })
     }
 
     /// Carries an action out on a node.
     async fn act(&self, action: &Action, pool: &Pool, node: &NodeStatus, wish: &Wish) -> Result<(), Refused> {
         // The first address that answers, or else the first of all.
-        let is_alive = |standby: &Option<String>| standby.as_deref() == Some("up");
-        let alive = node.addresses.iter().find(|address| address.health == "up" || is_alive(&address.standby));
-        let address = alive.or_else(|| node.addresses.first()).and_then(|found| found.address.parse::<IpAddr>().ok());
-        let address = address.ok_or_else(|| Refused::NoSuchNode(wish.name.clone()))?;
+        let is_up = |found: &&AddressStatus| found.health == Health::Up || found.standby == Some(Health::Up);
+        let found = node.addresses.iter().find(is_up).or_else(|| node.addresses.first());
+        let address = found.ok_or_else(|| Refused::NoSuchNode(wish.name.clone()))?.address;
         let host = pool.host_at(address);
         let concerned = Concerned { node: &wish.name, address, host: &host, by: &wish.by };
         action.run(&self.prober, concerned).await.map_err(|why| {
@@ -110,24 +106,6 @@ impl Operator {
             self.journal.record([event(Kind::Nomination, &wish.name, "failed", &text).by(&wish.by).warning()]);
             Refused::ActionFailed(why)
         })
-    }
-
-    /// Records what has become of the nodes.
-    fn tell(&self, wish: &Wish, pool: &Pool, change: &Change) {
-        let said = wish.nomination();
-        let text = |role: Role, node: &str| {
-            let name = full_name(&pool.name, node);
-            let what = match &wish.step {
-                Step::Nominate { replaces: Some(replaced) } if name == wish.name => {
-                    format!("nominated in the place of {replaced}")
-                }
-                step if name == wish.name => step.done().to_owned(),
-                _ => format!("{role} from now on, as {} is {}", wish.name, wish.step.done()),
-            };
-            event(Kind::Nomination, &name, &role.to_string(), &format!("{what}{}", said.circumstances())).by(&wish.by)
-        };
-        let active = change.active.iter().map(|node| text(Role::Active, node));
-        self.journal.record(active.chain(change.backup.iter().map(|node| text(Role::Backup, node))));
     }
 
     /// Nominates spares where the configuration wants it without an operator, for as long as the server runs.
@@ -176,18 +154,36 @@ impl Wish {
         }
     }
 
+    /// What becomes of the nodes.
+    fn events(&self, pool: &Pool, change: &Change) -> Vec<Event> {
+        let said = self.nomination();
+        let text = |role: Role, node: &str| {
+            let name = full_name(&pool.name, node);
+            let what = match &self.step {
+                Step::Nominate { replaces: Some(replaced) } if name == self.name => {
+                    format!("nominated in the place of {replaced}")
+                }
+                step if name == self.name => step.done().to_owned(),
+                _ => format!("{role} from now on, as {} is {}", self.name, self.step.done()),
+            };
+            event(Kind::Nomination, &name, &role.to_string(), &format!("{what}{}", said.circumstances())).by(&self.by)
+        };
+        let active = change.active.iter().map(|node| text(Role::Active, node));
+        active.chain(change.backup.iter().map(|node| text(Role::Backup, node))).collect()
+    }
+
     /// Refuses what leaves too few active nodes, and a spare that nobody can see.
     fn check(&self, pool: &PoolStatus, spare: &NodeStatus, change: &Change) -> Result<(), Refused> {
         let find = |name: &String| pool.nodes.iter().find(|node| node.name == *name);
         let leaving = change.backup.iter().filter_map(find).filter(|node| node.up).count();
         let serves = |node: &&NodeStatus| {
-            node.r#override.is_none() && node.addresses.iter().any(|address| address.health == "up")
+            node.r#override.is_none() && node.addresses.iter().any(|address| address.health == Health::Up)
         };
         let joining = change.active.iter().filter_map(find).filter(serves).count();
         if leaving > 0 {
             enough(pool, (pool.available - leaving) + joining)?;
         }
-        let is_alive = spare.addresses.iter().any(|address| address.standby.as_deref() == Some("up"));
+        let is_alive = spare.addresses.iter().any(|address| address.standby == Some(Health::Up));
         if matches!(self.step, Step::Nominate { .. }) && !is_alive {
             let why = spare.addresses.first().map(|address| address.why.clone()).unwrap_or_default();
             return Err(Refused::NotAlive(format!("{} is not alive ({why})", self.name)));

@@ -8,6 +8,7 @@ mod checks;
 mod monitors;
 mod names;
 mod nodes;
+mod notifications;
 mod pools;
 mod requests;
 mod secret;
@@ -25,6 +26,7 @@ pub use section::KnownKeys;
 pub use server::{Admin, Listen, Server, TcpLimits, Tls, overlap};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
+use crate::events::Notification;
 use crate::name::Name;
 use crate::pool::Pool;
 use crate::zone::{self, Zones};
@@ -44,6 +46,8 @@ pub struct Loaded {
     pub zones: Zones,
     /// Pools in the order that shared names refer to.
     pub pools: Vec<Pool>,
+    /// Who is told of events.
+    pub notifications: Vec<Notification>,
     /// Number of shared names.
     pub names: usize,
     /// What is odd but does not keep the configuration from being used.
@@ -124,21 +128,17 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
         return Err(problems);
     }
     let reading = Reading { source, problems: RefCell::new(problems), keys: RefCell::default() };
-    let (server, admin, zones, pools, names) = read_root(&reading, root.get_ref(), origin);
+    let loaded = read_root(&reading, root.get_ref(), origin);
     let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
     problems.settle();
     if problems.has_errors() {
         return Err(problems);
     }
-    Ok(Loaded { server, admin, zones, pools, names, warnings: problems, keys })
+    Ok(Loaded { warnings: problems, keys, ..loaded })
 }
 
 /// Reads the whole file; what is wrong is noted in `reading`, and then the values are not to be used.
-fn read_root<'a>(
-    reading: &'a Reading<'a>,
-    root: &'a DeTable<'a>,
-    origin: &Origin,
-) -> (Server, Option<Admin>, Zones, Vec<Pool>, usize) {
+fn read_root<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, origin: &Origin) -> Loaded {
     let root = Section::new(reading, "the file", 0..0, Some(root));
     let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
@@ -151,8 +151,10 @@ fn read_root<'a>(
     names::share(reading, &names, &pools, &mut zones, &apexes);
     monitors::warn_unused(reading, &monitors, &pools);
     actions::warn_unused(reading, &actions);
+    let notifications = notifications::read(&root, origin);
     root.finish();
-    (server, admin, zones, pools, names.len())
+    let (names, warnings, keys) = (names.len(), Diagnostics::default(), KnownKeys::default());
+    Loaded { server, admin, zones, pools, notifications, names, warnings, keys }
 }
 
 /// The zones that load, and the names of all.

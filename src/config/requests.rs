@@ -172,7 +172,7 @@ fn number(value: &DeValue<'_>) -> Result<f64, Unaccepted> {
 }
 
 /// `headers`, and those of `headers_file`.
-fn headers(files: &Files<'_, '_>) -> HeaderMap {
+pub(super) fn headers(files: &Files<'_, '_>) -> HeaderMap {
     let section = files.section;
     let mut headers = HeaderMap::new();
     if let Some(table) = section.section("headers", "[monitors.NAME.headers]") {

@@ -1,16 +1,19 @@
 //! What happened: one type of event for the log, the API and notifications.
 //!
 //! Whoever changes something [`record`](Journal::record)s an event. The [`Journal`] writes it into the log, keeps the last
-//! ones for those who ask, and wakes the [`notify`] tasks, which read on from where they are.
+//! ones for those who ask, and wakes the [`Notifiers`], which read on from where they are.
 
 mod journal;
-pub mod notify;
+mod notify;
+mod webhook;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub use journal::{Journal, Page};
+pub use notify::{Notification, Notifiers, Recipient};
+pub use webhook::{SIGNATURE, SOURCE, Webhook};
 
 /// Something that happened.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -71,6 +74,11 @@ impl Kind {
         ("nomination", Self::Nomination),
         ("pool", Self::Pool),
     ];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
 
     /// An event of this kind about a pool.
     pub fn of(self, pool: &str, state: &str, text: String) -> Event {

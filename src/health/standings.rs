@@ -34,11 +34,11 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
                 why = format!("{why}; as a spare {}{failure}", standing.standby);
             }
             addresses.push(AddressStatus {
-                address: address.to_string(),
-                health: standing.health.to_string(),
+                address,
+                health: standing.health,
                 percent: standing.percent,
                 eligible: verdict.is_eligible(),
-                standby: is_backup.then(|| standing.standby.to_string()),
+                standby: is_backup.then_some(standing.standby),
                 why,
             });
         }

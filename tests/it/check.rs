@@ -289,6 +289,19 @@ fn values_that_could_not_work_are_refused() {
         (format!("{GOOD}[actions.promote]\nport = 80\n"), "`kind` is missing"),
         (format!("{GOOD}[actions.promote]\nkind = \"ping\"\n"), "`kind` cannot be \"ping\""),
         (GOOD.replace("10.0.0.1\" }", "10.0.0.1\", role = \"backup\" }"), "pool \"core\" has no active node"),
+        (format!("{GOOD}[notifications.n]\nkind = \"webhook\"\n"), "`url` is missing"),
+        (
+            format!("{GOOD}[notifications.n]\nkind = \"webhook\"\nurl = \"mailto:a@b\"\n"),
+            "`url` cannot be \"mailto:a@b\"",
+        ),
+        (
+            format!("{GOOD}[notifications.n]\nkind = \"webhook\"\nurl = \"http://a/\"\nsecret_file = \"lb.zone\"\n"),
+            "lb.zone: this secret is open to all users (mode 644)",
+        ),
+        (
+            format!("{GOOD}[notifications.n]\nkind = \"exec\"\ncommand = [\"/bin/true\"]\nevents = [\"helth\"]\n"),
+            "an item of `events` cannot be \"helth\"",
+        ),
         (pool("require = 2"), "`require` cannot be 2: the pool has 1 monitors"),
         (pool("require = \"most\""), "`require` cannot be \"most\""),
         (monitor("interval = \"500ms\""), "`timeout` (1s) is longer than `interval` (500ms)"),

@@ -33,6 +33,7 @@ fn samples() -> tempfile::TempDir {
     write_private(&copy.path().join("config/key.pem"), &key.signing_key.serialize_pem());
     write_private(&copy.path().join("config/core.headers"), "apikey: 0123456789abcdef\n");
     write_private(&copy.path().join("config/web.credentials"), "probe:secret\n");
+    write_private(&copy.path().join("config/chat.secret"), "0123456789abcdef\n");
     copy
 }
 

@@ -6,6 +6,7 @@ mod documents;
 mod encrypted;
 mod hostile;
 mod monitors;
+mod notifications;
 mod operators;
 mod peers;
 mod protocol;

@@ -1,0 +1,93 @@
+//! Webhooks: an event as the JSON body of a POST, signed so that whoever takes it knows where it comes from.
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, StatusCode, Url, redirect};
+use ring::hmac;
+
+use super::Event;
+use super::notify::Refusal;
+use crate::health::TlsClient;
+
+/// Header with the HMAC of the body.
+pub const SIGNATURE: &str = "x-evenkeel-signature";
+
+/// Header with the name of the machine: of two servers, each tells.
+pub const SOURCE: &str = "x-evenkeel-source";
+
+/// Where events go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// HTTP or HTTPS.
+    pub url: Url,
+    /// Sent besides the event's own.
+    pub headers: HeaderMap,
+    /// Key of the signature.
+    pub secret: Option<Vec<u8>>,
+    /// For HTTPS.
+    pub tls: Option<TlsClient>,
+}
+
+/// A webhook, ready for events.
+pub(super) struct Sender {
+    client: Client,
+    webhook: Webhook,
+    key: Option<hmac::Key>,
+    source: String,
+}
+
+impl Sender {
+    pub(super) fn new(webhook: &Webhook) -> reqwest::Result<Self> {
+        let tls = webhook.tls.clone().unwrap_or_else(TlsClient::trusting_nobody);
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls.config().as_ref().clone())
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("evenkeel/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        let key = webhook.secret.as_ref().map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret));
+        let source = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { client, webhook: webhook.clone(), key, source })
+    }
+
+    pub(super) async fn send(&self, event: &Event) -> Result<(), Refusal> {
+        let Self { client, webhook, key, source } = self;
+        let body = serde_json::to_vec(event).map_err(|error| Refusal::ForGood(error.to_string()))?;
+        let mut request =
+            client.post(webhook.url.clone()).header(CONTENT_TYPE, "application/json").header(SOURCE, source);
+        if let Some(key) = key {
+            request = request.header(SIGNATURE, signature(key, &body));
+        }
+        let response = request.headers(webhook.headers.clone()).body(body).send().await;
+        let status =
+            response.map_err(|error| Refusal::ForNow(crate::health::probe::innermost(&error).to_string()))?.status();
+        match status {
+            _ if status.is_success() => Ok(()),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+                Err(Refusal::ForNow(format!("status {status}")))
+            }
+            _ if status.is_server_error() => Err(Refusal::ForNow(format!("status {status}"))),
+            _ => Err(Refusal::ForGood(format!("status {status}"))),
+        }
+    }
+}
+
+/// `sha256=` and the HMAC-SHA256 (RFC 2104) of a body, in hexadecimal.
+fn signature(key: &hmac::Key, body: &[u8]) -> String {
+    let tag = hmac::sign(key, body);
+    tag.as_ref().iter().fold("sha256=".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Test case 2 of RFC 4231.
+    #[test]
+    fn signatures_are_those_of_the_standard() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
+        assert_eq!(
+            signature(&key, b"what do ya want for nothing?"),
+            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+}
