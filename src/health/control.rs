@@ -20,7 +20,7 @@ pub(super) enum Message {
     /// A probe has ended.
     Observed(Observation),
     /// A probe of a monitor could not be tried.
-    Untried(Arc<str>, Untried),
+    Untried { target: TargetId, monitor: Arc<str>, why: Untried },
     /// New targets will be probed; `probed` is told when all of a configuration have a result.
     Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
     /// Operators say something else than before.

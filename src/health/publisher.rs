@@ -127,10 +127,11 @@ impl Publisher {
     fn take(&mut self, message: Message) {
         match message {
             Message::Observed(observation) => self.observe(observation),
-            Message::Untried(monitor, untried) => {
+            Message::Untried { target, monitor, why } => {
                 if self.untried.entry(Arc::clone(&monitor)).or_default().is_due() {
-                    warn!("monitor {monitor}: {untried}; health stays as it is");
+                    warn!("monitor {monitor}: {why}; health stays as it is");
                 }
+                self.table.could_not_probe(target, why);
             }
             Message::Prepare { new, all, probed } => {
                 self.set_limits(&new);

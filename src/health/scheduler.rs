@@ -211,7 +211,7 @@ impl Probing {
             let monitor = Arc::clone(&self.monitor.name);
             let message = match outcome {
                 Ok(result) => Message::Observed(Observation { target: self.id, monitor, result }),
-                Err(untried) => Message::Untried(monitor, untried),
+                Err(why) => Message::Untried { target: self.id, monitor, why },
             };
             if self.publisher.send(message).await.is_err() {
                 return; // nobody is left to know

@@ -33,6 +33,9 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
                     table.standby_failure(index, slot).map(|failure| format!(", {failure}")).unwrap_or_default();
                 why = format!("{why}; as a spare {}{failure}", standing.standby);
             }
+            if let Some(untried) = table.untried(index, slot) {
+                why = format!("{why}; {untried}");
+            }
             addresses.push(AddressStatus {
                 address,
                 health: standing.health,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::probe::{Failure, Passed};
+use super::probe::{Failure, Passed, Untried};
 use super::{Health, Tracker};
 
 /// Percentages are rounded up to steps of this.
@@ -40,6 +40,8 @@ struct Target {
     tracker: Tracker,
     /// Why the last probe failed, if it did.
     failure: Option<Failure>,
+    /// Why the last attempt was none.
+    untried: Option<Untried>,
     /// Part of its weight that the node can carry, by the last good probe.
     percent: u8,
     /// Pools and slots that it decides.
@@ -153,7 +155,7 @@ impl Table {
             Some(target) => target.tracker.set_limits(rise, fall),
             None => {
                 let tracker = Tracker::new(rise, fall);
-                self.targets.insert(id, Target { tracker, failure: None, percent: 100, concerns: Vec::new() });
+                self.targets.insert(id, Target { tracker, failure: None, untried: None, percent: 100, concerns: Vec::new() });
             }
         }
     }
@@ -199,6 +201,7 @@ impl Table {
             return changes; // retired while the probe was under way
         };
         let transition = target.tracker.observe(result.is_ok());
+        target.untried = None;
         let answered = answers(target.failure.as_ref());
         target.failure = result.as_ref().err().cloned();
         if target.tracker.health() == Health::Down && answered != answers(target.failure.as_ref()) {
@@ -230,6 +233,19 @@ impl Table {
             }
         }
         changes
+    }
+
+    /// Notes why nobody could look at a target; its health stays as it is.
+    pub(super) fn could_not_probe(&mut self, id: TargetId, why: Untried) {
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.untried = Some(why);
+        }
+    }
+
+    /// Why this machine cannot look at an address at the moment.
+    pub(super) fn untried(&self, pool: usize, slot: usize) -> Option<&Untried> {
+        let Slot { targets, standby, .. } = &self.pools[pool].slots[slot];
+        targets.iter().chain(standby).find_map(|id| self.targets.get(id)?.untried.as_ref())
     }
 
     /// How a pool's addresses stand, in the order of its slots.

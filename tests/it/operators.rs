@@ -334,3 +334,22 @@ fn over_tcp_there_is_only_reading_and_only_under_an_own_name() {
     assert!(output_of(command.args(said).arg(drain)).ends_with(" 404"));
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
+
+#[test]
+fn status_tells_when_this_machine_cannot_probe() {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let (program, away) = (directory.path().join("probe"), directory.path().join("away"));
+    std::os::unix::fs::symlink("/bin/true", &program).expect("a program for the test");
+    let monitor = format!(
+        "[monitors.m]\nkind = \"exec\"\ncommand = [\"{}\"]\ninterval = \"100ms\"\ntimeout = \"100ms\"\n",
+        program.display()
+    );
+    let server = start(&(config(1).replace("[pools.core]\n", "[pools.core]\nmonitors = [\"m\"]\n") + &monitor));
+    assert!(done(&server, "status").contains("active  1       up\n"));
+    std::fs::rename(&program, &away).expect("a program of ours");
+    wait_until("status says so", || done(&server, "status").contains("up; this machine cannot probe: "));
+    assert!(done(&server, "status").contains("probe: No such file"), "{}", done(&server, "status"));
+    assert_eq!(answered(&server), BTreeSet::from([1]), "health stays as it is");
+    std::fs::rename(&away, &program).expect("a program of ours");
+    wait_until("status is silent", || done(&server, "status").contains("active  1       up\n"));
+}
