@@ -21,13 +21,16 @@
 //! and random numbers: it defines what is answered, on every transport.
 //!
 //! # The rest
+//! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and
+//! programs; [`action`] is what is done to a node before its role changes, [`program`] how programs are run.
 //! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
 //! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; [`fake_core`] is a node to try it with.
 //!
 //! # Words
 //! A *pool* is a set of *nodes* that can replace each other; a *monitor* is a configured check, a *probe* one attempt
 //! of it, an *observation* its result. *Health* (up, down, unknown) is what observations say of an address;
-//! *eligible* is who may be answered, *selected* who is. A *generation* is the number of a loaded configuration; a
+//! an *override* is what an operator says instead, a *nomination* a role that an operator gives;
+//! *eligible* is who may be answered, *selected* who is. An *event* is something that happened, in words and data. A *generation* is the number of a loaded configuration; a
 //! *snapshot* is what queries read.
 
 pub mod action;

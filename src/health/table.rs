@@ -155,7 +155,8 @@ impl Table {
             Some(target) => target.tracker.set_limits(rise, fall),
             None => {
                 let tracker = Tracker::new(rise, fall);
-                self.targets.insert(id, Target { tracker, failure: None, untried: None, percent: 100, concerns: Vec::new() });
+                self.targets
+                    .insert(id, Target { tracker, failure: None, untried: None, percent: 100, concerns: Vec::new() });
             }
         }
     }
