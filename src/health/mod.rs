@@ -7,6 +7,8 @@
 //! operators.
 
 mod control;
+#[cfg(test)]
+mod histories;
 mod http_check;
 pub mod memory;
 mod monitor;

@@ -151,7 +151,7 @@ fn keep_some(pool: &Pool, slots: &[(usize, IpAddr)], standings: &[Standing], sai
     for ((&(node, _), standing), verdict) in slots.iter().zip(standings).zip(verdicts.iter()) {
         let (is_up, fell) = &mut nodes[node];
         *is_up |= verdict.is_eligible();
-        if *verdict == Verdict::Down && said[node].role == Role::Active {
+        if *verdict == Verdict::Down && said[node].role == Role::Active && !pool.refuses_work(said[node]) {
             *fell = [*fell, standing.answers_badly].into_iter().flatten().min();
         }
     }
