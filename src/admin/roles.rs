@@ -146,8 +146,13 @@ impl Wish {
         Nomination { role: Role::Active, partner: None, by, why, at: now(), until }
     }
 
+    /// Without the pool.
+    fn node(&self) -> &str {
+        self.name.split_once('/').map_or("", |(_, node)| node)
+    }
+
     fn change(&self, overrides: &Overrides, pool: &Pool) -> Result<Change, NotPossible> {
-        let node = self.name.split_once('/').map_or("", |(_, node)| node);
+        let node = self.node();
         match &self.step {
             Step::Nominate { replaces } => overrides.nominate(pool, node, replaces.as_deref(), &self.nomination()),
             Step::Unregister => overrides.unregister(pool, node),
@@ -164,12 +169,18 @@ impl Wish {
                     format!("nominated in the place of {replaced}")
                 }
                 step if name == self.name => step.done().to_owned(),
-                _ => format!("{role} from now on, as {} is {}", self.name, self.step.done()),
+                _ => {
+                    let what = if role == Role::Active { "active" } else { "a backup" };
+                    format!("{what} from now on, as {} is {}", self.name, self.step.done())
+                }
             };
             event(Kind::Nomination, &name, &role.to_string(), &format!("{what}{}", said.circumstances())).by(&self.by)
         };
         let active = change.active.iter().map(|node| text(Role::Active, node));
-        active.chain(change.backup.iter().map(|node| text(Role::Backup, node))).collect()
+        let mut events: Vec<_> = active.chain(change.backup.iter().map(|node| text(Role::Backup, node))).collect();
+        // The node that was meant comes first, and then what follows for the other.
+        events.sort_by_key(|event| event.node.as_deref() != Some(self.node()));
+        events
     }
 
     /// Refuses what leaves too few active nodes, and a spare that nobody can see.

@@ -1,6 +1,7 @@
 //! How the nodes of a pool stand, in words: what the log of flips leaves out.
 
 use super::Health;
+use super::probe::Failure;
 use super::served::Served;
 use super::table::{Standing, Table};
 use crate::overrides::{Override, Overrides, full_name};
@@ -26,12 +27,16 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
             rest.next_if(|(_, (((owner, _), _), _))| *owner == n)
         {
             is_up |= matches!(verdict, Verdict::Up | Verdict::ForcedUp);
-            let failure = table.failure(index, slot).map(ToString::to_string);
-            let mut why = why(verdict, failure, word, figures) + &carried(standing);
-            if is_backup && !pool.standby_monitors.is_empty() && word.is_none() {
-                let failure =
-                    table.standby_failure(index, slot).map(|failure| format!(", {failure}")).unwrap_or_default();
-                why = format!("{why}; as a spare {}{failure}", standing.standby);
+            let failure = because(table.failure(index, slot));
+            let is_spare = is_backup && !pool.standby_monitors.is_empty() && word.is_none();
+            let mut why = match verdict {
+                Verdict::Down | Verdict::Unprobed if is_spare && standing.standby == Health::Up => {
+                    format!("alive as a spare, not serving{failure}")
+                }
+                _ => why(verdict, &failure, word, figures) + &carried(standing),
+            };
+            if is_spare && standing.standby == Health::Down {
+                why = format!("{why}; not alive as a spare{}", because(table.standby_failure(index, slot)));
             }
             if let Some(untried) = table.untried(index, slot) {
                 why = format!("{why}; {untried}");
@@ -80,10 +85,14 @@ struct Figures {
     most: usize,
 }
 
-fn why(verdict: Verdict, failure: Option<String>, word: Option<&Override>, figures: Figures) -> String {
+/// `: connection refused`.
+fn because(failure: Option<&Failure>) -> String {
+    failure.map(|failure| format!(": {failure}")).unwrap_or_default()
+}
+
+fn why(verdict: Verdict, failure: &str, word: Option<&Override>, figures: Figures) -> String {
     let Figures { available, least, most } = figures;
     let said = || word.map(Override::described).unwrap_or_default();
-    let failure = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
     match verdict {
         Verdict::Up => "up".to_owned(),
         Verdict::ForcedUp | Verdict::Drained | Verdict::ForcedDown => said(),

@@ -48,7 +48,7 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     let mut server = start(&nodes, "");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     let status = done(&server, "status");
-    assert!(status.contains("as a spare up"), "{status}");
+    assert!(status.contains("alive as a spare, not serving"), "{status}");
     // With everybody down the spare is not even a last resort: it would refuse all work.
     nodes.kill(0);
     nodes.fake(1, "{\"readyz\": 503}");
@@ -79,7 +79,10 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     nodes.kill(0);
     nodes.revive_as_backup(0);
-    wait_until("one is a spare", || done(&server, "status").contains("as a spare up; replaced by spare"));
+    wait_until("one is a spare", || {
+        done(&server, "status")
+            .contains("alive as a spare, not serving: body has is_backup = true, not false; replaced by spare")
+    });
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     // All of it outlives the server.
     server.restart();
@@ -99,7 +102,7 @@ fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
     let why = refused(&server, "nominate core/spare --replace one");
     assert!(why.contains("1 of at least 2 active nodes of pool core would be left; use --force"), "{why}");
     nodes.kill(2);
-    wait_until("the spare is dead", || done(&server, "status").contains("as a spare down"));
+    wait_until("the spare is dead", || done(&server, "status").contains("not alive as a spare"));
     let why = refused(&server, "nominate core/spare");
     assert!(why.contains("core/spare is not alive (") && why.contains("connection refused"), "{why}");
     let why = refused(&server, "nominate core/spare --force");
@@ -108,12 +111,12 @@ fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
     assert!(refused(&server, "nominate core/nobody").contains("there is no node core/nobody"));
     assert!(refused(&server, "nominate core/spare --replace nobody").contains("there is no node core/nobody"));
     nodes.revive_as_backup(2);
-    wait_until("the spare is alive", || done(&server, "status").contains("as a spare up"));
+    wait_until("the spare is alive", || done(&server, "status").contains("alive as a spare, not serving"));
     done(&server, "nominate core/spare");
     wait_until("the spare is answered besides", || answered(&server) == BTreeSet::from([1, 2, 3]));
     done(&server, "unregister core/spare");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
-    wait_until("it is a spare again", || done(&server, "status").contains("as a spare up"));
+    wait_until("it is a spare again", || done(&server, "status").contains("alive as a spare, not serving"));
     done(&server, "nominate core/spare --for 1s");
     wait_until("its time is over", || answered(&server) == BTreeSet::from([1, 2]));
     server.wait_for_log("core/spare is in its configured role again: its time is over");
@@ -132,7 +135,10 @@ fn without_an_operator_one_spare_steps_in_for_a_dead_node() {
     server.wait_for_log("core/spare is nominated in the place of two by auto_nominate (two is down)");
     // The next one is not due: the node that comes back stays a spare, and nobody steps in for the other.
     nodes.revive_as_backup(1);
-    wait_until("two is a spare", || done(&server, "status").contains("as a spare up; replaced by spare"));
+    wait_until("two is a spare", || {
+        done(&server, "status")
+            .contains("alive as a spare, not serving: body has is_backup = true, not false; replaced by spare")
+    });
     nodes.kill(0);
     wait_until("one is down", || answered(&server) == BTreeSet::from([3]));
     assert!(!server.log().contains("core/two is nominated"));
