@@ -192,7 +192,8 @@ impl Probe {
                 Attempt::Http(probe) => probe.attempt().await,
                 Attempt::Tcp(probe) => probe.attempt().await,
                 Attempt::Icap(probe) => probe.attempt().await,
-                Attempt::Exec(probe) => probe.attempt().await,
+                // Apart, since it is the one with large buffers, and every target has room for the largest kind.
+                Attempt::Exec(probe) => Box::pin(probe.attempt()).await,
                 Attempt::Agent(probe) => probe.attempt().await,
                 Attempt::Ping(probe) => probe.attempt().await,
                 Attempt::Impossible(why) => Err(Broken::Machine(why.clone())),
@@ -235,14 +236,8 @@ async fn read_until(
     enough: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<u8>, Broken> {
     let mut reply = Vec::new();
-    while reply.len() < limit && !enough(&reply) {
-        let mut chunk = [0; 4096];
-        let room = chunk.len().min(limit - reply.len());
-        match stream.read(&mut chunk[..room]).await? {
-            0 => break,
-            len => reply.extend_from_slice(&chunk[..len]),
-        }
-    }
+    let mut stream = stream.take(limit as u64);
+    while !enough(&reply) && stream.read_buf(&mut reply).await? > 0 {}
     Ok(reply)
 }
 
