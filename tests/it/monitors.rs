@@ -3,16 +3,17 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
+use crate::support::authority::Authority;
+use crate::support::c_icap::CIcap;
+use crate::support::namespace::Namespace;
 use crate::support::program::{Running, required};
 use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
@@ -51,31 +52,6 @@ fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
         }
     });
     port
-}
-
-/// An authority, and certificates that it has signed.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key for the test");
-        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate for the test") }
-    }
-
-    fn pem(&self) -> String {
-        self.issuer.pem()
-    }
-
-    /// A certificate for a name, and its key, PEM.
-    fn certify(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().expect("a key for the test");
-        let params = CertificateParams::new([name.to_owned()]).expect("a name");
-        (params.signed_by(&key, &self.issuer).expect("a certificate for the test").pem(), key.serialize_pem())
-    }
 }
 
 /// An HTTPS server with a certificate, which may want one of its clients.
@@ -175,22 +151,8 @@ fn tcp_connects_sends_and_expects() {
 
 #[test]
 fn icap_asks_a_real_c_icap() {
-    let program = required("c-icap", "c-icap");
-    let directory = tempfile::tempdir().expect("a directory for c-icap");
-    let (dir, port) = (directory.path().display(), free_address().port());
-    let modules = ["/usr/lib/x86_64-linux-gnu/c_icap", "/usr/lib/aarch64-linux-gnu/c_icap", "/usr/lib/c_icap"];
-    let modules = modules.iter().find(|path| Path::new(path).exists()).expect("the modules of the package c-icap");
-    let text = format!(
-        "PidFile {dir}/pid\nCommandsSocket {dir}/ctl\nPort 127.0.0.1:{port}\nServerLog {dir}/server.log\nAccessLog {dir}/access.log\n\
-         ModulesDir {modules}\nServicesDir {modules}\nTmpDir {dir}\nService echo srv_echo.so\nStartServers 1\nMaxServers 2\n\
-         ThreadsPerChild 5\n"
-    );
-    let path = directory.path().join("c-icap.conf");
-    std::fs::write(&path, text).expect("a configuration for c-icap");
-    let mut command = Command::new(program);
-    command.arg("-N").arg("-f").arg(path).stdout(Stdio::null()).stderr(Stdio::null());
-    let _process = Running::start_group(&mut command);
-    wait_until("c-icap listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let real = CIcap::start(true);
+    let port = real.address.port();
     let icap = |service: &str, more: &str| format!("kind = \"icap\"\nport = {port}\nservice = \"{service}\"\n{more}");
     expect(&icap("echo", ""), &[], UP);
     expect(&icap("echo", "method = \"RESPMOD\""), &[], UP);
@@ -291,23 +253,11 @@ impl Haproxy {
 
 #[test]
 fn ping_echoes_where_the_kernel_allows_it() {
-    // In a network of its own, where the test may allow it.
-    let directory = tempfile::tempdir().expect("a directory for the test");
+    let network = Namespace::new();
     let config = config("kind = \"ping\"").replace("127.0.0.1\" }", "127.0.0.9\" }");
-    std::fs::write(directory.path().join("evenkeel.toml"), config).expect("a file for the test");
-    std::fs::write(directory.path().join("lb.zone"), ZONE).expect("a file for the test");
-    let script = format!(
-        "ip link set lo up && echo '0 0' > /proc/sys/net/ipv4/ping_group_range && exec {} serve --config {}",
-        env!("CARGO_BIN_EXE_evenkeel"),
-        directory.path().join("evenkeel.toml").display()
-    );
-    let mut command = Command::new(required("unshare", "util-linux"));
-    required("ip", "iproute2");
-    command.args(["--map-root-user", "--net", "--", "/bin/sh", "-c", &script]).stderr(Stdio::piped());
-    let mut process = Running::start(&mut command);
-    let stderr = BufReader::new(process.0.stderr.take().expect("piped above"));
-    let log: Vec<String> = stderr.lines().map_while(Result::ok).take_while(|line| !line.contains("ready: ")).collect();
-    assert!(log.iter().any(|line| line.contains(UP)), "{log:?}");
+    let server = Server::start_in(&network, &[("evenkeel.toml", &config), ("lb.zone", ZONE)]);
+    assert!(server.log_has(UP), "{}", server.log());
+    assert!(network.pings() > Some(0), "the kernel has seen none");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the integration tests share: the real binary, real packets, real programs.
 
+pub(crate) mod authority;
+pub(crate) mod c_icap;
+pub(crate) mod namespace;
 pub(crate) mod nodes;
 pub(crate) mod packet;
 pub(crate) mod program;

@@ -9,9 +9,13 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
+use super::namespace::Namespace;
 use super::packet::Client;
 use super::program::{output_of, required};
 use super::{PATIENCE, wait_until};
+
+/// The built program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_evenkeel");
 
 /// The zone most tests use.
 pub(crate) const ZONE: &str = "\
@@ -82,11 +86,22 @@ impl Server {
 
     /// Starts without waiting, with a log of its own; only a pipe can be read by the test.
     pub(crate) fn launch_logging_to(stderr: Stdio, files: &[(&str, &str)]) -> Self {
+        Self::launch_as(Command::new(PROGRAM), stderr, files)
+    }
+
+    /// Starts in a network with these files, the first of them the configuration.
+    pub(crate) fn start_in(network: &Namespace, files: &[(&str, &str)]) -> Self {
+        let mut server = Self::launch_as(network.command(PROGRAM), Stdio::piped(), files);
+        server.wait_until_ready();
+        server
+    }
+
+    fn launch_as(program: Command, stderr: Stdio, files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
         for (name, text) in files {
             write_private(&directory.path().join(name), text);
         }
-        let (child, log) = spawn(directory.path(), files[0].0, stderr);
+        let (child, log) = spawn(program, directory.path(), files[0].0, stderr);
         Self { child, directory, log, addresses: Vec::new() }
     }
 
@@ -188,7 +203,7 @@ impl Server {
     /// Starts again with the files as they are now, and waits until it is ready. The log begins anew.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let (child, log) = spawn(self.directory.path(), "evenkeel.toml", Stdio::piped());
+        let (child, log) = spawn(Command::new(PROGRAM), self.directory.path(), "evenkeel.toml", Stdio::piped());
         (self.child, self.log) = (child, log);
         self.wait_until_ready();
     }
@@ -218,8 +233,8 @@ impl Server {
 type Log = Arc<Mutex<Vec<String>>>;
 
 /// Starts `serve` with a configuration of a directory; gives the lines that it logs to a pipe.
-fn spawn(directory: &Path, config: &str, stderr: Stdio) -> (Child, Log) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+fn spawn(mut program: Command, directory: &Path, config: &str, stderr: Stdio) -> (Child, Log) {
+    let mut child = program
         .arg("serve")
         .arg("--config")
         .arg(directory.join(config))

@@ -1,0 +1,54 @@
+//! Networks of a test's own, which need no privileges: what is set in one is seen by nobody else, and ends with it.
+
+use std::process::{Command, Stdio};
+
+use super::program::{Running, output_of, required};
+use super::wait_until;
+
+/// A network in which pings are allowed; it has a loopback interface and nothing else.
+pub(crate) struct Namespace {
+    holder: Running,
+}
+
+impl Namespace {
+    pub(crate) fn new() -> Self {
+        required("ip", "iproute2");
+        let mut command = Command::new(required("unshare", "util-linux"));
+        // It ends with its input, so with the process of the tests at the latest.
+        command.args(["--map-root-user", "--net", "--", "cat"]);
+        let holder = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()));
+        let namespace = Self { holder };
+        let net = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
+        // It has its own users before its own network, and is another program once both are there.
+        wait_until("the network is there", || {
+            let id = namespace.holder.0.id().to_string();
+            let is_cat = std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name == "cat\n");
+            is_cat && net(&id) != net("self")
+        });
+        namespace.run("ip link set lo up && echo '0 0' > /proc/sys/net/ipv4/ping_group_range");
+        namespace
+    }
+
+    /// A program that will see this network.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(required("nsenter", "util-linux"));
+        let id = self.holder.0.id().to_string();
+        command.args(["--target", &id, "--user", "--net", "--preserve-credentials", "--", program]);
+        command
+    }
+
+    /// Runs a line of shell in it.
+    #[track_caller]
+    pub(crate) fn run(&self, line: &str) {
+        output_of(self.command("/bin/sh").arg("-c").arg(line));
+    }
+
+    /// How many pings its addresses were sent; nothing when it has ended.
+    pub(crate) fn pings(&self) -> Option<u64> {
+        let counters = std::fs::read_to_string(format!("/proc/{}/net/snmp", self.holder.0.id())).ok()?;
+        let mut rows = counters.lines().filter_map(|line| line.strip_prefix("Icmp: "));
+        let (names, values) = (rows.next()?, rows.next()?);
+        let (_, value) = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "InEchos")?;
+        value.parse().ok()
+    }
+}
