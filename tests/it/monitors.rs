@@ -42,7 +42,7 @@ fn expect(monitor: &str, files: &[(&str, &str)], verdict: &str) {
 const UP: &str = "pool core: 1 of 1 addresses up";
 
 /// Answers every connection by a function, in threads of its own.
-fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+pub(crate) fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     std::thread::spawn(move || {

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod c_icap;
 pub(crate) mod namespace;
+pub(crate) mod nginx;
 pub(crate) mod nodes;
 pub(crate) mod packet;
 pub(crate) mod program;

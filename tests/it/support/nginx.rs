@@ -1,0 +1,68 @@
+//! Debian's nginx, with one server that is well and one that is not, each with and without TLS.
+
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::authority::Authority;
+use super::program::{Running, required};
+use super::server::write_private;
+use super::{free_address, wait_until};
+
+/// Addresses of a server.
+#[derive(Clone, Copy)]
+pub(crate) struct Listeners {
+    pub(crate) plain: SocketAddr,
+    pub(crate) tls: SocketAddr,
+}
+
+/// A running nginx.
+pub(crate) struct Nginx {
+    /// `/readyz` has status 200, everything else is `READY`.
+    pub(crate) well: Listeners,
+    /// `/readyz` has status 503, everything else is `BUSY`.
+    pub(crate) busy: Listeners,
+    _process: Running,
+    _directory: TempDir,
+}
+
+impl Nginx {
+    /// With a certificate for a name.
+    pub(crate) fn start(authority: &Authority, name: &str) -> Self {
+        let program = required("nginx", "nginx");
+        let directory = tempfile::tempdir().expect("a directory for nginx");
+        let dir = directory.path();
+        let (certificate, key) = authority.certify(name);
+        write_private(&dir.join("cert.pem"), &certificate);
+        write_private(&dir.join("key.pem"), &key);
+        let listeners = || Listeners { plain: free_address(), tls: free_address() };
+        let (well, busy) = (listeners(), listeners());
+        let server = |listeners: Listeners, status: u16, word: &str| {
+            format!(
+                "server {{ listen {}; listen {} ssl; location = /readyz {{ return {status} \"{word}\"; }} \
+                 location / {{ return 200 \"{word}\"; }} }}\n",
+                listeners.plain, listeners.tls
+            )
+        };
+        // Where it would write otherwise belongs to root.
+        let written: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|what| format!("{what}_temp_path {}/{what};\n", dir.display()))
+            .collect();
+        let text = format!(
+            "daemon off;\nmaster_process off;\npid {0}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{written}\
+             ssl_certificate {0}/cert.pem;\nssl_certificate_key {0}/key.pem;\n{1}{2}}}\n",
+            dir.display(),
+            server(well, 200, "READY"),
+            server(busy, 503, "BUSY"),
+        );
+        let path = dir.join("nginx.conf");
+        write_private(&path, &text);
+        let mut command = Command::new(program);
+        command.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(path);
+        let process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        wait_until("nginx listens", || TcpStream::connect(busy.tls).is_ok());
+        Self { well, busy, _process: process, _directory: directory }
+    }
+}
