@@ -14,6 +14,7 @@ mod reload;
 mod resolver;
 mod rolling;
 mod scale;
+mod second_opinion;
 mod shared_name;
 mod shares;
 mod signals;

@@ -2,9 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,10 +11,9 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::authority::Authority;
 use crate::support::c_icap::CIcap;
+use crate::support::free_address;
 use crate::support::namespace::Namespace;
-use crate::support::program::{Running, required};
 use crate::support::server::{Server, ZONE};
-use crate::support::{free_address, wait_until};
 
 /// A pool of one node at 127.0.0.1 that answers nothing when it is down.
 fn config(monitor: &str) -> String {
@@ -173,82 +170,6 @@ fn programs_decide_by_their_exit_code() {
     };
     expect(&exec("test $EVENKEEL_ADDRESS = $WANTED && test $EVENKEEL_HOST = core.lb.example"), &[], UP);
     expect(&exec("echo license expired; exit 4"), &[], "first probe failed, exit code 4: license expired");
-}
-
-/// An agent that says what it was last told to, to evenkeel and to HAProxy alike.
-#[test]
-fn agents_are_understood_as_haproxy_understands_them() {
-    let line = Arc::new(Mutex::new("up\n".to_owned()));
-    let said = Arc::clone(&line);
-    let agent = serve(move |mut stream| drop(stream.write_all(said.lock().expect("no holder panics").as_bytes())));
-    let haproxy = Haproxy::start(agent);
-    let server = Server::start_with(&[
-        ("evenkeel.toml", &config(&format!("kind = \"agent\"\nport = {agent}"))),
-        ("lb.zone", ZONE),
-    ]);
-    let client = server.client();
-    for (word, takes_sessions) in [
-        ("down # disk full\n", false),
-        ("up\n", true),
-        ("drain\n", false),
-        ("ready\n", true),
-        ("maint\n", false),
-        ("ready up\n", true),
-        ("stopped\n", false),
-        ("up 50%\n", true),
-        ("fail\n", false),
-        ("100% up\n", true),
-        ("0%\n", false),
-        ("75%\n", true),
-    ] {
-        word.clone_into(&mut line.lock().expect("no holder panics"));
-        wait_until(&format!("HAProxy has heard {word:?}"), || haproxy.takes_sessions() == takes_sessions);
-        let answers = || client.ask("core.lb.example", 1).answers.len() == 1;
-        wait_until(&format!("evenkeel has heard {word:?}"), || answers() == takes_sessions);
-    }
-    server.wait_for_log("core/a (127.0.0.1) is down: 1 of 1 probes of m failed, agent says down: disk full");
-}
-
-/// HAProxy with one server whose state the agent sets.
-struct Haproxy {
-    socket: std::path::PathBuf,
-    _process: Running,
-    _directory: tempfile::TempDir,
-}
-
-impl Haproxy {
-    fn start(agent: u16) -> Self {
-        let program = required("haproxy", "haproxy");
-        let directory = tempfile::tempdir().expect("a directory for HAProxy");
-        let (socket, path) = (directory.path().join("stats"), directory.path().join("haproxy.cfg"));
-        let text = format!(
-            "global\n  stats socket {} level admin\ndefaults\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n\
-             frontend f\n  bind {}\n  default_backend b\nbackend b\n  server a 127.0.0.1:{agent} weight 100 check inter 100ms rise 1 \
-             fall 1 agent-check agent-port {agent} agent-inter 100ms\n",
-            socket.display(),
-            free_address()
-        );
-        std::fs::write(&path, text).expect("a configuration for HAProxy");
-        let mut command = Command::new(program);
-        command.arg("-db").arg("-f").arg(path).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Running::start_group(&mut command);
-        wait_until("HAProxy listens", || UnixStream::connect(&socket).is_ok());
-        Self { socket, _process: process, _directory: directory }
-    }
-
-    /// Whether the server is up, not in drain or maintenance, and has weight.
-    fn takes_sessions(&self) -> bool {
-        let Ok(mut stream) = UnixStream::connect(&self.socket) else { return false };
-        let mut table = String::new();
-        if stream.write_all(b"show stat\n").is_err() || stream.read_to_string(&mut table).is_err() {
-            return false;
-        }
-        let row = table.lines().find(|line| line.starts_with("b,a,")).unwrap_or_default();
-        let fields: Vec<&str> = row.split(',').collect();
-        let (status, weight) =
-            (fields.get(17).copied().unwrap_or_default(), fields.get(18).copied().unwrap_or_default());
-        status.starts_with("UP") && weight != "0"
-    }
 }
 
 #[test]
