@@ -13,8 +13,9 @@ use super::{Health, report::Turn};
 use crate::overrides::{self, Overrides, full_name};
 use crate::pool::{Basis, Decision, Pool, PoolView, Role, Said, Verdict, active_up, decide};
 
-/// Seconds beyond its TTL for which an answer may still be on its way or in use.
-const EXPIRY_MARGIN: u64 = 1;
+/// Seconds beyond its TTL for which an answer may still be on its way or in use: one, and one more because moments are
+/// whole seconds, of which the present one may be over already.
+const EXPIRY_MARGIN: u64 = 2;
 
 /// A pool and what the task knows of it besides the table.
 #[derive(Debug)]
