@@ -84,12 +84,13 @@ impl Overrides {
         if self.role(pool, spare) == Role::Active {
             return Err(NotPossible(format!("{} is active already", full_name(&pool.name, node))));
         }
-        let mut change = Change { nominations: Vec::new(), active: vec![node.to_owned()], backup: Vec::new() };
+        let mut nominations = Vec::new();
+        let mut put = |node: &str, said| nominations.push((full_name(&pool.name, node), said));
         // A replaced node that returns takes its place again; whoever had it keeps its own role without a partner.
         let own = self.nominations.get(&full_name(&pool.name, node)).filter(|own| own.role == Role::Backup);
         if let Some(deputy) = own.and_then(|own| own.partner.as_deref()).filter(|deputy| Some(*deputy) != replaces) {
             let kept = self.nominations.get(&full_name(&pool.name, deputy));
-            change.put(pool, deputy, kept.map(|kept| Nomination { partner: None, ..kept.clone() }));
+            put(deputy, kept.map(|kept| Nomination { partner: None, ..kept.clone() }));
         }
         let mut partner = None;
         if let Some(replaced) = replaces {
@@ -98,24 +99,22 @@ impl Overrides {
                 let name = full_name(&pool.name, replaced);
                 return Err(NotPossible(format!("{name} is not active, it cannot be replaced")));
             }
-            change.backup.push(replaced.to_owned());
-            let backup = |by: &str| Nomination { role: Role::Backup, partner: Some(by.to_owned()), ..said.clone() };
+            let backup = || Nomination { role: Role::Backup, partner: Some(node.to_owned()), ..said.clone() };
             if active.role == Role::Active {
-                change.put(pool, replaced, Some(backup(node)));
+                put(replaced, Some(backup()));
                 partner = Some(replaced.to_owned());
             } else {
-                // A nominated backup: its own partner stays replaced, by the new one.
-                let earlier = self.nominations.get(&full_name(&pool.name, replaced));
-                partner = earlier.and_then(|earlier| earlier.partner.clone()).filter(|partner| partner != node);
-                if let Some(partner) = &partner {
-                    change.put(pool, partner, Some(backup(node)));
-                }
-                change.put(pool, replaced, None);
+                put(replaced, None);
+            }
+            // Those that it has replaced itself stay replaced, by the new one.
+            for other in self.replaced_by(pool, replaced).filter(|other| *other != node) {
+                put(other, Some(backup()));
+                partner.get_or_insert_with(|| other.to_owned());
             }
         }
         let nominated = Nomination { role: Role::Active, partner, ..said.clone() };
-        change.put(pool, node, (spare.role == Role::Backup).then_some(nominated));
-        Ok(change)
+        put(node, (spare.role == Role::Backup).then_some(nominated));
+        Ok(self.change(pool, nominations))
     }
 
     /// What it takes to make a nominated node the backup again that it is by configuration; the one that it replaced
@@ -127,14 +126,9 @@ impl Overrides {
         self.find(pool, node)?;
         let name = full_name(&pool.name, node);
         match self.nominations.get(&name) {
-            Some(Nomination { role: Role::Active, partner, .. }) => {
-                let mut change = Change { nominations: Vec::new(), active: Vec::new(), backup: vec![node.to_owned()] };
-                if let Some(partner) = partner {
-                    change.put(pool, partner, None);
-                    change.active.push(partner.clone());
-                }
-                change.put(pool, node, None);
-                Ok(change)
+            Some(Nomination { role: Role::Active, .. }) => {
+                let replaced = self.replaced_by(pool, node).map(|other| full_name(&pool.name, other));
+                Ok(self.change(pool, replaced.chain([name]).map(|name| (name, None)).collect()))
             }
             Some(Nomination { partner: Some(partner), .. }) => {
                 Err(NotPossible(format!("{name} is replaced by {partner}; nominate it to make it active again")))
@@ -150,6 +144,30 @@ impl Overrides {
         of_pool.filter(|(_, said)| said.by == by).map(|(_, said)| said.at).max()
     }
 
+    /// Nodes whose place another one has taken.
+    fn replaced_by<'s>(&'s self, pool: &'s Pool, deputy: &'s str) -> impl Iterator<Item = &'s str> {
+        let nodes = pool.nodes.iter().map(|node| &*node.name);
+        nodes.filter(move |node| {
+            let said = self.nominations.get(&full_name(&pool.name, node));
+            said.is_some_and(|said| said.role == Role::Backup && said.partner.as_deref() == Some(deputy))
+        })
+    }
+
+    /// A change, with what it does.
+    fn change(&self, pool: &Pool, nominations: Vec<(String, Option<Nomination>)>) -> Change {
+        let mut change = Change { nominations, active: Vec::new(), backup: Vec::new() };
+        let mut after = self.clone();
+        after.apply(&change);
+        for node in &pool.nodes {
+            match (self.role(pool, node), after.role(pool, node)) {
+                (Role::Backup, Role::Active) => change.active.push(node.name.to_string()),
+                (Role::Active, Role::Backup) => change.backup.push(node.name.to_string()),
+                _ => {}
+            }
+        }
+        change
+    }
+
     /// Carries a change out.
     pub fn apply(&mut self, change: &Change) {
         for (name, nomination) in &change.nominations {
@@ -163,12 +181,6 @@ impl Overrides {
     fn find<'p>(&self, pool: &'p Pool, node: &str) -> Result<&'p Node, NotPossible> {
         let found = pool.nodes.iter().find(|found| *found.name == *node);
         found.ok_or_else(|| NotPossible(format!("there is no node {}", full_name(&pool.name, node))))
-    }
-}
-
-impl Change {
-    fn put(&mut self, pool: &Pool, node: &str, nomination: Option<Nomination>) {
-        self.nominations.push((full_name(&pool.name, node), nomination));
     }
 }
 
@@ -241,7 +253,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever operators do: a change does what it says and nothing else, and somebody is always active.
+        /// Whatever operators do: a nomination makes the one node active and the other a backup, and nobody else anything;
+        /// a change does what it says; and somebody is always active.
         #[test]
         fn changes_do_what_they_say(
             steps in prop::collection::vec((0..6_usize, prop::option::of(0..6_usize), any::<bool>()), 1..30),
@@ -250,12 +263,16 @@ mod tests {
             let mut overrides = Overrides::default();
             for (node, replaces, nominates) in steps {
                 let name = |i: usize| &*pool.nodes[i].name;
+                let (name, replaces) = (name(node), replaces.map(name));
                 let change = if nominates {
-                    overrides.nominate(&pool, name(node), replaces.map(name), &by_ops())
+                    overrides.nominate(&pool, name, replaces, &by_ops())
                 } else {
-                    overrides.unregister(&pool, name(node))
+                    overrides.unregister(&pool, name)
                 };
                 let Ok(change) = change else { continue };
+                let expected = if nominates { (vec![name], replaces.into_iter().collect()) } else { (vec![], vec![name]) };
+                prop_assert!(!nominates || change.active == expected.0, "{:?}", change);
+                prop_assert_eq!(&change.backup, &expected.1);
                 let before = active(&overrides, &pool);
                 overrides.apply(&change);
                 let after = active(&overrides, &pool);
