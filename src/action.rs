@@ -7,12 +7,22 @@ use crate::health::probe::{Failure, Prober};
 use crate::health::{HttpCheck, Kind};
 use crate::program::Program;
 
-/// Something to be done, which passes or fails as a probe does.
+/// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action {
-    /// A request or a program.
-    kind: Kind,
-    timeout: Duration,
+    /// What.
+    pub what: What,
+    /// For the whole of it.
+    pub timeout: Duration,
+}
+
+/// What can be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A request to the node, whose answer is judged as a probe's is.
+    Request(Box<HttpCheck>),
+    /// A program, which ends with exit code 0 when it is done.
+    Program(Program),
 }
 
 /// Whom an action concerns.
@@ -29,30 +39,39 @@ pub struct Concerned<'a> {
 }
 
 impl Action {
-    /// A request to the node.
-    pub fn request(request: HttpCheck, timeout: Duration) -> Self {
-        Self { kind: Kind::Http(Box::new(request)), timeout }
+    /// Whether it speaks TLS, for which the pool needs a name.
+    pub fn is_over_tls(&self) -> bool {
+        matches!(&self.what, What::Request(request) if request.tls.is_some())
     }
 
-    /// A program.
-    pub fn program(program: Program, timeout: Duration) -> Self {
-        Self { kind: Kind::Exec(program), timeout }
-    }
-
-    /// What it does.
-    pub fn kind(&self) -> &Kind {
-        &self.kind
-    }
-
-    /// Does it; gives why it failed, if it did.
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it failed, as far as that is known.
     pub async fn run(&self, prober: &Prober, concerned: Concerned<'_>) -> Result<(), String> {
-        let Concerned { node, address, host, by } = concerned;
-        let mut kind = self.kind.clone();
-        if let Kind::Exec(program) = &mut kind {
-            let own = [("EVENKEEL_NODE", node), ("EVENKEEL_BY", by)];
-            program.environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let timeout = self.timeout;
+        let over = || format!("no answer within {timeout:?}; whether it was carried out is not known");
+        match &self.what {
+            What::Request(request) => {
+                let request = Kind::Http(request.clone());
+                let outcome = prober.prepare(&request, timeout, concerned.address, concerned.host).attempt().await;
+                match outcome.map_err(|untried| untried.0)? {
+                    Ok(_) => Ok(()),
+                    Err(Failure::Timeout(_)) => Err(over()),
+                    Err(failure) => Err(failure.to_string()),
+                }
+            }
+            What::Program(program) => {
+                let address = concerned.address.to_string();
+                let environment = [
+                    ("EVENKEEL_NODE", concerned.node),
+                    ("EVENKEEL_ADDRESS", &address),
+                    ("EVENKEEL_HOST", concerned.host),
+                    ("EVENKEEL_BY", concerned.by),
+                ];
+                let ended = tokio::time::timeout(timeout, program.run(&environment)).await.map_err(|_| over())?;
+                ended.map_err(|error| error.to_string())?.map_err(|ended| ended.to_string())
+            }
         }
-        let outcome = prober.prepare(&kind, self.timeout, address, host).attempt().await;
-        outcome.map_err(|untried| untried.to_string())?.map(drop).map_err(|failure: Failure| failure.to_string())
     }
 }

@@ -26,6 +26,7 @@ use crate::open_files;
 use crate::overrides::{Book, Opened};
 use crate::serving::{Current, Serving, Static};
 use crate::state;
+use crate::vital;
 use crate::zone::Zones;
 
 /// Longest wait for what is in flight when the server stops.
@@ -105,6 +106,7 @@ pub struct Daemon {
     keeping: Option<AbortOnDropHandle<()>>,
     /// The operator's own work: overrides that end, spares that step in.
     _looking_after: AbortOnDropHandle<()>,
+    operator: Operator,
     notifiers: Notifiers,
     _doors: Option<Doors>,
     /// Of `state_dir`.
@@ -164,9 +166,10 @@ impl Daemon {
         let notifiers = Notifiers::start(Arc::clone(&journal), notifications);
         let operator = Operator::new(book, control.clone(), journal, prober);
         let looking_after = operator.clone();
-        let looking_after = AbortOnDropHandle::new(tokio::spawn(async move { looking_after.look_after().await }));
+        let looking_after = async move { looking_after.look_after().await };
+        let looking_after = AbortOnDropHandle::new(tokio::spawn(vital::task(looking_after)));
         let doors = match &admin {
-            Some(admin) => Some(admin::open(admin, operator).await?),
+            Some(admin) => Some(admin::open(admin, operator.clone()).await?),
             None => None,
         };
         let grace = server.startup_grace;
@@ -195,6 +198,7 @@ impl Daemon {
             control,
             keeping,
             _looking_after: looking_after,
+            operator,
             notifiers,
             _doors: doors,
             _lock: lock,
@@ -229,7 +233,9 @@ impl Daemon {
             }
         };
         info!("{stopped_by}: stopping");
-        if tokio::time::timeout(STOP_GRACE, self.endpoints.end()).await.is_err() {
+        // A node that is being promoted has its role on disk before the end, if it can be.
+        let settled = async { tokio::join!(self.endpoints.end(), self.operator.settle()) };
+        if tokio::time::timeout(STOP_GRACE, settled).await.is_err() {
             warn!("not everything ended within {STOP_GRACE:?}");
         }
         self.remember().await;

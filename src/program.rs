@@ -173,8 +173,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("pid");
         let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
-        assert!(timeout(Duration::from_millis(500), run(&script)).await.is_err());
-        let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        let running = tokio::spawn(async move { run(&script).await });
+        let pid: i32 = loop {
+            let written = std::fs::read_to_string(&file).unwrap_or_default();
+            if written.ends_with('\n') {
+                break written.trim().parse().unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        running.abort();
         let ended = || {
             let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             status.is_empty() || status.contains(") Z ")

@@ -50,6 +50,8 @@ pub struct Nominate {
     pub lasting: Option<Duration>,
     /// Also when it is not alive, or too few nodes are left.
     pub force: bool,
+    /// Only the role.
+    pub without_action: bool,
 }
 
 impl Server {
@@ -61,6 +63,8 @@ impl Server {
         let client = Client::builder()
             .tls_backend_preconfigured(TlsClient::trusting_nobody().config().as_ref().clone())
             .unix_socket(socket)
+            // The server ends connections after a time, which must not be in the midst of a later request.
+            .pool_max_idle_per_host(0)
             .timeout(PATIENCE)
             .build()?;
         Ok(Self { client, socket: socket.display().to_string() })
@@ -98,8 +102,9 @@ impl Server {
     /// # Errors
     /// It was not done; the message says why.
     pub async fn nominate(&self, pool: &str, node: &str, nominate: Nominate) -> anyhow::Result<()> {
-        let Nominate { by, why, replaces, lasting, force } = nominate;
-        let nominating = Nominating { by, why, replaces, seconds: lasting.map(|lasting| lasting.as_secs()), force };
+        let Nominate { by, why, replaces, lasting, force, without_action } = nominate;
+        let seconds = lasting.map(|lasting| lasting.as_secs());
+        let nominating = Nominating { by, why, replaces, seconds, force, without_action };
         let body = serde_json::to_value(nominating)?;
         self.ask(Method::PUT, &["nominations", pool, node], &[], Some(body)).await.map(|_: Value| ())
     }
@@ -108,19 +113,30 @@ impl Server {
     ///
     /// # Errors
     /// It was not done; the message says why.
-    pub async fn unregister(&self, pool: &str, node: &str, by: &str, force: bool) -> anyhow::Result<()> {
-        let query = [("by", by.to_owned()), ("force", force.to_string())];
+    pub async fn unregister(
+        &self,
+        pool: &str,
+        node: &str,
+        by: &str,
+        force: bool,
+        without_action: bool,
+    ) -> anyhow::Result<()> {
+        let query =
+            [("by", by.to_owned()), ("force", force.to_string()), ("without_action", without_action.to_string())];
         self.ask(Method::DELETE, &["nominations", pool, node], &query, None).await.map(|_: Value| ())
     }
 
-    /// At most `limit` events after the one of a number, for the first of which it waits, or the last ones.
+    /// At most `limit` events after the last one of a page, for the first of which it waits, or the last ones.
     ///
     /// # Errors
     /// The server is not there, or answers something else.
-    pub async fn events(&self, after: Option<u64>, limit: usize) -> anyhow::Result<Page> {
+    pub async fn events(&self, after: Option<&Page>, limit: usize) -> anyhow::Result<Page> {
         let mut query = vec![("limit", limit.to_string())];
         if let Some(after) = after {
-            query.extend([("after", after.to_string()), ("wait", LONGEST_WAIT.to_string())]);
+            let number = after.events.last().map_or(after.last, |event| event.number);
+            query.push(("after", number.to_string()));
+            query.push(("run", after.run.to_string()));
+            query.push(("wait", LONGEST_WAIT.to_string()));
         }
         self.ask(Method::GET, &["events"], &query, None).await
     }

@@ -1,15 +1,19 @@
 //! Administration: what operators say and ask, over a Unix socket; over TCP, on loopback, they can only ask.
 //!
 //! Whoever may open the socket's file may write. `operator` carries out what is said: it keeps it first, on disk, and
-//! then lets queries see it; `api` is the HTTP before it, on `bounded` listeners; `client` is how the commands speak to it.
+//! then lets queries see it; `roles` does so for roles, with an action first, and `stepping_in` asks for them without an
+//! operator. `api` is the HTTP before it, `doors` where it listens, on `bounded` listeners; `client` is how the commands speak
+//! to it.
 
 mod api;
 mod bounded;
 pub mod client;
+mod doors;
 mod operator;
 mod roles;
+mod stepping_in;
 
-pub use api::{Doors, open};
+pub use doors::{Doors, open};
 pub use operator::{Operator, Refused};
 pub use roles::{Step, Wish};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::error;
 
+use super::roles::UnderWay;
 use crate::events::{Event, Journal, Kind, Page};
 use crate::health::probe::Prober;
 use crate::health::{Control, Stopped};
@@ -29,13 +30,19 @@ pub enum Refused {
     #[error(transparent)]
     NotPossible(#[from] NotPossible),
     /// Too few nodes would be left.
-    #[error("{0}; use --force if that is meant")]
+    #[error("{0}; use --force (\"force\": true) if that is meant")]
     TooFew(String),
     /// A spare that is not there.
-    #[error("{0}; use --force if that is meant")]
+    #[error("{0}; use --force (\"force\": true) if that is meant")]
     NotAlive(String),
+    /// Something else is being done.
+    #[error("roles are being changed in pool {0}; ask again in a moment")]
+    UnderWay(String),
+    /// What nobody asked for is not needed any more.
+    #[error("{0} need not step in any more")]
+    NotWanted(String),
     /// What had to be done first has failed.
-    #[error("the action has failed, and nothing has changed: {0}")]
+    #[error("the action has failed, and no role has changed: {0}")]
     ActionFailed(String),
     /// The disk does not take it.
     #[error("it could not be kept, and nothing has changed: {0}")]
@@ -56,14 +63,14 @@ pub struct Operator {
     pub(super) journal: Arc<Journal>,
     /// What actions are done with.
     pub(super) prober: Prober,
-    /// Held while roles change: one change after the other, each with its action.
-    pub(super) roles: Arc<Mutex<()>>,
+    /// Changes of roles: one after the other in a pool, each with its action.
+    pub(super) under_way: UnderWay,
 }
 
 impl Operator {
     /// Works with a book whose overrides the publisher knows.
     pub fn new(book: Book, control: Control, journal: Arc<Journal>, prober: Prober) -> Self {
-        Self { book: Arc::new(Mutex::new(book)), control, journal, prober, roles: Arc::default() }
+        Self { book: Arc::new(Mutex::new(book)), control, journal, prober, under_way: UnderWay::default() }
     }
 
     /// How everything stands.
@@ -85,9 +92,9 @@ impl Operator {
     }
 
     /// At most `limit` events after one of a number, or the last ones. When there is none, the first is waited for.
-    pub async fn events(&self, after: Option<u64>, limit: usize, wait: Duration) -> Page {
+    pub async fn events(&self, after: Option<u64>, run: Option<u64>, limit: usize, wait: Duration) -> Page {
         let Some(after) = after else { return self.journal.last(limit) };
-        let (after, mut watch) = (self.journal.known(after), self.journal.watch());
+        let (after, mut watch) = (self.journal.known(run, after), self.journal.watch());
         // Also over when nothing happens.
         let _ = tokio::time::timeout(wait, watch.wait_for(|last| *last > after)).await;
         self.journal.after(after, limit)
@@ -108,6 +115,7 @@ impl Operator {
             // One that is kept in the answers without being up was not counted.
             let left = pool.available.saturating_sub(usize::from(node.up));
             if takes_out && !force {
+                operator.under_way.refuse_in(&pool.name)?;
                 enough(pool, left)?;
             }
             let state = match said.word {

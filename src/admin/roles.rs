@@ -1,21 +1,19 @@
 //! Roles that change, by an operator or without one: the action first, then the disk, then the queries.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::time::Instant;
-use tracing::warn;
-
-use super::operator::{LOOK, Operator, Refused, enough, event, node, to_its_end};
+use super::operator::{Operator, Refused, enough, event, node, to_its_end};
 use crate::action::{Action, Concerned};
 use crate::events::{Event, Kind};
-use crate::health::{Health, Nominee};
+use crate::health::{Health, Nominees};
 use crate::overrides::{Change, Nomination, NotPossible, Overrides, full_name, now};
 use crate::pool::{Pool, Role};
 use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 
-/// Who nominates when no operator does.
-const WITHOUT_OPERATOR: &str = "auto_nominate";
+/// How often is looked whether a change has come to its end.
+const SETTLING: Duration = Duration::from_millis(20);
 
 /// A change of roles that is asked for.
 #[derive(Clone, Debug)]
@@ -32,6 +30,10 @@ pub struct Wish {
     pub until: Option<u64>,
     /// Also when the spare is not alive, or too few active nodes are left.
     pub force: bool,
+    /// Whether the configured action comes first.
+    pub with_action: bool,
+    /// Only when the pool still needs it when its turn has come.
+    pub only_if_wanted: bool,
 }
 
 /// What becomes of a node.
@@ -46,9 +48,42 @@ pub enum Step {
     Unregister,
 }
 
-/// When a spare of each pool stepped in last, or tried to.
-#[derive(Debug, Default)]
-pub(super) struct Attempts(HashMap<Arc<str>, Instant>);
+/// Pools in which roles are being changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UnderWay(Arc<Mutex<HashSet<String>>>);
+
+/// A change of roles that is under way in one pool, until this is dropped.
+struct Changing {
+    under_way: UnderWay,
+    pool: String,
+}
+
+impl UnderWay {
+    fn pools(&self) -> MutexGuard<'_, HashSet<String>> {
+        // A set of names: a panic elsewhere cannot have left it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a change, unless another one is under way in the pool.
+    fn begin(&self, pool: &str) -> Result<Changing, Refused> {
+        if self.pools().insert(pool.to_owned()) {
+            Ok(Changing { under_way: self.clone(), pool: pool.to_owned() })
+        } else {
+            Err(Refused::UnderWay(pool.to_owned()))
+        }
+    }
+
+    /// Refuses what must not come between the parts of a change.
+    pub(super) fn refuse_in(&self, pool: &str) -> Result<(), Refused> {
+        if self.pools().contains(pool) { Err(Refused::UnderWay(pool.to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.under_way.pools().remove(&self.pool);
+    }
+}
 
 impl Operator {
     /// Changes the role of a node. The configured action is carried out first.
@@ -61,21 +96,22 @@ impl Operator {
     }
 
     async fn appoint_now(&self, wish: &Wish) -> Result<(), Refused> {
-        let _roles = self.roles.lock().await;
-        let (_, pools) = self.pools().await?;
-        let Some((status, spare)) = node(&pools, &wish.name) else {
-            return Err(Refused::NoSuchNode(wish.name.clone()));
-        };
-        let pool = self.control.pool(&status.name).await?;
-        let pool = pool.ok_or_else(|| Refused::NoSuchNode(wish.name.clone()))?;
-        let change = wish.change(self.book.lock().await.overrides(), &pool)?;
+        let nobody = || Refused::NoSuchNode(wish.name.clone());
+        let (of, _) = wish.name.split_once('/').ok_or_else(nobody)?;
+        // From here on nobody changes roles in the pool or takes out nodes that are needed, until it is done.
+        let _changing = self.under_way.begin(of)?;
+        let (book, (_, pools)) = (self.locked_book().await, self.pools().await?);
+        let (status, spare) = node(&pools, &wish.name).ok_or_else(nobody)?;
+        let pool = self.control.pool(of).await?.ok_or_else(nobody)?;
+        let change = wish.change(book.overrides(), &pool)?;
+        drop(book);
         if !wish.force {
             wish.check(status, spare, &change)?;
         }
-        let action = match wish.step {
-            Step::Nominate { .. } => pool.nominate.as_ref(),
-            Step::Unregister => pool.unregister.as_ref(),
-        };
+        if wish.only_if_wanted && !self.is_wanted(wish).await? {
+            return Err(Refused::NotWanted(wish.name.clone()));
+        }
+        let action = wish.action(&pool, spare);
         if let Some(action) = action {
             self.act(action, &pool, spare, wish).await?;
         }
@@ -93,6 +129,27 @@ impl Operator {
         })
     }
 
+    /// Whether a spare should still step in for the node that it was meant for.
+    async fn is_wanted(&self, wish: &Wish) -> Result<bool, Refused> {
+        let nominees = self.control.nominees().await?;
+        let replaced = match &wish.step {
+            Step::Nominate { replaces } => replaces.as_deref(),
+            Step::Unregister => None,
+        };
+        let is_meant = |nominees: &Nominees| {
+            let nodes = nominees.nodes.iter().any(|node| full_name(&nominees.pool, node) == wish.name);
+            nodes && Some(&*nominees.replaces) == replaced
+        };
+        Ok(nominees.iter().any(is_meant))
+    }
+
+    /// Waits until no change of roles is under way.
+    pub async fn settle(&self) {
+        while !self.under_way.pools().is_empty() {
+            tokio::time::sleep(SETTLING).await;
+        }
+    }
+
     /// Carries an action out on a node.
     async fn act(&self, action: &Action, pool: &Pool, node: &NodeStatus, wish: &Wish) -> Result<(), Refused> {
         // The first address that answers, or else the first of all.
@@ -106,37 +163,6 @@ impl Operator {
             self.journal.record([event(Kind::Nomination, &wish.name, "failed", &text).by(&wish.by).warning()]);
             Refused::ActionFailed(why)
         })
-    }
-
-    /// Nominates spares where the configuration wants it without an operator, for as long as the server runs.
-    pub(super) async fn let_spares_step_in(&self) {
-        let mut attempts = Attempts::default();
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let Ok(nominees) = self.control.nominees().await else { return };
-            for nominee in nominees {
-                if !attempts.are_too_many(&nominee, self.book.lock().await.overrides()) {
-                    self.step_in(&nominee).await;
-                }
-            }
-        }
-    }
-
-    async fn step_in(&self, Nominee { pool, node, replaces, .. }: &Nominee) {
-        let wish = Wish {
-            name: full_name(pool, node),
-            step: Step::Nominate { replaces: Some(replaces.to_string()) },
-            by: WITHOUT_OPERATOR.to_owned(),
-            why: format!("{replaces} is down"),
-            until: None,
-            // The pool has lost the node already, and that is why.
-            force: true,
-        };
-        match self.appoint(wish).await {
-            // The action's failure is told by whoever carried it out.
-            Ok(()) | Err(Refused::ActionFailed(_)) => {}
-            Err(refused) => warn!("{pool}/{node} cannot step in for {replaces}: {refused}"),
-        }
     }
 }
 
@@ -156,6 +182,19 @@ impl Wish {
         match &self.step {
             Step::Nominate { replaces } => overrides.nominate(pool, node, replaces.as_deref(), &self.nomination()),
             Step::Unregister => overrides.unregister(pool, node),
+        }
+    }
+
+    /// What is to be done to the node first. A spare that serves already has been promoted, perhaps by the other server:
+    /// then only the role is missing here.
+    fn action<'p>(&self, pool: &'p Pool, spare: &NodeStatus) -> Option<&'p Action> {
+        let serves = spare.addresses.iter().any(|address| address.health == Health::Up);
+        let is_promoted = serves && !pool.standby_monitors.is_empty();
+        match self.step {
+            _ if !self.with_action => None,
+            Step::Nominate { .. } if is_promoted => None,
+            Step::Nominate { .. } => pool.nominate.as_ref(),
+            Step::Unregister => pool.unregister.as_ref(),
         }
     }
 
@@ -194,7 +233,8 @@ impl Wish {
         if leaving > 0 {
             enough(pool, (pool.available - leaving) + joining)?;
         }
-        let is_alive = spare.addresses.iter().any(|address| address.standby == Some(Health::Up));
+        let is_alive =
+            spare.addresses.iter().any(|found| found.health == Health::Up || found.standby == Some(Health::Up));
         if matches!(self.step, Step::Nominate { .. }) && !is_alive {
             let why = spare.addresses.first().map(|address| address.why.clone()).unwrap_or_default();
             return Err(Refused::NotAlive(format!("{} is not alive ({why})", self.name)));
@@ -210,19 +250,5 @@ impl Step {
             Self::Nominate { .. } => "nominated",
             Self::Unregister => "unregistered",
         }
-    }
-}
-
-impl Attempts {
-    /// Whether the last one in a pool is too fresh for another, which counts from now otherwise.
-    fn are_too_many(&mut self, Nominee { pool, every, .. }: &Nominee, overrides: &Overrides) -> bool {
-        // Those before a restart are in the book.
-        let noted = overrides.last_nomination(pool, WITHOUT_OPERATOR);
-        let too_fresh = noted.is_some_and(|at| now().saturating_sub(at) < every.as_secs())
-            || self.0.get(pool).is_some_and(|last| last.elapsed() < *every);
-        if !too_fresh {
-            self.0.insert(Arc::clone(pool), Instant::now());
-        }
-        too_fresh
     }
 }

@@ -7,11 +7,8 @@ use clap::Args;
 
 use super::operate::{Socket, on_runtime};
 use crate::admin::client::Server;
-use crate::events::{Event, Page};
+use crate::events::{Event, KEPT, Page};
 use crate::overrides::full_name;
-
-/// As many as a server keeps.
-const ALL: usize = 1000;
 
 /// Which events, and how.
 #[derive(Args, Debug)]
@@ -35,15 +32,27 @@ pub(super) struct Wanted {
 pub(super) fn run(wanted: &Wanted) -> ExitCode {
     on_runtime(async {
         let server = wanted.socket.server()?;
-        let past = server.events(None, ALL).await?;
+        let past = server.events(None, KEPT).await?;
         let of_interest: Vec<_> = past.events.iter().filter(|event| wanted.wants(event)).collect();
+        if let Some(of) = wanted.of.as_ref().filter(|_| of_interest.is_empty()) {
+            is_there(&server, of).await?;
+        }
         let recent = &of_interest[of_interest.len().saturating_sub(wanted.limit)..];
         // A closed pipe is how whoever reads says that it is enough.
         if recent.iter().try_for_each(|event| wanted.show(event)).is_err() || !wanted.follow {
             return Ok(());
         }
-        wanted.follow(&server, past.last).await
+        wanted.follow(&server, past).await
     })
+}
+
+/// Refuses a name that is misspelled: it would be waited for in vain.
+async fn is_there(server: &Server, of: &str) -> anyhow::Result<()> {
+    let pools = server.status().await?.pools;
+    let found = pools
+        .iter()
+        .any(|pool| pool.name == *of || pool.nodes.iter().any(|node| full_name(&pool.name, &node.name) == *of));
+    if found { Ok(()) } else { anyhow::bail!("there is no pool or node {of}") }
 }
 
 impl Wanted {
@@ -63,16 +72,16 @@ impl Wanted {
         out.flush()
     }
 
-    async fn follow(&self, server: &Server, mut after: u64) -> anyhow::Result<()> {
+    async fn follow(&self, server: &Server, mut page: Page) -> anyhow::Result<()> {
         loop {
-            let Page { events, missed, last } = server.events(Some(after), ALL).await?;
-            if missed > 0 {
+            page = server.events(Some(&page), KEPT).await?;
+            if page.missed > 0 {
+                let missed = page.missed;
                 let _ = writeln!(io::stderr(), "evenkeel: {missed} events happened faster than they could be shown");
             }
-            if events.iter().filter(|event| self.wants(event)).try_for_each(|event| self.show(event)).is_err() {
+            if page.events.iter().filter(|event| self.wants(event)).try_for_each(|event| self.show(event)).is_err() {
                 return Ok(());
             }
-            after = events.last().map_or(last, |event| event.number);
         }
     }
 }

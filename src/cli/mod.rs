@@ -121,6 +121,9 @@ Examples:
         /// The active node of the pool whose place it takes
         #[arg(long, value_name = "NODE")]
         replace: Option<String>,
+        /// Change the role only: the node has been promoted already
+        #[arg(long)]
+        without_action: bool,
         #[command(flatten)]
         reason: Reason,
     },
@@ -134,6 +137,9 @@ Example:
         /// Also when fewer than min_available nodes are left
         #[arg(long)]
         force: bool,
+        /// Change the role only
+        #[arg(long)]
+        without_action: bool,
     },
     /// Show what happened: health, answers, and what operators said
     #[command(after_help = "\
@@ -180,8 +186,10 @@ pub fn run() -> ExitCode {
         Command::Status { json, socket } => status::run(&socket, json),
         Command::Drain { target, reason, wait } => operate::drain(&target, reason, wait),
         Command::Resume(target) => operate::resume(&target),
-        Command::Nominate { target, replace, reason } => operate::nominate(&target, replace, reason),
-        Command::Unregister { target, force } => operate::unregister(&target, force),
+        Command::Nominate { target, replace, without_action, reason } => {
+            operate::nominate(&target, replace, without_action, reason)
+        }
+        Command::Unregister { target, force, without_action } => operate::unregister(&target, force, without_action),
         Command::Events(wanted) => events::run(&wanted),
         Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),
         Command::Force { state: State::Down, target, reason } => operate::say(&target, Word::Down, reason),

@@ -99,19 +99,19 @@ pub(super) fn resume(target: &Target) -> ExitCode {
     })
 }
 
-pub(super) fn nominate(target: &Target, replaces: Option<String>, reason: Reason) -> ExitCode {
+pub(super) fn nominate(target: &Target, replaces: Option<String>, without_action: bool, reason: Reason) -> ExitCode {
     on_runtime(async {
         let (pool, node) = target.parts()?;
         let Reason { why, lasting, force } = reason;
-        let nominate = Nominate { by: target.by.clone(), why, replaces, lasting, force };
+        let nominate = Nominate { by: target.by.clone(), why, replaces, lasting, force, without_action };
         target.socket.server()?.nominate(pool, node, nominate).await
     })
 }
 
-pub(super) fn unregister(target: &Target, force: bool) -> ExitCode {
+pub(super) fn unregister(target: &Target, force: bool, without_action: bool) -> ExitCode {
     on_runtime(async {
         let (pool, node) = target.parts()?;
-        target.socket.server()?.unregister(pool, node, &target.by, force).await
+        target.socket.server()?.unregister(pool, node, &target.by, force, without_action).await
     })
 }
 

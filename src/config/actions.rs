@@ -7,7 +7,7 @@ use super::Origin;
 use super::checks::{self, Files};
 use super::requests;
 use super::section::{Reading, Section, check_word, one_of};
-use crate::action::Action;
+use crate::action::{Action, What};
 use crate::diagnostic::defined;
 
 /// Whoever asks for a nomination waits for the action, and not for longer than a command waits for its answer.
@@ -37,10 +37,11 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedAction> {
         let timeout = section.duration("timeout", Duration::from_millis(50)..=LONGEST);
         let timeout = timeout.map_or(LONGEST / 2, |timeout| timeout.value);
         let files = Files { section: &section, origin };
-        let action = kind.map(|kind| match kind.value {
-            Word::Http => Action::request(requests::request(&files), timeout),
-            Word::Exec => Action::program(checks::program(&section), timeout),
+        let what = kind.map(|kind| match kind.value {
+            Word::Http => What::Request(Box::new(requests::request(&files))),
+            Word::Exec => What::Program(checks::program(&section)),
         });
+        let action = what.map(|what| Action { what, timeout });
         let span = section.span.clone();
         // Without a kind nobody knows which other keys are meant.
         if action.is_some() {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 
 use super::Origin;
 use super::checks::{self, Files, tls};
 use super::requests::headers;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str, check_word, one_of};
-use crate::events::{Kind, Notification, Recipient, Webhook};
+use crate::events::{Kind, Notification, Recipient, SIGNATURE, SOURCE, Secret, Webhook};
 
 /// What most want to know: who went, who is answered instead, who stepped in.
 const USUAL: [Kind; 3] = [Kind::Health, Kind::Answers, Kind::Nomination];
@@ -51,7 +52,11 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<Notification> {
 }
 
 fn kinds(section: &Section<'_>) -> Vec<Kind> {
-    match section.list("events", "a list such as [\"health\", \"nomination\"]", one_of(&Kind::WORDS)) {
+    match section.list(
+        "events",
+        "a list such as [\"health\", \"nomination\"]",
+        one_of(&Kind::ALL.map(|kind| (kind.word(), kind))),
+    ) {
         Some(list) if list.value.is_empty() => {
             section.reading.error(list.span, "`events` is empty: nobody would be told of anything", "leave it out");
             Vec::new()
@@ -76,12 +81,18 @@ fn webhook(files: &Files<'_, '_>) -> Option<Webhook> {
     let over_tls = url.as_ref().is_some_and(|url| url.value.scheme() == "https");
     let tls = tls(files, over_tls, "a `url` with https://");
     let headers = headers(files);
+    for own in [CONTENT_TYPE.as_str(), SIGNATURE, SOURCE] {
+        if headers.contains_key(own) {
+            let message = format!("the header {own} is the event's own");
+            section.reading.error(section.span.clone(), message, "leave it out");
+        }
+    }
     let secret = files.path("secret_file").and_then(|file| {
         let secret = secret::read(files, &file)?.trim().to_owned();
         if secret.is_empty() {
             files.problem(&file, "holds no secret", "accepted: the key of the signatures");
         }
-        Some(secret.into_bytes())
+        Some(Secret::new(secret))
     });
     let Placed { value: url, .. } = url?;
     Some(Webhook { url, headers, secret, tls })

@@ -161,8 +161,8 @@ fn require(section: &Section<'_>, monitors: usize) -> Require {
 
 /// The `host` of the pool, or the one name that uses it.
 fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName<'_>]) -> Option<Arc<str>> {
-    let monitors = || pool.monitors.iter().chain(&pool.standby_monitors).map(|monitor| &monitor.kind);
-    let actions = || pool.nominate.iter().chain(&pool.unregister).map(Action::kind);
+    let monitors = || pool.monitors.iter().chain(&pool.standby_monitors);
+    let actions = || pool.nominate.iter().chain(&pool.unregister);
     let given = section.read("host", |value| {
         let host = as_str(value)?;
         // Letters, digits and hyphens (RFC 1123 §2.1), and underscores, which occur.
@@ -178,7 +178,8 @@ fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName<'_>]) -> Option
         }
     });
     if let Some(given) = given {
-        let over_https = monitors().chain(actions()).any(|kind| matches!(kind, Kind::Http(http) if http.tls.is_some()));
+        let over_https = monitors().any(|monitor| matches!(&monitor.kind, Kind::Http(http) if http.tls.is_some()))
+            || actions().any(Action::is_over_tls);
         let is_name = Url::parse(&format!("https://{}/", given.value)).is_ok_and(|url| url.domain().is_some());
         if over_https && !is_name {
             // It would be the address that is probed, whichever node was meant.
@@ -192,8 +193,8 @@ fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName<'_>]) -> Option
         [] | [_] => None,
         _ => Some("several names use it"),
     };
-    if let Some(why) =
-        ambiguous.filter(|_| monitors().chain(actions()).next().is_some() && section.place_of("host").is_none())
+    if let Some(why) = ambiguous
+        .filter(|_| (monitors().next().is_some() || actions().next().is_some()) && section.place_of("host").is_none())
     {
         let message = format!("pool \"{}\" needs a `host` for its probes: {why}", pool.name);
         section.reading.error(section.span.clone(), message, "the name that the nodes expect in the Host header");

@@ -1,29 +1,36 @@
 //! The last events, in order.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::Event;
+use super::queue::Queue;
+use super::{Event, Kind};
 
-/// Events that are kept: as many as fit while a notification is tried again and again, or as people scroll back.
-const KEPT: usize = 1000;
+/// Events that are kept.
+pub const KEPT: usize = 1000;
 
 /// Keeps the last events. One that is full forgets the oldest, so that it never holds anybody up.
 #[derive(Debug)]
 pub struct Journal {
+    /// When it began, in milliseconds since 1970: which run of the server its numbers belong to.
+    run: u64,
     kept: Mutex<VecDeque<Event>>,
     /// Number of the last event, for those who wait.
     last: watch::Sender<u64>,
+    /// Queues of those who are told.
+    queues: Mutex<Vec<Weak<Queue>>>,
 }
 
 /// Events for somebody who asks.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Page {
+    /// Which run of the server it was: numbers begin anew with each.
+    pub run: u64,
     /// In the order in which they happened.
     pub events: Vec<Event>,
     /// Events between the one that was asked for and the first of these, which are kept no more.
@@ -34,7 +41,8 @@ pub struct Page {
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { kept: Mutex::default(), last: watch::Sender::new(0) }
+        let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Self { run, kept: Mutex::default(), last: watch::Sender::new(0), queues: Mutex::default() }
     }
 }
 
@@ -55,25 +63,35 @@ impl Journal {
             if kept.len() == KEPT {
                 kept.pop_front();
             }
+            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody empties a queue that is gone.
+            queues.retain(|queue| queue.upgrade().map(|queue| queue.offer(&event)).is_some());
             kept.push_back(event);
         }
         // Nobody needs to wait for it.
         self.last.send_replace(last);
     }
 
-    /// The same number, or 0 for one that has not been given: it was under another process, whose events are gone.
-    pub fn known(&self, number: u64) -> u64 {
-        if number > *self.last.borrow() { 0 } else { number }
+    /// A queue of all events of some kinds from now on, for as long as somebody holds it.
+    pub(super) fn queue(&self, kinds: Vec<Kind>) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(kinds));
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&queue));
+        queue
+    }
+
+    /// The number, or 0 when it was given in another run, whose events are gone.
+    pub fn known(&self, run: Option<u64>, number: u64) -> u64 {
+        let is_ours = run.is_none_or(|run| run == self.run) && number <= *self.last.borrow();
+        if is_ours { number } else { 0 }
     }
 
     /// At most `limit` events after the one of a number.
     pub fn after(&self, number: u64, limit: usize) -> Page {
-        let number = self.known(number);
         let kept = self.kept();
         let oldest = kept.front().map_or(0, |event| event.number);
-        let missed = oldest.saturating_sub(number + 1);
+        let missed = oldest.saturating_sub(number.saturating_add(1));
         let events = kept.iter().filter(|event| event.number > number).take(limit).cloned().collect();
-        Page { events, missed, last: *self.last.borrow() }
+        Page { run: self.run, events, missed, last: *self.last.borrow() }
     }
 
     /// The last `limit` events.
@@ -105,13 +123,15 @@ mod tests {
     #[test]
     fn the_last_events_are_kept_and_what_is_missed_is_told() {
         let journal = Journal::default();
-        assert_eq!(journal.last(5), Page { events: Vec::new(), missed: 0, last: 0 });
+        assert_eq!(journal.last(5), Page { run: journal.run, events: Vec::new(), missed: 0, last: 0 });
         journal.record((0..3).map(|i| Kind::Health.of("core", "up", format!("event {i}"))));
         assert_eq!(numbers(&journal.after(1, 10)), [2, 3]);
         assert_eq!(numbers(&journal.after(0, 2)), [1, 2]);
         assert_eq!(numbers(&journal.last(2)), [2, 3]);
         assert_eq!(numbers(&journal.after(3, 10)), [0; 0]);
-        assert_eq!(numbers(&journal.after(4, 10)), [1, 2, 3], "a number of another process");
+        let known = |run, number| journal.known(run, number);
+        assert_eq!((known(None, 3), known(Some(journal.run), 3)), (3, 3));
+        assert_eq!((known(None, 4), known(Some(journal.run + 1), 3)), (0, 0), "numbers of another run");
         journal.record((0..KEPT).map(|_| Kind::Pool.of("core", "loaded", String::new())));
         let page = journal.after(1, 1);
         assert_eq!((numbers(&page), page.missed, page.last), (vec![4], 2, 3 + KEPT as u64));

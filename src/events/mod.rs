@@ -1,19 +1,20 @@
 //! What happened: one type of event for the log, the API and notifications.
 //!
 //! Whoever changes something [`record`](Journal::record)s an event. The [`Journal`] writes it into the log, keeps the last
-//! ones for those who ask, and wakes the [`Notifiers`], which read on from where they are.
+//! ones for those who ask, and puts each into the queues of the [`Notifiers`] that want it.
 
 mod journal;
 mod notify;
+mod queue;
 mod webhook;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use journal::{Journal, Page};
+pub use journal::{Journal, KEPT, Page};
 pub use notify::{Notification, Notifiers, Recipient};
-pub use webhook::{SIGNATURE, SOURCE, Webhook};
+pub use webhook::{SIGNATURE, SOURCE, Secret, Webhook};
 
 /// Something that happened.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,20 +65,21 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, with the words that the configuration has for them.
-    pub const WORDS: [(&'static str, Self); 7] = [
-        ("health", Self::Health),
-        ("standby", Self::Standby),
-        ("ejection", Self::Ejection),
-        ("answers", Self::Answers),
-        ("override", Self::Override),
-        ("nomination", Self::Nomination),
-        ("pool", Self::Pool),
-    ];
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Health, Self::Standby, Self::Ejection, Self::Answers, Self::Override, Self::Nomination, Self::Pool];
 
     /// Its word.
     pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+        match self {
+            Self::Health => "health",
+            Self::Standby => "standby",
+            Self::Ejection => "ejection",
+            Self::Answers => "answers",
+            Self::Override => "override",
+            Self::Nomination => "nomination",
+            Self::Pool => "pool",
+        }
     }
 
     /// An event of this kind about a pool.

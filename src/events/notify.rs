@@ -1,19 +1,18 @@
 //! Notifications: events carried to somebody else, one after the other, and tried again until they are taken.
 //!
-//! Each notification has a task that reads the journal from where it is. So the journal is its queue: bounded, and when
-//! whoever should take events is away for longer than it holds, the oldest are lost and counted.
+//! Each notification has a queue, which the journal fills with what is wanted, and a task that empties it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
+use super::queue::{Queue, Waiting};
 use super::webhook::{Sender, Webhook};
 use super::{Event, Journal, Kind};
 use crate::program::Program;
+use crate::vital;
 
 /// First wait after a failure; each further one is twice as long.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -32,7 +31,7 @@ pub struct Notification {
     pub kinds: Vec<Kind>,
     /// For one attempt.
     pub timeout: Duration,
-    /// How long one event is tried.
+    /// How old an event may become before it is given up.
     pub retry_for: Duration,
 }
 
@@ -65,46 +64,48 @@ pub struct Notifiers {
 #[derive(Debug)]
 struct Notifier {
     notification: Notification,
-    /// Number of the last event that is done with.
-    done: Arc<AtomicU64>,
+    queue: Arc<Queue>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Notifiers {
-    /// Tells of what happens from the beginning of the journal on.
+    /// Tells of what happens from now on.
     pub fn start(journal: Arc<Journal>, notifications: Vec<Notification>) -> Self {
-        let running =
-            notifications.into_iter().map(|notification| Notifier::start(&journal, notification, 0)).collect();
-        Self { journal, running }
+        let mut notifiers = Self { journal, running: Vec::new() };
+        notifiers.replace(notifications);
+        notifiers
     }
 
-    /// Tells according to another configuration: one that is as before goes on, one that has changed goes on where it was,
-    /// and a new one begins with what happens from now on.
+    /// Tells according to another configuration. What waits for somebody who stays is told as the new one says; one that
+    /// is new begins with what happens from now on.
     pub fn replace(&mut self, notifications: Vec<Notification>) {
-        let now = self.journal.last(0).last;
         let mut before = std::mem::take(&mut self.running);
         for notification in notifications {
             let known = before.iter().position(|notifier| notifier.notification.name == notification.name);
-            let known = known.map(|known| before.swap_remove(known));
-            self.running.push(match known {
+            self.running.push(match known.map(|known| before.swap_remove(known)) {
                 Some(same) if same.notification == notification => same,
-                Some(other) => Notifier::start(&self.journal, notification, other.done.load(Ordering::Relaxed)),
-                None => Notifier::start(&self.journal, notification, now),
+                Some(Notifier { queue, _task, .. }) => {
+                    queue.want(notification.kinds.clone());
+                    Notifier::start(notification, queue)
+                }
+                None => {
+                    let queue = self.journal.queue(notification.kinds.clone());
+                    Notifier::start(notification, queue)
+                }
             });
         }
     }
 }
 
 impl Notifier {
-    fn start(journal: &Arc<Journal>, notification: Notification, from: u64) -> Self {
-        let done = Arc::new(AtomicU64::new(from));
-        let telling = tell(Arc::clone(journal), notification.clone(), Arc::clone(&done));
-        Self { notification, done, _task: AbortOnDropHandle::new(tokio::spawn(telling)) }
+    fn start(notification: Notification, queue: Arc<Queue>) -> Self {
+        let telling = tell(notification.clone(), Arc::clone(&queue));
+        Self { notification, queue, _task: AbortOnDropHandle::new(tokio::spawn(vital::task(telling))) }
     }
 }
 
 /// Tells one recipient of everything that it wants to know, for as long as it runs.
-async fn tell(journal: Arc<Journal>, notification: Notification, done: Arc<AtomicU64>) {
+async fn tell(notification: Notification, queue: Arc<Queue>) {
     let name = &notification.name;
     let carrier = match &notification.to {
         Recipient::Program(program) => Carrier::Program(program),
@@ -113,29 +114,19 @@ async fn tell(journal: Arc<Journal>, notification: Notification, done: Arc<Atomi
             Err(error) => return warn!("notification {name} cannot be sent: {error}"),
         },
     };
-    let mut watch = journal.watch();
     loop {
-        let before = done.load(Ordering::Relaxed);
-        if watch.wait_for(|last| *last > before).await.is_err() {
-            return;
+        let (waiting, lost) = queue.next().await;
+        if lost > 0 {
+            warn!("notification {name}: {lost} events are lost, there was no room for them to wait");
         }
-        let page = journal.after(before, 1);
-        if page.missed > 0 {
-            warn!("notification {name}: {} events are lost, they were kept no longer", page.missed);
-        }
-        for event in page.events {
-            if notification.kinds.contains(&event.kind) {
-                deliver(&notification, &carrier, &event).await;
-            }
-            done.store(event.number, Ordering::Relaxed);
-        }
+        deliver(&notification, &carrier, &waiting).await;
+        queue.done(&waiting.event);
     }
 }
 
-/// Tells of one event until it is taken, or for as long as it is worth.
-async fn deliver(notification: &Notification, carrier: &Carrier<'_>, event: &Event) {
+/// Tells of one event until it is taken, or too old.
+async fn deliver(notification: &Notification, carrier: &Carrier<'_>, Waiting { event, since }: &Waiting) {
     let Notification { name, timeout, retry_for, .. } = notification;
-    let began = Instant::now();
     let mut wait = SHORTEST_WAIT;
     let mut tries = 1;
     loop {
@@ -146,7 +137,7 @@ async fn deliver(notification: &Notification, carrier: &Carrier<'_>, event: &Eve
         };
         let number = event.number;
         match refusal {
-            Refusal::ForNow(why) if began.elapsed() + wait < *retry_for => {
+            Refusal::ForNow(why) if since.elapsed() + wait < *retry_for => {
                 if tries == 1 {
                     warn!("notification {name}: event {number} is not taken, it will be tried again: {why}");
                 }

@@ -1,5 +1,7 @@
 //! Webhooks: an event as the JSON body of a POST, signed so that whoever takes it knows where it comes from.
 
+use std::fmt;
+
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode, Url, redirect};
 use ring::hmac;
@@ -22,9 +24,26 @@ pub struct Webhook {
     /// Sent besides the event's own.
     pub headers: HeaderMap,
     /// Key of the signature.
-    pub secret: Option<Vec<u8>>,
+    pub secret: Option<Secret>,
     /// For HTTPS.
     pub tls: Option<TlsClient>,
+}
+
+/// The key of signatures; nothing shows it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a key.
+    pub fn new(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// A webhook, ready for events.
@@ -44,7 +63,7 @@ impl Sender {
             .redirect(redirect::Policy::none())
             .user_agent(concat!("evenkeel/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let key = webhook.secret.as_ref().map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret));
+        let key = webhook.secret.as_ref().map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.0.as_bytes()));
         let source = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { client, webhook: webhook.clone(), key, source })
     }

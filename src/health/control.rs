@@ -32,18 +32,18 @@ pub(super) enum Message {
     /// Somebody asks for the configuration of a pool.
     Pool(String, oneshot::Sender<Option<Pool>>),
     /// Somebody asks which spares should step in without an operator.
-    Nominees(oneshot::Sender<Vec<Nominee>>),
+    Nominees(oneshot::Sender<Vec<Nominees>>),
     /// A configuration replaces the one before.
     Adopt { plan: Box<Plan>, slots: Vec<Vec<SlotTargets>>, changed: Vec<Limits>, done: oneshot::Sender<()> },
 }
 
-/// A spare that should step in, because too few active nodes are up.
+/// Spares of which one should step in, because too few active nodes are up.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Nominee {
+pub struct Nominees {
     /// The pool.
     pub pool: Arc<str>,
-    /// The spare, which is alive.
-    pub node: Arc<str>,
+    /// The spares, which are alive, the best first; at least one.
+    pub nodes: Vec<Arc<str>>,
     /// An active node that is down.
     pub replaces: Arc<str>,
     /// Once in this time is often enough.
@@ -103,11 +103,11 @@ impl Control {
         self.ask(|reply| Message::Pool(name.to_owned(), reply)).await
     }
 
-    /// Spares that should step in without an operator: at most one a pool.
+    /// Spares that should step in without an operator, by pool.
     ///
     /// # Errors
     /// The publisher is gone.
-    pub async fn nominees(&self) -> Result<Vec<Nominee>, Stopped> {
+    pub async fn nominees(&self) -> Result<Vec<Nominees>, Stopped> {
         self.ask(Message::Nominees).await
     }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::probe::{Failure, Passed};
 use super::served::Served;
-use super::table::{NewPool, SlotTargets, Table, TargetId};
+use super::table::{Earlier, NewPool, SlotTargets, Table, TargetId};
 use super::{Health, Kind, Monitor, Require};
 use crate::overrides::{Nomination, Override, Overrides, full_name};
 use crate::pool::{Amount, Node, Pool, PoolView, Role, Word};
@@ -31,6 +31,8 @@ enum Step {
     /// It is nominated, perhaps in the place of another node.
     Nominate(Option<usize>),
     Unregister,
+    /// The configuration is read again.
+    Reload,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -43,6 +45,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::TakeBack),
         1 => prop::option::of(0..NODES).prop_map(Step::Nominate),
         1 => Just(Step::Unregister),
+        1 => Just(Step::Reload),
     ]
 }
 
@@ -90,13 +93,26 @@ impl World {
     fn table(&self) -> Table {
         let mut table = Table::default();
         (0..2 * NODES as u64).for_each(|id| table.set_limits(TargetId(id), 2, 2));
+        let unknown = |_| Earlier { health: Health::Unknown, fell: 0 };
+        table.adopt(vec![self.new_pool((0..NODES).map(unknown).collect())]);
+        table
+    }
+
+    fn new_pool(&self, earlier: Vec<Earlier>) -> NewPool {
         let slot = |i: u64| SlotTargets {
             serving: vec![TargetId(i)],
             standby: if self.has_standby { vec![TargetId(NODES as u64 + i)] } else { Vec::new() },
         };
-        let slots = (0..NODES as u64).map(slot).collect();
-        table.adopt(vec![NewPool { require: Require::All, slots, before: vec![Health::Unknown; NODES] }]);
-        table
+        NewPool { require: Require::All, slots: (0..NODES as u64).map(slot).collect(), earlier }
+    }
+
+    /// What a reload does to a pool that stays as it is.
+    fn reload(&self, served: Served, table: &mut Table) -> Served {
+        let pool = served.pool.clone();
+        let (_, before) = served.remembered(&table.pool(0));
+        let earlier = |at| Earlier { health: Health::Unknown, fell: before.fell(&pool, at) };
+        table.adopt(vec![self.new_pool(pool.slots().map(earlier).collect())]);
+        Served::new(pool, Some(&before))
     }
 }
 
@@ -120,6 +136,7 @@ fn happen(pool: &Pool, table: &mut Table, overrides: &mut Overrides, node: usize
             overrides.nominate(pool, name, replaces.map(|other| &*pool.nodes[other].name), &said)
         }
         Step::Unregister => overrides.unregister(pool, name),
+        Step::Reload => return,
     };
     // What is not possible does not happen.
     if let Ok(change) = change {
@@ -140,13 +157,23 @@ proptest! {
     fn every_moment_of_a_history_is_lawful(world in any_world()) {
         let (pool, mut table) = (world.pool(), world.table());
         let mut overrides = Overrides::default();
-        let mut served = Served::new(pool.clone(), None, &overrides, &table.pool(0));
+        let mut served = Served::new(pool.clone(), None);
+        served.decide(&table.pool(0), &overrides, &mut fastrand::Rng::with_seed(7));
         for &(node, step) in &world.steps {
-            happen(&pool, &mut table, &mut overrides, node, step);
+            let before = served.verdicts.clone();
+            if let Step::Reload = step {
+                served = world.reload(served, &mut table);
+            } else {
+                happen(&pool, &mut table, &mut overrides, node, step);
+            }
             let standings = table.pool(0);
             let mut rng = fastrand::Rng::with_seed(7);
-            let (view, _) = served.decide(&standings, &overrides, &mut rng);
+            let (view, turns) = served.decide(&standings, &overrides, &mut rng);
             let answered = answered(&view);
+            if let Step::Reload = step {
+                prop_assert_eq!(&served.verdicts, &before, "a reload that changes nothing changes nothing");
+                prop_assert!(turns.is_empty(), "and tells nothing: {:?}", turns);
+            }
             let said = &served.said;
             let word = |i: usize| said[i].word;
             let is_held = |i: usize| matches!(word(i), Some(Word::Drain | Word::Down));
@@ -177,8 +204,13 @@ proptest! {
                 prop_assert!(answered.iter().all(|&i| is_up(i)), "nobody who is not up beside a backup that is");
             }
             // A spare that has yet to serve refuses work, whatever becomes of the others.
-            prop_assert!(!answered.iter().any(|&i| refuses(i)), "no spare is answered before it serves");
-            let has_hope = |i: usize| is_active(i) && !is_held(i) && !refuses(i);
+            let yields = |i: usize| pool.nodes[i].role == Role::Backup || !up.is_empty();
+            prop_assert!(!answered.iter().any(|&i| refuses(i) && yields(i)), "no spare is answered before it serves");
+            // One that was replaced is better than nobody while its successor has yet to serve.
+            let has_hope = |i: usize| {
+                let was_active = pool.nodes[i].role == Role::Active && standings[i].health == Health::Down;
+                !is_held(i) && (is_active(i) && !refuses(i) || was_active)
+            };
             prop_assert!(!answered.is_empty() || !(0..NODES).any(has_hope), "a pool that fails open answers somebody");
         }
     }

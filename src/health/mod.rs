@@ -12,6 +12,7 @@ mod histories;
 mod http_check;
 pub mod memory;
 mod monitor;
+mod nominees;
 pub mod probe;
 mod publisher;
 mod report;
@@ -26,7 +27,7 @@ mod tracker;
 
 use serde::{Deserialize, Serialize};
 
-pub use control::{Control, Nominee, Plan, PublisherHandle, Stopped};
+pub use control::{Control, Nominees, Plan, PublisherHandle, Stopped};
 pub use http_check::{BodyCondition, BusyCheck, HttpCheck, JsonCondition, JsonTest};
 pub use memory::Memory;
 pub use monitor::{AgentCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};

@@ -19,7 +19,7 @@ use super::report::Report;
 use super::scheduler::{Limits, Scheduler};
 use super::served::{Before, Served};
 use super::standings;
-use super::table::{NewPool, Observation, SlotTargets, Standing, Table, TargetId};
+use super::table::{Earlier, NewPool, Observation, SlotTargets, Standing, Table, TargetId};
 use super::{Health, Memory};
 use crate::events::Journal;
 use crate::overrides::Overrides;
@@ -170,7 +170,7 @@ impl Publisher {
             }
             Message::Nominees(reply) => {
                 let wanting = self.pools.iter().enumerate().filter(|(_, served)| served.pool.auto_nominate.is_some());
-                let nominees = wanting.filter_map(|(index, served)| served.nominee(&self.table.pool(index)));
+                let nominees = wanting.filter_map(|(index, served)| served.nominees(&self.table.pool(index)));
                 let _ = reply.send(nominees.collect());
             }
             Message::Adopt { plan, slots, changed, done } => {
@@ -216,7 +216,9 @@ impl Publisher {
         let new = |(pool, slots): (&Pool, Vec<SlotTargets>)| {
             let recall =
                 |(node, address): (usize, IpAddr)| self.memory.recall(&pool.name, &pool.nodes[node].name, address);
-            NewPool { require: pool.require, slots, before: pool.slots().map(recall).collect() }
+            let fell = |at| before.get(&pool.name).map_or(0, |before| before.fell(pool, at));
+            let earlier = |at: (usize, IpAddr)| Earlier { health: recall(at), fell: fell(at) };
+            NewPool { require: pool.require, slots, earlier: pool.slots().map(earlier).collect() }
         };
         self.table.adopt(pools.iter().zip(slots).map(new).collect());
         self.dirty.clear();
@@ -227,11 +229,11 @@ impl Publisher {
         for (index, pool) in pools.into_iter().enumerate() {
             let standings = self.table.pool(index);
             let before = before.get(&pool.name);
-            let mut served = Served::new(pool, before, &self.overrides, &standings);
+            let mut served = Served::new(pool, before);
             let (view, turns) = served.decide(&standings, &self.overrides, &mut self.rng);
             served.take_over(before, &self.overrides);
             self.report_changes(index, &served, &standings, before);
-            self.report.turns(&served, turns);
+            self.report.turns(&served, turns, &self.table, index);
             self.pools.push(served);
             views.push(Arc::new(view));
         }
@@ -246,7 +248,7 @@ impl Publisher {
         }
         for (slot, &at) in slots.iter().enumerate() {
             let name = (Arc::clone(&pool.nodes[at.0].name), at.1);
-            let known = before.and_then(|before| before.addresses.get(&name)).copied();
+            let known = before.and_then(|before| before.addresses.get(&name)).map(|known| known.health);
             let health = standings[slot].health;
             match known {
                 Some(known) if known != health => {
@@ -275,7 +277,7 @@ impl Publisher {
             let served = &mut self.pools[index];
             let (view, turns) = served.decide(&self.table.pool(index), &self.overrides, &mut self.rng);
             pools[index] = Arc::new(view);
-            self.report.turns(served, turns);
+            self.report.turns(served, turns, &self.table, index);
         }
         self.store(Serving { generation: before.generation, fixed: Arc::clone(&before.fixed), pools });
     }

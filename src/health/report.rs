@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Health;
 use super::probe::Failure;
 use super::served::Served;
-use super::table::{Flip, Standing};
+use super::table::{Flip, Standing, Table};
 use crate::events::{Event, Journal, Kind};
 use crate::pool::{Basis, Pool, Role, WhenEmpty};
 
@@ -95,7 +95,7 @@ impl Report {
     }
 
     /// What a decision has changed besides who is answered.
-    pub(super) fn turns(&mut self, served: &Served, turns: Vec<Turn>) {
+    pub(super) fn turns(&mut self, served: &Served, turns: Vec<Turn>, table: &Table, index: usize) {
         let most = served.pool.most_ejected(&served.said);
         for turn in turns {
             let (slot, state, text) = match turn {
@@ -109,7 +109,12 @@ impl Report {
                     format!("answers badly and is kept in the answers: {most} active nodes are out for that"),
                 ),
                 Turn::Ejected(slot) => {
-                    (slot, "ejected", format!("is kept no more: at most {most} active nodes are out for bad answers"))
+                    let why = match table.failure(index, slot) {
+                        Some(failure) if !failure.is_bad_answer() => failure.to_string(),
+                        _ if served.available() == 0 => "no active node is up".to_owned(),
+                        _ => format!("at most {most} active nodes are out for bad answers"),
+                    };
+                    (slot, "ejected", format!("is kept no more: {why}"))
                 }
             };
             self.address(Kind::Ejection, &served.pool, served.slots[slot], state, &text);

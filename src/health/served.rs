@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::control::Nominee;
 use super::table::Standing;
 use super::{Health, report::Turn};
 use crate::overrides::{self, Overrides, full_name};
@@ -24,7 +23,7 @@ pub(super) struct Served {
     /// Node and address of each slot.
     pub(super) slots: Vec<(usize, IpAddr)>,
     /// When it was first served under this configuration.
-    since: Instant,
+    pub(super) since: Instant,
     /// What operators say of each node.
     pub(super) said: Vec<Said>,
     /// The rule by which it is answered.
@@ -41,7 +40,7 @@ pub(super) struct Served {
 pub(super) struct Before {
     pub(super) basis: Basis,
     /// By name of the node and address.
-    pub(super) addresses: HashMap<(Arc<str>, IpAddr), Health>,
+    pub(super) addresses: HashMap<(Arc<str>, IpAddr), KnownAddress>,
     /// By name of the node.
     idle_from: HashMap<Arc<str>, Option<u64>>,
     has_served: HashMap<Arc<str>, bool>,
@@ -50,15 +49,35 @@ pub(super) struct Before {
     eligible: HashSet<Arc<str>>,
 }
 
+/// What was known of an address before a reload.
+pub(super) struct KnownAddress {
+    pub(super) health: Health,
+    fell: u64,
+    verdict: Verdict,
+}
+
+impl Before {
+    fn address(&self, pool: &Pool, (node, address): (usize, IpAddr)) -> Option<&KnownAddress> {
+        self.addresses.get(&(Arc::clone(&pool.nodes[node].name), address))
+    }
+
+    /// The place of an address in the order in which addresses went down.
+    pub(super) fn fell(&self, pool: &Pool, at: (usize, IpAddr)) -> u64 {
+        self.address(pool, at).map_or(0, |known| known.fell)
+    }
+}
+
 impl Served {
     /// A pool that is about to be served; `before` is what was known of it under the configuration before.
-    pub(super) fn new(pool: Pool, before: Option<&Before>, overrides: &Overrides, standings: &[Standing]) -> Self {
+    pub(super) fn new(pool: Pool, before: Option<&Before>) -> Self {
+        let known = |at| before.and_then(|before| before.address(&pool, at));
+        let verdict = |at| known(at).map_or(Verdict::Unprobed, |known| known.verdict);
         let mut served = Self {
             slots: pool.slots().collect(),
             since: Instant::now(),
             said: pool.as_configured(),
             basis: before.map_or(Basis::Active, |before| before.basis),
-            verdicts: Vec::new(),
+            verdicts: pool.slots().map(verdict).collect(),
             idle_from: vec![None; pool.nodes.len()],
             outlived: before.map_or(0, |before| before.expiry),
             pool,
@@ -67,7 +86,6 @@ impl Served {
             let known = before.and_then(|before| before.has_served.get(&node.name));
             said.has_served = known.copied().unwrap_or(said.has_served);
         }
-        served.hear(overrides, standings);
         served
     }
 
@@ -94,10 +112,10 @@ impl Served {
         let Decision { basis, view, verdicts } = decide(&self.pool, standings, &self.said, rng);
         let mut turns = Vec::new();
         for (slot, verdict) in verdicts.iter().enumerate() {
-            match (self.verdicts.get(slot), verdict) {
-                (Some(Verdict::Kept), Verdict::Kept) => {}
+            match (self.verdicts[slot], verdict) {
+                (Verdict::Kept, Verdict::Kept) => {}
                 (_, Verdict::Kept) => turns.push(Turn::Kept(slot)),
-                (Some(Verdict::Kept), Verdict::Down) => turns.push(Turn::Ejected(slot)),
+                (Verdict::Kept, Verdict::Down) => turns.push(Turn::Ejected(slot)),
                 _ => {}
             }
         }
@@ -116,33 +134,6 @@ impl Served {
     /// Active nodes that are up.
     pub(super) fn available(&self) -> usize {
         active_up(&self.said, &self.slots, &self.verdicts)
-    }
-
-    /// The spare that should step in without an operator, if there is one: it is alive, and nobody holds it out. It takes
-    /// the place of an active node that is down, and not of one that an operator holds out.
-    pub(super) fn nominee(&self, standings: &[Standing]) -> Option<Nominee> {
-        let every = self.pool.auto_nominate?;
-        // The first result decides alone; for a step like this one it is too little.
-        let settled =
-            self.pool.monitors.iter().map(|monitor| monitor.interval * monitor.fall).max().unwrap_or_default();
-        if self.since.elapsed() < settled || self.available() >= self.pool.least_active(&self.said) {
-            return None;
-        }
-        let mut is_down = vec![true; self.pool.nodes.len()];
-        let mut is_alive = vec![false; self.pool.nodes.len()];
-        for ((&(node, _), verdict), standing) in self.slots.iter().zip(&self.verdicts).zip(standings) {
-            is_down[node] &=
-                standing.health == Health::Down && !matches!(verdict, Verdict::Drained | Verdict::ForcedDown);
-            is_alive[node] |= standing.standby == Health::Up;
-        }
-        let find = |role, fits: &[bool]| {
-            let found =
-                self.said.iter().zip(fits).position(|(said, fits)| said.role == role && said.word.is_none() && *fits);
-            found.map(|node| Arc::clone(&self.pool.nodes[node].name))
-        };
-        let replaces = find(Role::Active, &is_down)?;
-        let node = find(Role::Backup, &is_alive)?;
-        Some(Nominee { pool: Arc::clone(&self.pool.name), node, replaces, every })
     }
 
     /// For each node, whether one of its addresses may be answered.
@@ -197,10 +188,12 @@ impl Served {
     }
 
     pub(super) fn remembered(self, standings: &[Standing]) -> (Arc<str>, Before) {
-        let named = |(&(node, address), standing): (&(usize, IpAddr), &Standing)| {
-            ((Arc::clone(&self.pool.nodes[node].name), address), standing.health)
+        let named = |((&(node, address), standing), &verdict): ((&(usize, IpAddr), &Standing), &Verdict)| {
+            let fell = standing.answers_badly.unwrap_or(0);
+            let known = KnownAddress { health: standing.health, fell, verdict };
+            ((Arc::clone(&self.pool.nodes[node].name), address), known)
         };
-        let addresses = self.slots.iter().zip(standings).map(named).collect();
+        let addresses = self.slots.iter().zip(standings).zip(&self.verdicts).map(named).collect();
         let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
         let has_served = names().zip(self.said.iter().map(|said| said.has_served)).collect();
         let idle_from = names().zip(self.idle_from.iter().copied()).collect();

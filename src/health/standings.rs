@@ -100,7 +100,7 @@ fn why(verdict: Verdict, failure: &str, word: Option<&Override>, figures: Figure
         Verdict::Kept => format!("down{failure}; kept, because {most} active nodes are out for bad answers"),
         Verdict::BetterThanNobody => "not probed yet, answered because no node is up".to_owned(),
         Verdict::FailsOpen => format!("down{failure}; answered because no node is up"),
-        Verdict::Standby => format!("backup: {available} of {least} required active nodes are up"),
+        Verdict::NotNeeded => format!("backup: {available} of {least} required active nodes are up"),
         Verdict::Down => format!("down{failure}"),
         Verdict::Unprobed => "not probed yet".to_owned(),
     }

@@ -83,8 +83,17 @@ pub(super) struct NewPool {
     pub(super) require: Require,
     /// For each slot, the targets that are of interest.
     pub(super) slots: Vec<SlotTargets>,
-    /// For each slot, what counts until it has been probed.
-    pub(super) before: Vec<Health>,
+    /// For each slot, what is known of it.
+    pub(super) earlier: Vec<Earlier>,
+}
+
+/// What was known of an address before a configuration, or before a restart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Earlier {
+    /// What counts until it has been probed.
+    pub(super) health: Health,
+    /// Its place in the order in which addresses went down; the first when nobody knows.
+    pub(super) fell: u64,
 }
 
 /// How many of an address's monitors must find it up.
@@ -181,16 +190,16 @@ impl Table {
             }
         }
         self.targets.retain(|_, target| !target.concerns.is_empty());
-        let pools = pools.into_iter().map(|NewPool { require, slots, before }| {
-            let slot = |(SlotTargets { serving, standby }, before): (SlotTargets, Health)| Slot {
-                health: self.combined(require, &serving, before),
+        let pools = pools.into_iter().map(|NewPool { require, slots, earlier }| {
+            let slot = |(SlotTargets { serving, standby }, earlier): (SlotTargets, Earlier)| Slot {
+                health: self.combined(require, &serving, earlier.health),
                 alive: self.combined(Require::All, &standby, Health::Unknown),
                 targets: serving,
                 standby,
-                fell: 0,
-                before,
+                fell: earlier.fell,
+                before: earlier.health,
             };
-            PoolHealth { require, slots: slots.into_iter().zip(before).map(slot).collect() }
+            PoolHealth { require, slots: slots.into_iter().zip(earlier).map(slot).collect() }
         });
         self.pools = pools.collect();
     }
@@ -320,7 +329,7 @@ mod tests {
     fn adopt(table: &mut Table, pools: Pools) {
         let new = |(require, slots): (Require, Vec<Vec<TargetId>>)| NewPool {
             require,
-            before: vec![Health::Unknown; slots.len()],
+            earlier: vec![Earlier { health: Health::Unknown, fell: 0 }; slots.len()],
             slots: slots.into_iter().map(serving).collect(),
         };
         table.adopt(pools.into_iter().map(new).collect());
@@ -400,7 +409,7 @@ mod tests {
                 table.adopt(vec![NewPool {
                     require: Require::All,
                     slots: vec![serving(vec![target])],
-                    before: vec![before],
+                    earlier: vec![Earlier { health: before, fell: 0 }],
                 }]);
                 assert_eq!(health(&table, 0), [before]);
                 assert_eq!(

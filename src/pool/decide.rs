@@ -65,7 +65,7 @@ pub enum Verdict {
     /// Nobody is up, and the pool fails open.
     FailsOpen,
     /// A backup that is not needed.
-    Standby,
+    NotNeeded,
     /// Its monitors find it down.
     Down,
     /// It has not been probed yet, and others are up.
@@ -118,7 +118,7 @@ pub fn decide(pool: &Pool, standings: &[Standing], said: &[Said], rng: &mut fast
     let mut basis = Basis::Active;
     for (&(node, _), verdict) in slots.iter().zip(&mut verdicts) {
         if said[node].role == Role::Backup && verdict.is_eligible() {
-            *verdict = if stand_in { Verdict::StandsIn } else { Verdict::Standby };
+            *verdict = if stand_in { Verdict::StandsIn } else { Verdict::NotNeeded };
             if stand_in {
                 basis = Basis::Backup;
             }
@@ -182,13 +182,25 @@ fn look_further(pool: &Pool, slots: &[(usize, IpAddr)], said: &[Said], verdicts:
         }
     }
     if pool.when_empty == WhenEmpty::All {
-        for (&(node, _), verdict) in slots.iter().zip(verdicts.iter_mut()) {
-            if *verdict == Verdict::Down && said[node].role == Role::Active && !pool.refuses_work(said[node]) {
-                *verdict = Verdict::FailsOpen;
-            }
+        let active = |node: usize| said[node].role == Role::Active && !pool.refuses_work(said[node]);
+        if !fail_open(slots, verdicts, active) {
+            // Their successors have yet to serve: better those that were active before than nobody.
+            fail_open(slots, verdicts, |node| pool.nodes[node].role == Role::Active);
         }
     }
     Basis::Empty
+}
+
+/// Lets some nodes be answered although they are down; gives whether there are any.
+fn fail_open(slots: &[(usize, IpAddr)], verdicts: &mut [Verdict], covers: impl Fn(usize) -> bool) -> bool {
+    let mut found = false;
+    for (&(node, _), verdict) in slots.iter().zip(verdicts) {
+        if *verdict == Verdict::Down && covers(node) {
+            *verdict = Verdict::FailsOpen;
+            found = true;
+        }
+    }
+    found
 }
 
 /// Active nodes with an address that is up, by the verdicts on the addresses of [`Pool::slots`].

@@ -1,6 +1,9 @@
 //! Spares that refuse work until they are nominated: the drill, by hand and without, and what goes wrong.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 
 use crate::operators::{answered, done, refused};
 use crate::support::nodes::Nodes;
@@ -20,8 +23,8 @@ fn start(nodes: &Nodes, more: &str) -> Server {
     let port = nodes.port;
     let monitor = |name: &str, path: &str, condition: &str| {
         format!(
-            "[monitors.{name}]\nkind = \"http\"\nport = {port}\npath = \"{path}\"\n{condition}interval = \"100ms\"\n\
-             timeout = \"100ms\"\nrise = 1\nfall = 2\n"
+            "[monitors.{name}]\nkind = \"http\"\nport = {port}\npath = \"{path}\"\n{condition}interval = \"200ms\"\n\
+             timeout = \"200ms\"\nrise = 1\nfall = 3\n"
         )
     };
     let is_backup = |truth| format!("json = [{{ path = \"is_backup\", equals = {truth} }}]\n");
@@ -59,7 +62,7 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     // What its action refuses does not happen.
     nodes.fake(2, "{\"nomination\": 500}");
     let why = refused(&server, "nominate core/spare --replace one");
-    assert!(why.contains("the action has failed, and nothing has changed: status 500"), "{why}");
+    assert!(why.contains("the action has failed, and no role has changed: status 500"), "{why}");
     assert_eq!(answered(&server), BTreeSet::from([2]));
     assert!(done(&server, "status --json").contains("\"nomination\": null"));
     // It serves, but does not say so yet: nominated, and not answered.
@@ -74,7 +77,6 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     wait_until("the spare is answered", || answered(&server) == BTreeSet::from([2, 3]));
     // The dead node returns as what it is now: first as if nothing had happened, then in its new role.
     nodes.revive(0);
-    server.wait_for_log("core/one (127.");
     wait_until("one is up", || done(&server, "status").contains("backup: 2 of 1 required active nodes are up"));
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     nodes.kill(0);
@@ -106,7 +108,7 @@ fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
     let why = refused(&server, "nominate core/spare");
     assert!(why.contains("core/spare is not alive (") && why.contains("connection refused"), "{why}");
     let why = refused(&server, "nominate core/spare --force");
-    assert!(why.contains("the action has failed, and nothing has changed: connection refused"), "{why}");
+    assert!(why.contains("the action has failed, and no role has changed: connection refused"), "{why}");
     assert!(refused(&server, "nominate core/one").contains("core/one is active already"));
     assert!(refused(&server, "nominate core/nobody").contains("there is no node core/nobody"));
     assert!(refused(&server, "nominate core/spare --replace nobody").contains("there is no node core/nobody"));
@@ -126,20 +128,58 @@ fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
 fn without_an_operator_one_spare_steps_in_for_a_dead_node() {
     let mut nodes = nodes();
     let server = start(&nodes, "min_available = 2\nauto_nominate = true\nnominate_every = \"1h\"\n");
-    // Nodes that an operator takes out are none of its business.
-    done(&server, "drain core/one --force");
-    assert_eq!(answered(&server), BTreeSet::from([2]));
-    done(&server, "resume core/one");
     nodes.kill(1);
     wait_until("the spare is answered", || answered(&server) == BTreeSet::from([1, 3]));
     server.wait_for_log("core/spare is nominated in the place of two by auto_nominate (two is down)");
-    // The next one is not due: the node that comes back stays a spare, and nobody steps in for the other.
     nodes.revive_as_backup(1);
     wait_until("two is a spare", || {
         done(&server, "status")
             .contains("alive as a spare, not serving: body has is_backup = true, not false; replaced by spare")
     });
-    nodes.kill(0);
-    wait_until("one is down", || answered(&server) == BTreeSet::from([3]));
-    assert!(!server.log().contains("core/two is nominated"));
+    assert_eq!(answered(&server), BTreeSet::from([1, 3]));
+}
+
+#[test]
+fn the_second_server_is_told_the_same_without_another_promotion() {
+    let nodes = nodes();
+    let (first, second) = (start(&nodes, ""), start(&nodes, ""));
+    done(&first, "nominate core/spare --replace one");
+    wait_until("both see that it serves", || {
+        answered(&first) == BTreeSet::from([2, 3]) && done(&second, "status").contains("backup: 2 of 1 required")
+    });
+    // A promotion of a node that is promoted would be refused.
+    done(&second, "nominate core/spare --replace one");
+    assert_eq!(answered(&second), BTreeSet::from([2, 3]));
+    nodes.fake(0, "{\"nomination\": 500}");
+    done(&second, "nominate core/one --without-action");
+    assert_eq!(answered(&second), BTreeSet::from([1, 2, 3]));
+}
+
+#[test]
+fn events_are_followed_as_they_happen() {
+    let nodes = nodes();
+    let server = start(&nodes, "");
+    assert!(refused(&server, "events core/nobody").contains("there is no pool or node core/nobody"));
+    let mut following = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["events", "--follow", "-n", "0", "core/two"])
+        .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the built program starts");
+    let mut reader = BufReader::new(following.stdout.take().expect("a pipe"));
+    let (sender, first) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("text");
+        sender.send(line)
+    });
+    done(&server, "drain core/one");
+    // Until it has come so far that it follows.
+    wait_until("a line is shown", || {
+        done(&server, "drain core/two --force");
+        done(&server, "resume core/two");
+        first.try_recv().is_ok_and(|line| line.contains("core/two is "))
+    });
+    following.kill().expect("a process of ours");
+    following.wait().expect("a process of ours");
 }

@@ -1,0 +1,141 @@
+//! Spares that should step in without an operator, and for whom.
+
+use std::sync::Arc;
+
+use super::Health;
+use super::control::Nominees;
+use super::served::Served;
+use super::table::Standing;
+use crate::pool::{Role, Verdict};
+
+impl Served {
+    /// The spares that should step in, the best first, and the node that one of them replaces; none when enough active
+    /// nodes are up, or nobody is there. Nodes of which an operator says something are left to the operator.
+    pub(super) fn nominees(&self, standings: &[Standing]) -> Option<Nominees> {
+        let every = self.pool.auto_nominate?;
+        // The first result decides alone; for a step like this one it is too little.
+        let settled =
+            self.pool.monitors.iter().map(|monitor| monitor.interval * monitor.fall).max().unwrap_or_default();
+        if self.since.elapsed() < settled || self.available() >= self.pool.least_active(&self.said) {
+            return None;
+        }
+        let mut nodes = vec![Found { is_down: true, answers: None, is_alive: false, serves: false }; self.said.len()];
+        for ((&(node, _), &verdict), standing) in self.slots.iter().zip(&self.verdicts).zip(standings) {
+            let found = &mut nodes[node];
+            // One that answers badly and is kept in the answers does some work still.
+            found.is_down &= standing.health == Health::Down && verdict != Verdict::Kept;
+            found.answers = found.answers.max(standing.answers_badly);
+            found.is_alive |= standing.standby == Health::Up;
+            found.serves |= standing.health == Health::Up;
+        }
+        let of = |role| {
+            let said = self.said.iter().enumerate();
+            said.filter(move |(_, said)| said.role == role && said.word.is_none()).map(|(node, _)| node)
+        };
+        let name = |node: usize| Arc::clone(&self.pool.nodes[node].name);
+        // Rather one that does not answer at all than one that may recover; of those the one that fell first.
+        let replaces = of(Role::Active).filter(|&node| nodes[node].is_down).min_by_key(|&node| nodes[node].answers)?;
+        let mut spares: Vec<usize> =
+            of(Role::Backup).filter(|&node| nodes[node].is_alive || nodes[node].serves).collect();
+        // One that serves has been promoted by somebody else, perhaps by the other server.
+        spares.sort_by_key(|&node| !nodes[node].serves);
+        let nodes: Vec<_> = spares.into_iter().map(name).collect();
+        let is_any = !nodes.is_empty();
+        is_any.then(|| Nominees { pool: Arc::clone(&self.pool.name), nodes, replaces: name(replaces), every })
+    }
+}
+
+/// How a node stands, by all of its addresses.
+#[derive(Clone, Copy)]
+struct Found {
+    /// All of them are down.
+    is_down: bool,
+    /// When it fell, if it answers.
+    answers: Option<u64>,
+    /// As a spare, by one of them.
+    is_alive: bool,
+    /// By one of them.
+    serves: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::health::{Kind, Monitor};
+    use crate::overrides::{Override, Overrides};
+    use crate::pool::{Node, Pool, Word};
+
+    /// `a` and `b` are active, `c` and `d` are spares.
+    fn pool() -> Pool {
+        let node = |(i, name): (u8, &str)| Node {
+            name: name.into(),
+            addresses: vec![[10, 0, 0, i].into()],
+            weight: 1,
+            role: if name < "c" { Role::Active } else { Role::Backup },
+        };
+        let second = Duration::from_secs(1);
+        let monitor =
+            Monitor { name: "m".into(), kind: Kind::Ping, interval: second, timeout: second, rise: 1, fall: 3 };
+        let monitors = vec![Arc::new(monitor)];
+        let every = Some(Duration::from_secs(600));
+        let nodes = (0..).zip(["a", "b", "c", "d"]).map(node).collect();
+        Pool { standby_monitors: monitors.clone(), monitors, auto_nominate: every, ..Pool::of("core", nodes) }
+    }
+
+    fn down(answers_badly: Option<u64>) -> Standing {
+        Standing { answers_badly, ..Health::Down.into() }
+    }
+
+    fn spare(standby: Health) -> Standing {
+        Standing { standby, ..Health::Down.into() }
+    }
+
+    /// Spares in their order, and whom one of them replaces.
+    fn nominees(standings: [Standing; 4], drained: Option<&str>, after: Duration) -> Option<(Vec<Arc<str>>, Arc<str>)> {
+        let mut served = Served::new(pool(), None);
+        served.since -= after;
+        let mut overrides = Overrides::default();
+        let (by, why) = ("ops".to_owned(), String::new());
+        let drain = Override { word: Word::Drain, by, why, at: 0, until: None };
+        if let Some(node) = drained {
+            overrides.set(&format!("core/{node}"), Some(drain));
+        }
+        served.decide(&standings, &overrides, &mut fastrand::Rng::with_seed(1));
+        served.nominees(&standings).map(|found| (found.nodes, found.replaces))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn live_spares_replace_those_who_are_dead() {
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let (up, alive, dead) = (Standing::from(Health::Up), spare(Health::Up), spare(Health::Down));
+        let (silent, bad) = (down(None), down(Some(1)));
+        type Case = ([Standing; 4], Option<&'static str>, Option<(&'static [&'static str], &'static str)>);
+        let cases: [Case; 9] = [
+            ([up, silent, alive, alive], None, None),
+            ([bad, silent, alive, alive], None, Some((&["c", "d"], "b"))),
+            ([down(Some(2)), bad, alive, alive], None, Some((&["c", "d"], "b"))),
+            ([silent, silent, dead, alive], None, Some((&["d"], "a"))),
+            ([silent, silent, dead, dead], None, None),
+            // Another server has promoted it.
+            ([silent, silent, alive, up], None, Some((&["d", "c"], "a"))),
+            // An operator's nodes are left to the operator.
+            ([silent, bad, alive, alive], Some("a"), Some((&["c", "d"], "b"))),
+            ([up, up, alive, alive], Some("a"), None),
+            ([silent, silent, alive, alive], Some("c"), Some((&["d"], "a"))),
+        ];
+        for (standings, drained, expected) in cases {
+            let found = nominees(standings, drained, Duration::from_secs(3));
+            let found = found.as_ref().map(|(nodes, replaces)| (nodes.iter().map(|n| &**n).collect(), &**replaces));
+            assert_eq!(
+                found,
+                expected.map(|(nodes, replaces)| (nodes.to_vec(), replaces)),
+                "{standings:?} {drained:?}"
+            );
+        }
+        let too_early = nominees([silent, silent, alive, alive], None, Duration::from_millis(2999));
+        assert_eq!(too_early, None, "the first results alone are too little");
+    }
+}
