@@ -23,7 +23,7 @@ use crate::events::{Journal, Notifiers};
 use crate::health::probe::Prober;
 use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
 use crate::open_files;
-use crate::overrides::{Book, Opened};
+use crate::overrides::{Book, Ended, Opened, now};
 use crate::serving::{Current, Serving, Static};
 use crate::state;
 use crate::vital;
@@ -145,7 +145,11 @@ impl Daemon {
             format!("state_dir {} cannot be used", directory.display())
         };
         let lock = state_dir.as_deref().map(state::lock).transpose().with_context(unusable)?;
-        let Opened { book, set_aside } = Book::open(state_dir.as_deref()).with_context(unusable)?;
+        let Opened { mut book, set_aside } = Book::open(state_dir.as_deref()).with_context(unusable)?;
+        // What ended while nobody was there does not count again for the moment until somebody looks.
+        if book.overrides().clone().end(now()) != Ended::default() {
+            book.change(|overrides| drop(overrides.end(now()))).with_context(unusable)?;
+        }
         if let Some(what) = set_aside {
             error!("overrides are lost, nodes that were drained are answered again: {what}");
         }

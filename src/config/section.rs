@@ -360,7 +360,10 @@ pub(super) fn in_units(duration: Duration) -> String {
 
 /// Reports a name that cannot be shown in one piece in messages and written as `pool/node`.
 pub(super) fn check_word(reading: &Reading<'_>, what: &str, word: &Placed<&str>) {
-    if word.value.is_empty() || !word.value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
+    let is_visible = word.value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    // Names stand in the paths of URLs, where dots alone mean something else.
+    let is_path = matches!(word.value, "" | "." | "..");
+    if is_path || !is_visible {
         let message = format!("\"{}\" cannot be the name of a {what}", word.value.escape_debug());
         reading.error(word.span.clone(), message, "accepted: visible ASCII characters without spaces or slashes");
     }

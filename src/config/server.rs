@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use crate::diagnostic::Diagnostic;
 
 /// Longest identifier for RFC 5001, in bytes: it must leave room in a response of 512 bytes.
 const MAX_NSID: usize = 64;
+
+/// Longest path of a Unix socket, in bytes (`sun_path` of Linux without its NUL).
+const LONGEST_SOCKET: usize = 107;
 
 /// An address to listen on.
 #[derive(Clone, Debug)]
@@ -173,7 +176,13 @@ pub struct Admin {
 }
 
 pub(super) fn read_admin(section: Section<'_>, origin: &Origin) -> Admin {
-    let socket = section.string("socket").map_or(DEFAULT_SOCKET, |socket| socket.value);
+    let socket = section.string("socket");
+    let path = origin.path(socket.as_ref().map_or(DEFAULT_SOCKET, |socket| socket.value));
+    if let Some(socket) = socket
+        && let Some(why) = no_socket(socket.value, &path)
+    {
+        section.reading.error(socket.span, format!("`socket` {why}"), "for example: \"/run/evenkeel/admin.sock\"");
+    }
     let accepted = "an address of loopback and a port: \"127.0.0.1:5380\"";
     let listen = section.read("listen", |value| {
         let address = parsed::<SocketAddr>(accepted)(value)?;
@@ -184,7 +193,16 @@ pub(super) fn read_admin(section: Section<'_>, origin: &Origin) -> Admin {
         if address.ip().is_loopback() { Ok(address) } else { Err(refused()) }
     });
     section.finish();
-    Admin { socket: origin.path(socket), listen: listen.map(|listen| listen.value) }
+    Admin { socket: path, listen: listen.map(|listen| listen.value) }
+}
+
+/// Why nobody can listen at a path, if so.
+fn no_socket(named: &str, path: &Path) -> Option<String> {
+    if named.is_empty() || named.ends_with('/') || path.file_name().is_none() {
+        return Some("names no file".to_owned());
+    }
+    let len = path.as_os_str().len();
+    (len > LONGEST_SOCKET).then(|| format!("is too long: {len} bytes of at most {LONGEST_SOCKET}, {}", path.display()))
 }
 
 /// Reads a list of socket addresses, each of them once.

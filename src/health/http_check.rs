@@ -124,7 +124,11 @@ impl HttpCheck {
         let needs_json = self.conditions.iter().any(|condition| matches!(condition, BodyCondition::Json(_)));
         let json = if needs_json {
             let parsed = serde_json::from_slice(body);
-            parsed.map_err(|error| Failure::Body(format!("is no JSON: {error}")))?
+            parsed.map_err(|error| {
+                // What was cut is not the node's mistake.
+                let cut = if body.len() >= self.body_limit { ", cut at `body_limit`" } else { "" };
+                Failure::Body(format!("is no JSON{cut}: {error}"))
+            })?
         } else {
             Value::Null
         };

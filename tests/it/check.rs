@@ -302,6 +302,12 @@ fn values_that_could_not_work_are_refused() {
             format!("{GOOD}[notifications.n]\nkind = \"exec\"\ncommand = [\"/bin/true\"]\nevents = [\"helth\"]\n"),
             "an item of `events` cannot be \"helth\"",
         ),
+        (
+            format!("{GOOD}[admin]\nsocket = \"/{}\"\n", "s".repeat(107)),
+            "`socket` is too long: 108 bytes of at most 107",
+        ),
+        (format!("{GOOD}[admin]\nsocket = \"\"\n"), "`socket` names no file"),
+        (GOOD.replace("name = \"a\"", "name = \"..\""), "\"..\" cannot be the name of a node"),
         (pool("require = 2"), "`require` cannot be 2: the pool has 1 monitors"),
         (pool("require = \"most\""), "`require` cannot be \"most\""),
         (monitor("interval = \"500ms\""), "`timeout` (1s) is longer than `interval` (500ms)"),
