@@ -230,19 +230,35 @@ fn a_socket_or_state_directory_in_use_is_refused() {
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
-/// Kill -9 while overrides change: what was acknowledged is there after every start, and every start succeeds.
+/// Kill -9 while overrides and roles change: what was acknowledged is there after every start, and every start succeeds.
 #[test]
 fn no_acknowledged_override_is_lost_by_200_kills() {
-    let mut server = start(&config(8));
+    let spare = "{ name = \"spare\", address = \"192.0.2.9\", role = \"backup\" },\n]\n[names";
+    let mut server = start(&config(8).replace("]\n[names", spare));
     let mut rng = fastrand::Rng::with_seed(5);
-    let mut acknowledged: BTreeSet<u8> = BTreeSet::new();
+    let mut acknowledged = BTreeSet::from_iter(1..=8);
     for round in 0..200 {
         // One command is under way when the process is killed; it may or may not have counted.
         let node = rng.u8(2..=8);
-        let drain = !acknowledged.contains(&node);
-        let command = if drain { "drain" } else { "resume" };
+        let mut changed = acknowledged.clone();
+        let toggle = |set: &mut BTreeSet<u8>, node| {
+            if !set.remove(&node) {
+                drop(set.insert(node))
+            }
+        };
+        toggle(&mut changed, node);
+        let command = match (node, changed.contains(&node)) {
+            (8, _) => {
+                toggle(&mut changed, 9);
+                let step =
+                    if changed.contains(&9) { "nominate core/spare --replace core-8" } else { "unregister core/spare" };
+                format!("{step} --force")
+            }
+            (_, true) => format!("resume core/core-{node}"),
+            (_, false) => format!("drain core/core-{node}"),
+        };
         let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args([command, &format!("core/core-{node}")])
+            .args(command.split(' '))
             .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -251,22 +267,16 @@ fn no_acknowledged_override_is_lost_by_200_kills() {
         server.kill();
         let counted = child.wait().expect("a child of this process").success();
         server.restart();
-        let drained: BTreeSet<u8> = (1..=8).filter(|octet| !answered(&server).contains(octet)).collect();
-        let mut changed = acknowledged.clone();
-        if drain {
-            changed.insert(node);
-        } else {
-            changed.remove(&node);
-        }
+        let found = answered(&server);
         if counted {
-            assert_eq!(drained, changed, "round {round}: an acknowledged change is lost");
+            assert_eq!(found, changed, "round {round}: an acknowledged {command} is lost");
         } else {
             assert!(
-                drained == changed || drained == acknowledged,
-                "round {round}: {drained:?} is neither {changed:?} nor {acknowledged:?}"
+                found == changed || found == acknowledged,
+                "round {round}, {command}: {found:?} is neither {changed:?} nor {acknowledged:?}"
             );
         }
-        acknowledged = drained;
+        acknowledged = found;
     }
 }
 
