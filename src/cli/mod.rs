@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod events;
+mod fake_core;
 mod log;
 mod operate;
 mod serve;
@@ -148,6 +149,14 @@ Examples:
   evenkeel events core/core-2 --limit 1000       all that is known of a node
   evenkeel events --follow --json | jq .text")]
     Events(events::Wanted),
+    /// Pretend to be a Core node, for tests and CI
+    #[command(after_help = "\
+Examples:
+  evenkeel fake-core --listen 127.0.0.1:8008
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'       not ready
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   gone for two seconds
+  curl http://127.0.0.1:8008/_fake                                  its faults and counters")]
+    FakeCore(fake_core::Node),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -190,6 +199,7 @@ pub fn run() -> ExitCode {
             operate::nominate(&target, replace, without_action, reason)
         }
         Command::Unregister { target, force, without_action } => operate::unregister(&target, force, without_action),
+        Command::FakeCore(node) => fake_core::run(node),
         Command::Events(wanted) => events::run(&wanted),
         Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),
         Command::Force { state: State::Down, target, reason } => operate::say(&target, Word::Down, reason),

@@ -1,52 +1,86 @@
-//! A Core node for the demo and for tests: readiness, hot backup, and faults on request.
+//! A Core node for the demo, for tests and for others' CI: its API as far as scans, readiness and hot backup go, and
+//! faults on request.
 //!
 //! | request | answer |
 //! |---|---|
+//! | `POST /file` | takes a file, whose scan begins: its `data_id` |
+//! | `GET /file/{data_id}` | how far it is, and what was found; the EICAR test string is infected |
+//! | `POST /file/batch` | opens a batch: its `batch_id`, which files name in the header `batch` |
+//! | `GET /file/batch/{id}` | how far its files are |
+//! | `POST /file/batch/{id}/close`, `…/cancel` | ends it; closing is refused while files are in progress |
+//! | `GET /file/batch/{id}/certificate` | the signed result of a closed batch |
 //! | `GET /readyz` | 200 or the status that was set, with the checks behind it as JSON |
+//! | `GET /version`, `GET /stat/nodes`, `POST /login` | what they say of a node |
 //! | `GET /admin/license/backup` | whether it is a hot backup |
-//! | `POST /admin/license/backup` | makes it one |
-//! | `DELETE /admin/license/backup` | makes it an ordinary node |
+//! | `POST`, `DELETE /admin/license/backup` | makes it one, or an ordinary node |
 //! | `POST /admin/license/backup/nomination` | makes an active node of a hot backup, or 400 |
-//! | `GET /_fake` | the faults that are set |
-//! | `PUT /_fake` | sets them from a JSON object; what is left out stays as it is |
+//! | `GET /_fake` | the faults that are set, and what was counted |
+//! | `PUT /_fake` | sets faults from a JSON object; what is left out stays as it is |
 //!
-//! A hot backup says that it is ready all the same: what real ones say is not known, and this is the harder case.
+//! In reading order: `sessions` (single files and batches) over a `store`, `upload` reads what is sent, `admin` the rest of
+//! the API, `faults` what can be wrong, `gate` where connections meet it.
+//!
+//! A hot backup says that it is ready all the same: what real ones say is not known, and this is the harder case. It
+//! refuses scans.
+//!
+//! Identifiers begin with a mark of the node that gave them, so that a node knows when it is asked for another one's
+//! session: it counts that as `wrong_node`.
 
+mod admin;
+mod faults;
+mod gate;
+mod sessions;
+mod store;
+mod upload;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
-/// How a node misbehaves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-struct Faults {
-    /// Status of `/readyz`.
-    readyz: u16,
-    /// Status of a nomination; anything but success changes nothing.
-    nomination: u16,
+use faults::Faults;
+pub use gate::Certificates;
+
+/// Path of the faults: it works whatever is wrong.
+const CONTROL: &str = "/_fake";
+
+/// How long the answer to a request for an outage may take to leave.
+const LEAVING: Duration = Duration::from_millis(20);
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Counters {
+    /// Requests, but for those that set faults.
+    pub requests: u64,
+    /// Single files and batches that began here.
+    pub sessions: u64,
+    /// Requests for sessions of other nodes.
+    pub wrong_node: u64,
+    /// Requests for sessions of this node that it has forgotten.
+    pub forgotten: u64,
 }
 
 /// What a node is at the moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Now {
     faults: Faults,
+    counters: Counters,
     is_backup: bool,
-}
-
-/// The body of `PUT /_fake`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewFaults {
-    readyz: Option<u16>,
-    nomination: Option<u16>,
+    store: store::Store,
+    /// Where outages are announced, once it listens.
+    outages: Option<mpsc::Sender<faults::Outage>>,
 }
 
 /// A node.
@@ -54,6 +88,12 @@ struct NewFaults {
 pub struct FakeCore {
     /// Told in the `X-Core-Id` header of every answer.
     id: HeaderValue,
+    /// Begins every identifier that it gives.
+    mark: u32,
+    /// Required with every request, if there is one.
+    apikey: Option<HeaderValue>,
+    certificates: Option<Certificates>,
+    began: tokio::time::Instant,
     now: Arc<Mutex<Now>>,
 }
 
@@ -62,9 +102,24 @@ impl FakeCore {
     ///
     /// # Panics
     /// When `id` cannot stand in a header.
-    pub fn new(id: &'static str) -> Self {
-        let now = Now { faults: Faults { readyz: 200, nomination: 200 }, is_backup: false };
-        Self { id: HeaderValue::from_static(id), now: Arc::new(Mutex::new(now)) }
+    pub fn new(id: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let now = Now {
+            faults: Faults::default(),
+            counters: Counters::default(),
+            is_backup: false,
+            store: store::Store::default(),
+            outages: None,
+        };
+        Self {
+            id: HeaderValue::from_str(id).expect("visible ASCII characters"),
+            mark: hasher.finish() as u32,
+            apikey: None,
+            certificates: None,
+            began: tokio::time::Instant::now(),
+            now: Arc::new(Mutex::new(now)),
+        }
     }
 
     /// The same as a hot backup.
@@ -74,6 +129,40 @@ impl FakeCore {
         self
     }
 
+    /// The same, with faults from the beginning, in the words of `PUT /_fake`.
+    ///
+    /// # Errors
+    /// No JSON object of faults; the text says why.
+    pub fn with_faults(self, faults: &str) -> Result<Self, String> {
+        let new: faults::NewFaults = serde_json::from_str(faults).map_err(|error| error.to_string())?;
+        if new.outage.is_some() {
+            return Err("an outage begins while the node is there, with PUT /_fake".to_owned());
+        }
+        let faults = Faults::default().with(&new)?;
+        self.now().faults = faults;
+        Ok(self)
+    }
+
+    /// The same for those who know a key.
+    ///
+    /// # Panics
+    /// When the key cannot stand in a header.
+    #[must_use]
+    pub fn with_apikey(self, key: &str) -> Self {
+        Self { apikey: Some(HeaderValue::from_str(key).expect("visible ASCII characters")), ..self }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Certificates) -> Self {
+        Self { certificates: Some(certificates), ..self }
+    }
+
+    /// What was counted since it began.
+    pub fn counters(&self) -> Counters {
+        self.now().counters
+    }
+
     /// Answers on an address from now on, in a task of its own; gives the address.
     ///
     /// # Errors
@@ -81,93 +170,78 @@ impl FakeCore {
     pub async fn listen(self, address: SocketAddr) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let id = self.id.clone();
-        let app = Router::new()
-            .route("/readyz", get(readyz))
-            .route("/admin/license/backup", get(backup).post(register).delete(unregister))
-            .route("/admin/license/backup/nomination", post(nominate))
-            .route("/_fake", get(faults).put(set_faults))
-            .fallback(|| async { refused(StatusCode::NOT_FOUND, "Endpoint not found") })
-            .with_state(self)
-            .layer(axum::middleware::map_response(move |mut response: Response| {
-                response.headers_mut().insert("x-core-id", id.clone());
-                std::future::ready(response)
-            }));
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let (sender, outages) = mpsc::channel(1);
+        self.now().outages = Some(sender);
+        let (core, certificates) = (self.clone(), self.certificates.clone());
+        tokio::spawn(gate::serve(core, listener, certificates, self.app(), outages));
         Ok(address)
+    }
+
+    fn app(self) -> Router {
+        let common = axum::middleware::from_fn_with_state(self.clone(), common);
+        Router::new()
+            .route("/file", post(sessions::scan))
+            .route("/file/batch", post(sessions::open))
+            .route("/file/{id}", get(sessions::poll))
+            .route("/file/batch/{id}", get(sessions::status))
+            .route("/file/batch/{id}/close", post(sessions::close))
+            .route("/file/batch/{id}/cancel", post(sessions::cancel))
+            .route("/file/batch/{id}/certificate", get(sessions::certificate))
+            .route("/readyz", get(admin::readyz))
+            .route("/version", get(admin::version))
+            .route("/stat/nodes", get(admin::nodes))
+            .route("/login", post(admin::login))
+            .route("/admin/license/backup", get(admin::backup).post(admin::register).delete(admin::unregister))
+            .route("/admin/license/backup/nomination", post(admin::nominate))
+            .route(CONTROL, get(admin::faults).put(admin::set_faults))
+            .fallback(|| async { refused(StatusCode::NOT_FOUND, "Endpoint not found") })
+            .layer(DefaultBodyLimit::disable())
+            .layer(common)
+            .with_state(self)
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
         // A plain value: a panic elsewhere cannot have left it half set.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-async fn backup(State(core): State<FakeCore>) -> Json<Value> {
-    Json(json!({ "is_backup": core.now().is_backup }))
-}
-
-async fn register(State(core): State<FakeCore>) -> Json<Value> {
-    core.now().is_backup = true;
-    Json(json!({ "is_backup": true }))
-}
-
-async fn unregister(State(core): State<FakeCore>) -> Json<Value> {
-    core.now().is_backup = false;
-    Json(json!({ "is_backup": false }))
-}
-
-async fn nominate(State(core): State<FakeCore>) -> Response {
-    let mut now = core.now();
-    let status = StatusCode::from_u16(now.faults.nomination).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if !status.is_success() {
-        return refused(status, "Nomination failed");
+    /// A new identifier of this node: 32 hexadecimal digits.
+    fn new_id(&self) -> String {
+        format!("{:08x}{:08x}{:016x}", self.mark, fastrand::u32(..), fastrand::u64(..))
     }
-    if !now.is_backup {
-        return refused(StatusCode::BAD_REQUEST, "Not a backup instance");
-    }
-    now.is_backup = false;
-    Json(json!({ "is_backup": false })).into_response()
-}
 
-async fn readyz(State(core): State<FakeCore>) -> Response {
-    let status = StatusCode::from_u16(core.now().faults.readyz).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let ready = status.is_success();
-    let queued = if ready { 80 } else { 1500 };
-    let body = json!({
-        "database": { "status": true },
-        "license": { "status": "ok" },
-        "scan_queue": { "max_number_in_queue": 1500, "number_in_queue": queued, "threshold": 80, "status": ready },
-        "number_active_av_engines": { "value": 5, "status": true },
-    });
-    (status, Json(body)).into_response()
-}
-
-async fn faults(State(core): State<FakeCore>) -> Json<Faults> {
-    Json(core.now().faults)
-}
-
-/// Takes the body as it comes, so that `curl -d` works without a Content-Type.
-async fn set_faults(State(core): State<FakeCore>, body: String) -> Response {
-    let new: NewFaults = match serde_json::from_str(&body) {
-        Ok(new) => new,
-        Err(error) => {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                &format!("{error}; accepted: {{\"readyz\": STATUS, \"nomination\": STATUS}}"),
-            );
+    /// Counts a request for a session that is not here.
+    fn count_stranger(&self, now: &mut Now, id: &str) {
+        let mark = id.get(..8).and_then(|mark| u32::from_str_radix(mark, 16).ok());
+        match mark {
+            Some(mark) if mark == self.mark => now.counters.forgotten += 1,
+            _ => now.counters.wrong_node += 1,
         }
+    }
+}
+
+/// What happens to every request: it is counted, delayed, left without an answer, or refused for want of the key. Faults can
+/// be set in any case.
+async fn common(State(core): State<FakeCore>, request: Request, next: Next) -> Response {
+    let mut response = if request.uri().path() == CONTROL {
+        next.run(request).await
+    } else {
+        let faults = {
+            let mut now = core.now();
+            now.counters.requests += 1;
+            now.faults
+        };
+        tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
+        if faults.hang {
+            std::future::pending::<()>().await;
+        }
+        // Probes need none, as with real nodes.
+        let is_open = request.uri().path() == "/readyz";
+        let is_known = core.apikey.as_ref().is_none_or(|key| request.headers().get("apikey") == Some(key));
+        if is_open || is_known { next.run(request).await } else { refused(StatusCode::FORBIDDEN, "Access denied") }
     };
-    for (name, status) in [("readyz", new.readyz), ("nomination", new.nomination)] {
-        if status.is_some_and(|status| !(200..=999).contains(&status)) {
-            return refused(StatusCode::BAD_REQUEST, &format!("{name} must be a status code from 200 to 999"));
-        }
-    }
-    let mut now = core.now();
-    let faults = &mut now.faults;
-    faults.readyz = new.readyz.unwrap_or(faults.readyz);
-    faults.nomination = new.nomination.unwrap_or(faults.nomination);
-    Json(*faults).into_response()
+    response.headers_mut().insert("x-core-id", core.id.clone());
+    response
 }
 
 /// An error in the form that Core nodes use.

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod documents;
 mod encrypted;
+mod fake_core;
 mod hostile;
 mod monitors;
 mod notifications;

@@ -243,7 +243,7 @@ fn no_acknowledged_override_is_lost_by_200_kills() {
         let mut changed = acknowledged.clone();
         let toggle = |set: &mut BTreeSet<u8>, node| {
             if !set.remove(&node) {
-                drop(set.insert(node))
+                set.insert(node);
             }
         };
         toggle(&mut changed, node);
