@@ -52,5 +52,6 @@ mod seldom;
 pub mod serving;
 mod state;
 pub mod status;
+pub mod tls;
 mod vital;
 pub mod zone;

@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::PATIENCE;
 use super::api::{LONGEST_WAIT, Nominating, Saying};
 use crate::events::Page;
-use crate::health::TlsClient;
 use crate::pool::Word;
 use crate::status::Status;
+use crate::tls::TlsClient;
 
 /// A server's socket.
 #[derive(Debug)]

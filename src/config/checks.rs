@@ -10,8 +10,9 @@ use toml::de::DeValue;
 use super::Origin;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str};
-use crate::health::{AgentCheck, IcapCheck, Pattern, TcpCheck, TlsClient, Trust};
+use crate::health::{AgentCheck, IcapCheck, Pattern, TcpCheck};
 use crate::program::Program;
+use crate::tls::{TlsClient, Trust};
 
 /// Port that ICAP services have (RFC 3507 §4.2).
 const ICAP_PORT: u16 = 1344;

@@ -8,7 +8,7 @@ use ring::hmac;
 
 use super::Event;
 use super::notify::Refusal;
-use crate::health::TlsClient;
+use crate::tls::TlsClient;
 
 /// Header with the HMAC of the body.
 pub const SIGNATURE: &str = "x-evenkeel-signature";

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::monitor::Pattern;
 use super::probe::{Failure, Passed};
-use super::tls::TlsClient;
+use crate::tls::TlsClient;
 
 /// What an HTTP probe asks and expects.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,7 +22,6 @@ mod standings;
 mod table;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod tracker;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +32,6 @@ pub use memory::Memory;
 pub use monitor::{AgentCheck, IcapCheck, Kind, Monitor, Pattern, TcpCheck};
 pub use publisher::Publisher;
 pub use table::{Require, Standing};
-pub use tls::{TlsClient, Trust};
 pub use tracker::{Tracker, Transition};
 
 /// What observations say of an address.

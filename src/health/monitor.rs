@@ -6,8 +6,8 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use super::http_check::HttpCheck;
-use super::tls::TlsClient;
 use crate::program::Program;
+use crate::tls::TlsClient;
 
 /// A configured check.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,8 @@ use reqwest::header::{CONNECTION, HOST, HeaderValue};
 use reqwest::{Client, ClientBuilder, Request, Response, redirect};
 
 use super::{Broken, Failure, Passed, innermost};
-use crate::health::{HttpCheck, TlsClient};
+use crate::health::HttpCheck;
+use crate::tls::TlsClient;
 
 /// Ports of URLs that name none.
 const HTTP_PORT: u16 = 80;

@@ -1,4 +1,4 @@
-//! TLS as probes speak it: which certificates of nodes they trust, and which they show themselves.
+//! TLS as probes, webhooks and clients speak it: which certificates they trust, and which they show themselves.
 
 use std::sync::Arc;
 
