@@ -24,7 +24,8 @@
 //! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and
 //! programs; [`action`] is what is done to a node before its role changes, [`program`] how programs are run.
 //! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
-//! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; [`fake_core`] is a node to try it with.
+//! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; [`client`] is the other
+//! half of balancing, which stays on the node it got; [`fake_core`] is a node to try it with.
 //!
 //! # Words
 //! A *pool* is a set of *nodes* that can replace each other; a *monitor* is a configured check, a *probe* one attempt
@@ -36,6 +37,7 @@
 pub mod action;
 pub mod admin;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod diagnostic;

@@ -1,6 +1,7 @@
 //! Tests of the whole program: the real binary on port 0, asked by real clients.
 
 mod check;
+mod client;
 mod demo;
 mod documents;
 mod encrypted;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use evenkeel::fake_core::FakeCore;
+use evenkeel::fake_core::{Counters, FakeCore};
 use tokio::runtime::Runtime;
 
 use super::PATIENCE;
@@ -18,6 +18,7 @@ pub(crate) struct Nodes {
     network: u8,
     /// One a node; dropping it ends the node.
     runtimes: Vec<Option<Runtime>>,
+    cores: Vec<FakeCore>,
 }
 
 /// A network of the caller's own, and a port that is free at 127.N.0.1, 127.N.0.2, ….
@@ -33,9 +34,10 @@ pub(crate) fn free_network(nodes: u8) -> (u8, u16) {
 impl Nodes {
     pub(crate) fn start(count: u8) -> Self {
         let (network, port) = free_network(count);
-        let mut nodes = Self { port, network, runtimes: Vec::new() };
+        let mut nodes = Self { port, network, runtimes: Vec::new(), cores: Vec::new() };
         for i in 0..count {
             nodes.runtimes.push(None);
+            nodes.cores.push(FakeCore::new("new"));
             nodes.revive(i);
         }
         nodes
@@ -59,12 +61,12 @@ impl Nodes {
 
     /// Starts a node that is not running.
     pub(crate) fn revive(&mut self, node: u8) {
-        self.revive_as(node, FakeCore::new("core"));
+        self.revive_as(node, FakeCore::new(&format!("core-{}", node + 1)));
     }
 
     /// Starts a node that is not running, as a hot backup.
     pub(crate) fn revive_as_backup(&mut self, node: u8) {
-        self.revive_as(node, FakeCore::new("core").as_backup());
+        self.revive_as(node, FakeCore::new(&format!("core-{}", node + 1)).as_backup());
     }
 
     fn revive_as(&mut self, node: u8, core: FakeCore) {
@@ -74,8 +76,14 @@ impl Nodes {
             .build()
             .expect("a runtime for a node");
         let address = SocketAddr::from((self.address(node), self.port));
+        self.cores[usize::from(node)] = core.clone();
         runtime.block_on(core.listen(address)).expect("the node's address is free");
         self.runtimes[usize::from(node)] = Some(runtime);
+    }
+
+    /// What each node has counted since it was started last.
+    pub(crate) fn counters(&self) -> Vec<Counters> {
+        self.cores.iter().map(FakeCore::counters).collect()
     }
 
     /// Sets faults with `PUT /_fake`.

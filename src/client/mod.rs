@@ -1,0 +1,49 @@
+//! The client's half of DNS balancing: resolve the shared name once, then stay on the node.
+//!
+//! A session (the upload of a file and the questions about it, or all calls of a batch) lives on one node. So every session
+//! is begun anew at a node that is drawn from the shared name's addresses, and everything that follows in it goes there:
+//!
+//! ```text
+//!  Cluster ── resolve once, draw ──► Pin ── POST /file ───────► FileScan ── GET … ──► Report
+//!     ▲                               │
+//!     │ dead or too busy: the next    └─── POST /file/batch ──► OpenBatch ── close ──► ClosedBatch
+//!     └────── (before anything of the session exists)
+//! ```
+//!
+//! Afterwards nothing moves: no other node knows the session. When its node is gone, that is an [`Error`] that names it.
+//!
+//! In reading order: `options` sets up a `cluster`, which lets a `search` ask `resolve` and gives a `pin`; `file` and `batch` are the
+//! sessions over it, `source` what they send, `ticket` how another process takes one up.
+//!
+//! ```no_run
+//! # async fn scan() -> Result<(), evenkeel::client::Error> {
+//! use evenkeel::client::{Cluster, Source, Verdict};
+//!
+//! let cluster = Cluster::new_at("http://core.lb.example:8008")?;
+//! let scan = cluster.scan(&mut Source::path("invoice.pdf")).await?;
+//! let report = scan.result().await?;
+//! assert_eq!(report.verdict, Verdict::Allowed);
+//! # Ok(())
+//! # }
+//! ```
+
+mod backoff;
+mod batch;
+mod cluster;
+mod error;
+mod file;
+mod options;
+mod pin;
+mod resolve;
+mod search;
+mod source;
+mod ticket;
+
+pub use batch::{BatchStatus, ClosedBatch, FileStatus, OpenBatch};
+pub use cluster::{Cluster, TakenUp};
+pub use error::{At, Error, Tried};
+pub use file::{FileScan, Progress, Report, Verdict};
+pub use options::{Affinity, Builder};
+pub use pin::Pin;
+pub use source::Source;
+pub use ticket::Ticket;

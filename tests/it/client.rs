@@ -1,0 +1,188 @@
+//! The client against fake nodes behind a running server: sessions stay, or fail with the node's name.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use evenkeel::client::{Builder, Cluster, Error, Source, TakenUp, Ticket, Verdict};
+use evenkeel::fake_core::Counters;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::operators::config;
+use crate::support::nodes::Nodes;
+use crate::support::server::{Server, ZONE};
+
+/// Waits where nodes are started and killed, which have runtimes of their own.
+trait Wait: Future + Sized {
+    fn wait(self) -> Self::Output {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+        RUNTIME.block_on(self)
+    }
+}
+
+impl<F: Future> Wait for F {}
+
+/// The nodes behind `core.lb.example`, as the server sees them every 100 ms.
+fn serve(nodes: &Nodes) -> Server {
+    let pool = format!("[pools.core]\nmonitors = [\"ready\"]\nnodes = [\n{}", nodes.as_config());
+    let text = config(0).replace("[pools.core]\nnodes = [\n", &pool)
+        + &format!(
+            "[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\ninterval = \"100ms\"\ntimeout = \"100ms\"\n",
+            nodes.port
+        );
+    Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE)])
+}
+
+/// A cluster whose name the server resolves.
+fn cluster(nodes: &Nodes, server: &Server) -> Builder {
+    Cluster::builder(&format!("http://core.lb.example:{}", nodes.port))
+        .name_servers(vec![server.address()])
+        .deadline(Duration::from_secs(5))
+        .stall_timeout(Duration::from_secs(2))
+}
+
+fn eicar() -> Vec<u8> {
+    br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
+}
+
+/// Requests that reached another node than the one of their session.
+fn wrong(nodes: &Nodes) -> u64 {
+    nodes.counters().iter().map(|counters: &Counters| counters.wrong_node).sum()
+}
+
+#[test]
+fn files_stay_on_the_node_that_took_them() {
+    let nodes = Nodes::start(3);
+    let server = serve(&nodes);
+    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let scan = |i: i64| {
+        let cluster = cluster.clone();
+        async move {
+            let content = if i % 2 == 0 { b"harmless".to_vec() } else { eicar() };
+            let scan = cluster.scan(&mut Source::bytes(format!("{i}.txt"), content)).await.expect("a node takes it");
+            let report = scan.result().await.expect("a result");
+            assert_eq!(report.verdict == Verdict::Allowed, i % 2 == 0, "{report:?}");
+            assert_eq!((report.name, report.code), (format!("{i}.txt"), i % 2));
+            scan.node()
+        }
+    };
+    let scans = async {
+        let mut tasks: JoinSet<_> = (0..60).map(scan).collect();
+        let mut at: BTreeMap<_, u32> = BTreeMap::new();
+        while let Some(node) = tasks.join_next().await {
+            *at.entry(node.expect("no scan panics")).or_default() += 1;
+        }
+        at
+    };
+    let at = scans.wait();
+    assert_eq!(at.len(), 3, "new sessions are spread: {at:?}");
+    assert_eq!(wrong(&nodes), 0);
+}
+
+#[test]
+fn another_process_takes_a_session_up() {
+    let nodes = Nodes::start(2);
+    let server = serve(&nodes);
+    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let ticket = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it").ticket().to_string();
+    let other = Cluster::new_at(&format!("http://core.lb.example:{}", nodes.port)).expect("a cluster");
+    let Ok(TakenUp::File(scan)) = other.take_up(&ticket.parse::<Ticket>().expect("a ticket")) else {
+        panic!("a file: {ticket}")
+    };
+    assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
+    // The same identifier at the other node.
+    let elsewhere = nodes.addresses().into_iter().find(|address| !ticket.contains(&address.to_string()));
+    let here = ticket.split(' ').nth(1).expect("a node").to_owned();
+    let there = ticket.replace(&here, &format!("{}:{}", elsewhere.expect("two nodes"), nodes.port));
+    let Ok(TakenUp::File(scan)) = other.take_up(&there.parse().expect("a ticket")) else { panic!("a file") };
+    assert!(matches!(scan.result().wait(), Err(Error::WrongNode(at)) if at.node.to_string() != here));
+    assert_eq!(wrong(&nodes), 1);
+}
+
+#[test]
+fn batches_are_opened_filled_and_closed_at_one_node() {
+    let nodes = Nodes::start(3);
+    let server = serve(&nodes);
+    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let batch = cluster.open_batch().wait().expect("a node takes it");
+    let names = ["a", "b", "c"];
+    for name in names {
+        batch.send(&mut Source::bytes(name, "x")).wait().expect("the node takes it");
+    }
+    let sent = batch.status().wait().expect("a status");
+    assert_eq!(sent.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), names);
+    let closed = batch.close().wait().expect("it closes when its files are done");
+    let results = closed.results().wait().expect("results");
+    assert!(results.is_closed && results.verdict == Some(Verdict::Allowed), "{results:?}");
+    assert!(closed.signed_result().wait().expect("a text").contains("signature"));
+    cluster.open_batch().wait().expect("a node takes it").cancel().wait().expect("it is given up");
+    assert_eq!(wrong(&nodes), 0);
+}
+
+#[test]
+fn before_a_session_exists_dead_and_busy_nodes_are_passed_over() {
+    let mut nodes = Nodes::start(3);
+    let server = serve(&nodes);
+    let cluster = cluster(&nodes, &server);
+    // Whom the server still answers.
+    nodes.kill(0);
+    nodes.fake(1, r#"{"queue": 0}"#);
+    let eager = cluster.clone().build().expect("a cluster");
+    for _ in 0..20 {
+        let scan = eager.scan(&mut Source::bytes("a", "x")).wait().expect("the third one takes it");
+        assert_eq!(scan.node().ip(), nodes.address(2));
+    }
+    nodes.fake(2, r#"{"queue": 0}"#);
+    let impatient = cluster.clone().deadline(Duration::from_millis(300)).build().expect("a cluster");
+    let busy = impatient.scan(&mut Source::bytes("a", "x")).wait();
+    assert!(matches!(&busy, Err(Error::Busy { .. })), "{busy:?}");
+    assert!(busy.unwrap_err().to_string().contains("Server is too busy. Try again later."));
+    nodes.kill(1);
+    nodes.kill(2);
+    let gone = impatient.scan(&mut Source::bytes("a", "x")).wait();
+    assert!(matches!(&gone, Err(Error::NoNode { tried, .. }) if !tried.is_empty()), "{gone:?}");
+}
+
+#[test]
+fn a_session_whose_node_dies_is_an_error_that_names_it() {
+    let mut nodes = Nodes::start(2);
+    let server = serve(&nodes);
+    (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 60000}"#));
+    let cluster = cluster(&nodes, &server);
+    let strict = cluster.clone().build().expect("a cluster");
+    let scan = strict.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it");
+    let node = u8::from(scan.node().ip() == nodes.address(1));
+    let id = scan.data_id().to_owned();
+    nodes.kill(node);
+    let lost = scan.result().wait().expect_err("it is gone");
+    assert!(matches!(&lost, Error::NodeGone { at, .. } if at.session.as_deref() == Some(&id)), "{lost}");
+    // Who wants it is moved to another node, with the whole file.
+    (0..2).filter(|&other| other != node).for_each(|other| nodes.fake(other, r#"{"scan_ms": 0}"#));
+    let forgiving = cluster.resubmissions(3).build().expect("a cluster");
+    let report = forgiving.report(&mut Source::bytes("a", "x")).wait().expect("a result");
+    assert_eq!(report.node.ip(), nodes.address(1 - node));
+}
+
+#[test]
+fn documented_refusals_have_variants_of_their_own() {
+    let nodes = Nodes::start(1);
+    let server = serve(&nodes);
+    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let empty = cluster.scan(&mut Source::bytes("a", "")).wait();
+    assert!(matches!(empty, Err(Error::EmptyFile { words, .. }) if words == "File is empty."));
+    for (status, is_expected) in [
+        (403, (|error: &Error| matches!(error, Error::AccessDenied { .. })) as fn(&Error) -> bool),
+        (500, |error| matches!(error, Error::ScanFailed { .. })),
+        (418, |error| matches!(error, Error::Refused { status: 418, .. })),
+    ] {
+        nodes.fake(0, &format!("{{\"scan\": {status}}}"));
+        let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is refused");
+        assert!(is_expected(&refused), "{refused:?}");
+    }
+    let missing = cluster.scan(&mut Source::path("/nonexistent")).wait().expect_err("nothing is there");
+    assert!(missing.to_string().starts_with("/nonexistent cannot be read: No such file"), "{missing}");
+    nodes.fake(0, r#"{"scan": 200, "hang": true}"#);
+    let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("nobody answers");
+    assert!(silent.to_string().contains("nothing has moved for 2s"), "{silent}");
+}
