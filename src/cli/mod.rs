@@ -6,6 +6,7 @@ mod events;
 mod fake_core;
 mod log;
 mod operate;
+mod pin;
 mod serve;
 mod status;
 
@@ -149,6 +150,13 @@ Examples:
   evenkeel events core/core-2 --limit 1000       all that is known of a node
   evenkeel events --follow --json | jq .text")]
     Events(events::Wanted),
+    /// Resolve a shared name once and show a node that takes connections
+    #[command(after_help = "\
+Examples:
+  evenkeel pin core.lb.example                   10.0.0.12:8008
+  curl $(evenkeel pin core.lb.example --curl) http://core.lb.example:8008/version
+  evenkeel pin core.lb.example --server 127.0.0.1:5300")]
+    Pin(pin::Wanted),
     /// Pretend to be a Core node, for tests and CI
     #[command(after_help = "\
 Examples:
@@ -199,6 +207,7 @@ pub fn run() -> ExitCode {
             operate::nominate(&target, replace, without_action, reason)
         }
         Command::Unregister { target, force, without_action } => operate::unregister(&target, force, without_action),
+        Command::Pin(wanted) => pin::run(&wanted),
         Command::FakeCore(node) => fake_core::run(node),
         Command::Events(wanted) => events::run(&wanted),
         Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),

@@ -73,6 +73,15 @@ impl Pin {
         url
     }
 
+    /// What makes curl reach the node under the shared name: `--resolve core.lb.example:8008:10.0.0.11`.
+    pub fn curl_arguments(&self) -> String {
+        let Options { host, port, .. } = &*self.options;
+        match self.node {
+            SocketAddr::V4(node) => format!("--resolve {host}:{port}:{}", node.ip()),
+            SocketAddr::V6(node) => format!("--resolve {host}:{port}:[{}]", node.ip()),
+        }
+    }
+
     pub(super) fn cookie(&self) -> Option<&HeaderValue> {
         self.cookie.as_ref()
     }

@@ -1,6 +1,7 @@
 //! The client against fake nodes behind a running server: sessions stay, or fail with the node's name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::operators::config;
 use crate::support::nodes::Nodes;
+use crate::support::program::{output_of, required};
 use crate::support::server::{Server, ZONE};
 
 /// Waits where nodes are started and killed, which have runtimes of their own.
@@ -134,7 +136,7 @@ fn before_a_session_exists_dead_and_busy_nodes_are_passed_over() {
         assert_eq!(scan.node().ip(), nodes.address(2));
     }
     nodes.fake(2, r#"{"queue": 0}"#);
-    let impatient = cluster.clone().deadline(Duration::from_millis(300)).build().expect("a cluster");
+    let impatient = cluster.deadline(Duration::from_millis(300)).build().expect("a cluster");
     let busy = impatient.scan(&mut Source::bytes("a", "x")).wait();
     assert!(matches!(&busy, Err(Error::Busy { .. })), "{busy:?}");
     assert!(busy.unwrap_err().to_string().contains("Server is too busy. Try again later."));
@@ -185,4 +187,32 @@ fn documented_refusals_have_variants_of_their_own() {
     nodes.fake(0, r#"{"scan": 200, "hang": true}"#);
     let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("nobody answers");
     assert!(silent.to_string().contains("nothing has moved for 2s"), "{silent}");
+}
+
+#[test]
+fn scripts_pin_a_node_and_curl_reaches_it_under_the_shared_name() {
+    let nodes = Nodes::start(3);
+    let server = serve(&nodes);
+    let name = format!("core.lb.example:{}", nodes.port);
+    let pin = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .args(["pin", &name, "--server", &server.address().to_string()])
+            .args(more)
+            .output()
+            .expect("the built program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    let seen: BTreeSet<String> = (0..40).map(|_| pin(&[])).collect();
+    let all: BTreeSet<String> = nodes.addresses().iter().map(|node| format!("{node}:{}", nodes.port)).collect();
+    assert_eq!(seen, all);
+    let arguments = pin(&["--curl"]);
+    let curl = output_of(
+        Command::new(required("curl", "curl"))
+            .args(["--silent", "--include", "--noproxy", "*"])
+            .args(arguments.split(' '))
+            .arg(format!("http://{name}/version")),
+    );
+    let node = nodes.addresses().iter().position(|node| arguments.ends_with(&node.to_string())).expect("a node");
+    assert!(curl.contains(&format!("x-core-id: core-{}", node + 1)), "{arguments}: {curl}");
 }
