@@ -45,6 +45,8 @@ pub struct NodeStatus {
     pub weight: u32,
     /// Whether it counts as up: by its monitors or an operator, and not as a backup.
     pub up: bool,
+    /// Whether it is a backup that somebody else has promoted: it serves, and is no spare any more.
+    pub promoted: bool,
     /// Whether it may be answered.
     pub eligible: bool,
     /// Why, or why not.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::operator::{Operator, Refused};
-use super::roles::{Step, Wish};
+use super::wish::{Step, Wish};
 use crate::overrides::{Override, full_name, now};
 use crate::pool::Word;
 
@@ -140,6 +140,11 @@ async fn say(
     answer(operator.say(full_name(&pool, &node), said, force).await.map(|()| Json(json!({}))))
 }
 
+/// What would change how a terminal shows the rest.
+fn is_disturbing(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// When something ends that lasts so many seconds from now.
 fn end_of(seconds: Option<u64>) -> Option<u64> {
     seconds.map(|seconds| now().saturating_add(seconds))
@@ -155,7 +160,7 @@ async fn nominate(
     }
     let (name, step, until) = (full_name(&pool, &node), Step::Nominate { replaces }, end_of(seconds));
     let wish = Wish { name, step, by, why, until, force, with_action: !without_action, only_if_wanted: false };
-    answer(operator.appoint(wish).await.map(|()| Json(json!({}))))
+    answer(operator.appoint(wish).await.map(|left_out| Json(json!({ "action_left_out": left_out }))))
 }
 
 async fn unregister(
@@ -169,7 +174,7 @@ async fn unregister(
     let (name, why) = (full_name(&pool, &node), String::new());
     let (step, with_action) = (Step::Unregister, !without_action);
     let wish = Wish { name, step, by, why, until: None, force, with_action, only_if_wanted: false };
-    answer(operator.appoint(wish).await.map(|()| Json(json!({}))))
+    answer(operator.appoint(wish).await.map(|left_out| Json(json!({ "action_left_out": left_out }))))
 }
 
 /// What is wrong with what is said: it ends up in logs and on terminals.
@@ -178,7 +183,7 @@ fn unsound(by: &str, why: &str, seconds: Option<u64>) -> Option<String> {
         if text.chars().count() > LONGEST_TEXT {
             return Some(format!("`{key}` is too long; accepted: {LONGEST_TEXT} characters"));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(is_disturbing) {
             return Some(format!("`{key}` holds control characters; accepted: one line of text"));
         }
     }

@@ -97,16 +97,17 @@ impl Server {
         self.ask(Method::DELETE, &["overrides", pool, node], &[("by", by.to_owned())], None).await.map(|_: Value| ())
     }
 
-    /// Makes `pool/node` active.
+    /// Makes `pool/node` active; gives why its action was left out, if it was.
     ///
     /// # Errors
     /// It was not done; the message says why.
-    pub async fn nominate(&self, pool: &str, node: &str, nominate: Nominate) -> anyhow::Result<()> {
+    pub async fn nominate(&self, pool: &str, node: &str, nominate: Nominate) -> anyhow::Result<Option<String>> {
         let Nominate { by, why, replaces, lasting, force, without_action } = nominate;
         let seconds = lasting.map(|lasting| lasting.as_secs());
         let nominating = Nominating { by, why, replaces, seconds, force, without_action };
         let body = serde_json::to_value(nominating)?;
-        self.ask(Method::PUT, &["nominations", pool, node], &[], Some(body)).await.map(|_: Value| ())
+        let answer: Value = self.ask(Method::PUT, &["nominations", pool, node], &[], Some(body)).await?;
+        Ok(answer.get("action_left_out").and_then(Value::as_str).map(str::to_owned))
     }
 
     /// Makes `pool/node`, which is nominated, a backup again.
@@ -158,10 +159,16 @@ impl Server {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        let no_server = || format!("no server answers at {} (another one with --socket)", self.socket);
-        let response = request.send().await.with_context(no_server)?;
+        let socket = &self.socket;
+        let broken = || format!("the server at {socket} has broken off; what was asked may have been done");
+        let response = request.send().await.map_err(|error| {
+            let nobody = error.is_connect();
+            let why =
+                if nobody { format!("no server answers at {socket} (another one with --socket)") } else { broken() };
+            anyhow::Error::new(error).context(why)
+        })?;
         let status = response.status();
-        let text = response.bytes().await.with_context(no_server)?;
+        let text = response.bytes().await.with_context(broken)?;
         if !status.is_success() {
             let said = serde_json::from_slice::<Value>(&text).ok();
             let err = said.as_ref().and_then(|said| said.get("err")).and_then(Value::as_str).map(str::to_owned);

@@ -1,7 +1,7 @@
 //! Administration: what operators say and ask, over a Unix socket; over TCP, on loopback, they can only ask.
 //!
 //! Whoever may open the socket's file may write. `operator` carries out what is said: it keeps it first, on disk, and
-//! then lets queries see it; `roles` does so for roles, with an action first, and `stepping_in` asks for them without an
+//! then lets queries see it; `roles` does so for roles, with an action first, as a `wish` says, one after the other (`under_way`), and `stepping_in` asks for them without an
 //! operator. `api` is the HTTP before it, `doors` where it listens, on `bounded` listeners; `client` is how the commands speak
 //! to it.
 
@@ -12,10 +12,12 @@ mod doors;
 mod operator;
 mod roles;
 mod stepping_in;
+mod under_way;
+mod wish;
 
 pub use doors::{Doors, open};
 pub use operator::{Operator, Refused};
-pub use roles::{Step, Wish};
+pub use wish::{Step, Wish};
 
 use std::time::Duration;
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::error;
 
-use super::roles::UnderWay;
+use super::under_way::UnderWay;
 use crate::events::{Event, Journal, Kind, Page};
 use crate::health::probe::Prober;
 use crate::health::{Control, Stopped};
 use crate::overrides::{Book, Ended, NotPossible, Override, Overrides, now};
 use crate::pool::{Role, Word};
+use crate::seldom::Seldom;
 use crate::status::{Absent, NodeStatus, PoolStatus, Status};
 
 /// How often is looked at what has to happen without an operator: overrides that end, spares that step in.
@@ -155,12 +156,14 @@ impl Operator {
     }
 
     async fn end_overrides(&self) {
+        let mut log = Seldom::default();
         loop {
             tokio::time::sleep(LOOK).await;
             match self.end_those_over().await {
                 Ok(()) => {}
                 Err(Refused::Ending(_)) => return,
-                Err(refused) => error!("overrides that have ended are still there: {refused}"),
+                Err(refused) if log.is_due() => error!("overrides whose time is over still count: {refused}"),
+                Err(_) => {}
             }
         }
     }
@@ -215,9 +218,9 @@ impl Operator {
 }
 
 /// Carries a change through, also when whoever asked for it hangs up: what is on disk must be what queries see.
-pub(super) async fn to_its_end(
-    change: impl Future<Output = Result<(), Refused>> + Send + 'static,
-) -> Result<(), Refused> {
+pub(super) async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Refused>> + Send + 'static,
+) -> Result<T, Refused> {
     tokio::spawn(change).await.unwrap_or(Err(Refused::Ending(Stopped)))
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::operator::{LOOK, Operator, Refused};
-use super::roles::{Step, Wish};
+use super::wish::{Step, Wish};
 use crate::health::Nominees;
 use crate::overrides::{Overrides, full_name, now};
 use crate::vital;
@@ -34,7 +34,8 @@ impl Operator {
             tokio::time::sleep(LOOK).await;
             let Ok(wanting) = self.control.nominees().await else { return };
             for nominees in wanting {
-                if !attempts.admit(&nominees, self.book.lock().await.overrides()) {
+                let changed = self.under_way.last_change(&nominees.pool);
+                if !attempts.admit(&nominees, changed, self.book.lock().await.overrides()) {
                     continue;
                 }
                 let wish = attempts.next(&nominees);
@@ -49,30 +50,32 @@ impl Operator {
         let name = wish.name.clone();
         match self.appoint(wish).await {
             // The action's failure is told by whoever carried it out; what is not wanted any more is nobody's concern.
-            Ok(()) | Err(Refused::ActionFailed(_) | Refused::NotWanted(_)) => {}
+            Ok(_) | Err(Refused::ActionFailed(_) | Refused::NotWanted(_)) => {}
             Err(refused) => warn!("{name} cannot step in for {}: {refused}", nominees.replaces),
         }
     }
 }
 
 impl Attempts {
-    /// Whether an attempt in a pool may be made now: not for some time after the last one, also if that was before a
-    /// restart, as far as the overrides know of it.
-    fn admit(&self, Nominees { pool, every, .. }: &Nominees, overrides: &Overrides) -> bool {
-        let noted = overrides.last_nomination(pool, WITHOUT_OPERATOR);
-        noted.is_none_or(|at| now().saturating_sub(at) >= every.as_secs())
-            && self.0.get(pool).is_none_or(|last| last.at.elapsed() >= *every)
+    /// Whether an attempt in a pool may be made now: not for some time after the last one, and after any change that an
+    /// operator has made; also if that was before a restart, as far as the overrides know of it.
+    fn admit(&self, nominees: &Nominees, changed: Option<Instant>, overrides: &Overrides) -> bool {
+        let Nominees { pool, every, .. } = nominees;
+        let last = self.0.get(pool).map(|attempt| attempt.at).max(changed);
+        overrides.last_nomination(pool).is_none_or(|at| now().saturating_sub(at) >= every.as_secs())
+            && last.is_none_or(|last| last.elapsed() >= *every)
     }
 
-    /// The next attempt: by the first spare that has not been tried in vain, or by all of them again.
-    fn next(&mut self, Nominees { pool, nodes, replaces, .. }: &Nominees) -> Wish {
+    /// The next attempt: by a spare that serves already, or the first that has not been tried in vain, or all of them again.
+    fn next(&mut self, Nominees { pool, promoted, alive, replaces, .. }: &Nominees) -> Wish {
         let attempt =
             self.0.entry(Arc::clone(pool)).or_insert_with(|| Attempt { at: Instant::now(), in_vain: HashSet::new() });
         attempt.at = Instant::now();
-        if nodes.iter().all(|node| attempt.in_vain.contains(node)) {
+        if alive.iter().all(|node| attempt.in_vain.contains(node)) {
             attempt.in_vain.clear();
         }
-        let node = nodes.iter().find(|node| !attempt.in_vain.contains(*node)).cloned().unwrap_or_default();
+        let untried = alive.iter().find(|node| !attempt.in_vain.contains(*node));
+        let node = promoted.first().or(untried).cloned().unwrap_or_default();
         attempt.in_vain.insert(Arc::clone(&node));
         Wish {
             name: full_name(pool, &node),
@@ -97,16 +100,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_spare_after_the_other_is_tried_and_not_too_often() {
         let every = Duration::from_secs(600);
-        let nodes = ["b", "c"].map(Arc::from).to_vec();
-        let nominees = Nominees { pool: "core".into(), nodes, replaces: "a".into(), every };
+        let alive = ["b", "c"].map(Arc::from).to_vec();
+        let mut nominees = Nominees { pool: "core".into(), promoted: Vec::new(), alive, replaces: "a".into(), every };
         let (mut attempts, overrides) = (Attempts::default(), Overrides::default());
         for expected in ["core/b", "core/c", "core/b"] {
-            assert!(attempts.admit(&nominees, &overrides));
+            let admitted = |attempts: &Attempts| attempts.admit(&nominees, None, &overrides);
+            assert!(admitted(&attempts));
             assert_eq!(attempts.next(&nominees).name, expected);
-            assert!(!attempts.admit(&nominees, &overrides));
+            assert!(!admitted(&attempts));
             tokio::time::advance(every - Duration::from_secs(1)).await;
-            assert!(!attempts.admit(&nominees, &overrides));
+            assert!(!admitted(&attempts));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
+        let changed = Some(Instant::now());
+        assert!(!attempts.admit(&nominees, changed, &overrides), "an operator has changed something");
+        // One that serves is taken, whatever was tried before.
+        nominees.promoted = vec!["b".into()];
+        assert_eq!(attempts.next(&nominees).name, "core/b");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -9,6 +10,9 @@ use super::operate::{Socket, on_runtime};
 use crate::admin::client::Server;
 use crate::events::{Event, KEPT, Page};
 use crate::overrides::full_name;
+
+/// How often a server that is gone is looked for.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Which events, and how.
 #[derive(Args, Debug)]
@@ -73,8 +77,20 @@ impl Wanted {
     }
 
     async fn follow(&self, server: &Server, mut page: Page) -> anyhow::Result<()> {
+        let mut is_there = true;
         loop {
-            page = server.events(Some(&page), KEPT).await?;
+            page = match server.events(Some(&page), KEPT).await {
+                Ok(page) => page,
+                // It may be started again.
+                Err(error) => {
+                    if std::mem::take(&mut is_there) {
+                        let _ = writeln!(io::stderr(), "evenkeel: {error:#}; waiting for it");
+                    }
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+            };
+            is_there = true;
             if page.missed > 0 {
                 let missed = page.missed;
                 let _ = writeln!(io::stderr(), "evenkeel: {missed} events happened faster than they could be shown");

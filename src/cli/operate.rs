@@ -104,7 +104,14 @@ pub(super) fn nominate(target: &Target, replaces: Option<String>, without_action
         let (pool, node) = target.parts()?;
         let Reason { why, lasting, force } = reason;
         let nominate = Nominate { by: target.by.clone(), why, replaces, lasting, force, without_action };
-        target.socket.server()?.nominate(pool, node, nominate).await
+        if let Some(why) = target.socket.server()?.nominate(pool, node, nominate).await? {
+            // Whether anybody reads it is their matter.
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stdout(),
+                format_args!("{} is nominated; its action was {why}\n", target.node),
+            );
+        }
+        Ok(())
     })
 }
 

@@ -138,6 +138,11 @@ pub(super) fn program(section: &Section<'_>) -> Program {
     let pairs = environment.into_iter().flat_map(|table| {
         let pair = |(name, value): (Placed<&str>, Placed<&DeValue<'_>>)| {
             let text = as_str(value.value).ok().filter(|text| !text.contains('\0'));
+            if name.value.starts_with("EVENKEEL_") {
+                let message = format!("{} is a variable of the server's own", name.value);
+                table.reading.error(name.span, message, "give it another name");
+                return None;
+            }
             if text.is_none() || name.value.is_empty() || name.value.contains(['=', '\0']) {
                 table.reading.error(name.span, "not a variable", "accepted: NAME = \"value\"");
                 return None;

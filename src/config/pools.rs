@@ -82,6 +82,18 @@ fn report_idle_spare_keys(section: &Section<'_>, pool: &Pool) {
             }
         }
     }
+    let also_serving = |monitor: &Arc<Monitor>| pool.monitors.contains(monitor);
+    if let Some(span) = section.place_of("standby_monitors")
+        && !pool.monitors.is_empty()
+        && pool.standby_monitors.iter().any(also_serving)
+    {
+        let message = "a monitor of `standby_monitors` is in `monitors`, too: it cannot tell a spare that waits from one that serves";
+        section.reading.warn(
+            span,
+            message,
+            "one that fails for a serving node, and one in `monitors` that fails for a spare",
+        );
+    }
     if let Some(span) = section.place_of("standby_monitors").filter(|_| pool.monitors.is_empty()) {
         let message = "`standby_monitors` needs `monitors`, which tell when a spare serves";
         section.reading.error(span, message, "name at least one in `monitors`");

@@ -364,7 +364,8 @@ pub(super) fn check_word(reading: &Reading<'_>, what: &str, word: &Placed<&str>)
     // Names stand in the paths of URLs, where dots alone mean something else.
     let is_path = matches!(word.value, "" | "." | "..");
     if is_path || !is_visible {
-        let message = format!("\"{}\" cannot be the name of a {what}", word.value.escape_debug());
+        let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let message = format!("\"{}\" cannot be the name of {article} {what}", word.value.escape_debug());
         reading.error(word.span.clone(), message, "accepted: visible ASCII characters without spaces or slashes");
     }
 }

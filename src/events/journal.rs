@@ -11,7 +11,8 @@ use tracing::{info, warn};
 use super::queue::Queue;
 use super::{Event, Kind};
 
-/// Events that are kept.
+/// Events that are kept: half of them of the kinds that nodes can cause without end, so that these do not push out what
+/// people have said and what became of the answers.
 pub const KEPT: usize = 1000;
 
 /// Keeps the last events. One that is full forgets the oldest, so that it never holds anybody up.
@@ -19,11 +20,37 @@ pub const KEPT: usize = 1000;
 pub struct Journal {
     /// When it began, in milliseconds since 1970: which run of the server its numbers belong to.
     run: u64,
-    kept: Mutex<VecDeque<Event>>,
+    kept: Mutex<Kept>,
     /// Number of the last event, for those who wait.
     last: watch::Sender<u64>,
     /// Queues of those who are told.
     queues: Mutex<Vec<Weak<Queue>>>,
+}
+
+/// Events by how often they happen, each in order.
+#[derive(Debug, Default)]
+struct Kept {
+    frequent: VecDeque<Event>,
+    rare: VecDeque<Event>,
+}
+
+impl Kept {
+    fn push(&mut self, event: Event) {
+        let is_frequent = matches!(event.kind, Kind::Health | Kind::Standby | Kind::Ejection);
+        let ring = if is_frequent { &mut self.frequent } else { &mut self.rare };
+        if ring.len() == KEPT / 2 {
+            ring.pop_front();
+        }
+        ring.push_back(event);
+    }
+
+    /// Those after a number, in order.
+    fn after(&self, number: u64) -> Vec<&Event> {
+        let both = self.frequent.iter().chain(&self.rare);
+        let mut events: Vec<_> = both.filter(|event| event.number > number).collect();
+        events.sort_unstable_by_key(|event| event.number);
+        events
+    }
 }
 
 /// Events for somebody who asks.
@@ -60,13 +87,10 @@ impl Journal {
             } else {
                 info!("{}", event.text)
             }
-            if kept.len() == KEPT {
-                kept.pop_front();
-            }
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             // Nobody empties a queue that is gone.
             queues.retain(|queue| queue.upgrade().map(|queue| queue.offer(&event)).is_some());
-            kept.push_back(event);
+            kept.push(event);
         }
         // Nobody needs to wait for it.
         self.last.send_replace(last);
@@ -87,17 +111,19 @@ impl Journal {
 
     /// At most `limit` events after the one of a number.
     pub fn after(&self, number: u64, limit: usize) -> Page {
-        let kept = self.kept();
-        let oldest = kept.front().map_or(0, |event| event.number);
-        let missed = oldest.saturating_sub(number.saturating_add(1));
-        let events = kept.iter().filter(|event| event.number > number).take(limit).cloned().collect();
-        Page { run: self.run, events, missed, last: *self.last.borrow() }
+        let (kept, last) = (self.kept(), *self.last.borrow());
+        let events = kept.after(number);
+        let missed = (last - number.min(last)).saturating_sub(events.len() as u64);
+        let events = events.into_iter().take(limit).cloned().collect();
+        Page { run: self.run, events, missed, last }
     }
 
-    /// The last `limit` events.
+    /// The last `limit` events that are kept.
     pub fn last(&self, limit: usize) -> Page {
-        let last = *self.last.borrow();
-        Page { missed: 0, ..self.after(last.saturating_sub(limit as u64), limit) }
+        let kept = self.kept();
+        let events = kept.after(0);
+        let events = events[events.len().saturating_sub(limit)..].iter().map(|event| (*event).clone()).collect();
+        Page { run: self.run, events, missed: 0, last: *self.last.borrow() }
     }
 
     /// Tells the number of the last event whenever there is a new one.
@@ -105,7 +131,7 @@ impl Journal {
         self.last.subscribe()
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Event>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         // Events are plain values: a panic elsewhere cannot have left them half written.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,10 +158,13 @@ mod tests {
         let known = |run, number| journal.known(run, number);
         assert_eq!((known(None, 3), known(Some(journal.run), 3)), (3, 3));
         assert_eq!((known(None, 4), known(Some(journal.run + 1), 3)), (0, 0), "numbers of another run");
-        journal.record((0..KEPT).map(|_| Kind::Pool.of("core", "loaded", String::new())));
-        let page = journal.after(1, 1);
-        assert_eq!((numbers(&page), page.missed, page.last), (vec![4], 2, 3 + KEPT as u64));
-        assert_eq!(journal.last(KEPT * 2).events.len(), KEPT);
+        journal.record([Kind::Nomination.of("core", "active", String::new())]);
+        journal.record((0..KEPT).map(|_| Kind::Health.of("core", "up", String::new())));
+        let page = journal.after(1, 2);
+        let first_kept = 4 + KEPT as u64 / 2 + 1;
+        assert_eq!(numbers(&page), [4, first_kept], "what people say is not pushed out by what nodes do");
+        assert_eq!((page.missed, page.last), (2 + KEPT as u64 / 2, 4 + KEPT as u64));
+        assert_eq!(journal.last(KEPT * 2).events.len(), KEPT / 2 + 1);
     }
 
     #[tokio::test]

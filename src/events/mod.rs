@@ -50,7 +50,7 @@ pub struct Event {
 pub enum Kind {
     /// An address is `up`, `down` or `unknown`.
     Health,
-    /// A spare is alive (`up`) or not (`down`), by the monitors for spares.
+    /// A spare is alive (`up`) or not (`down`), by the monitors for spares, or is seen to be `not_serving`.
     Standby,
     /// An address that answers badly is `kept` in the answers, or `ejected` after all.
     Ejection,

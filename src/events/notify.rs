@@ -12,6 +12,7 @@ use super::queue::{Queue, Waiting};
 use super::webhook::{Sender, Webhook};
 use super::{Event, Journal, Kind};
 use crate::program::Program;
+use crate::seldom::Seldom;
 use crate::vital;
 
 /// First wait after a failure; each further one is twice as long.
@@ -114,9 +115,12 @@ async fn tell(notification: Notification, queue: Arc<Queue>) {
             Err(error) => return warn!("notification {name} cannot be sent: {error}"),
         },
     };
+    let (mut all_lost, mut log) = (0, Seldom::default());
     loop {
         let (waiting, lost) = queue.next().await;
-        if lost > 0 {
+        all_lost += lost;
+        if all_lost > 0 && log.is_due() {
+            let lost = std::mem::take(&mut all_lost);
             warn!("notification {name}: {lost} events are lost, there was no room for them to wait");
         }
         deliver(&notification, &carrier, &waiting).await;
@@ -135,24 +139,26 @@ async fn deliver(notification: &Notification, carrier: &Carrier<'_>, Waiting { e
             Ok(Err(refusal)) => refusal,
             Err(_) => Refusal::ForNow(format!("no answer within {timeout:?}")),
         };
-        let number = event.number;
+        let (text, age) = (&event.text, since.elapsed());
         match refusal {
-            Refusal::ForNow(why) if since.elapsed() + wait < *retry_for => {
+            Refusal::ForNow(why) if age < *retry_for => {
                 if tries == 1 {
-                    warn!("notification {name}: event {number} is not taken, it will be tried again: {why}");
+                    warn!("notification {name} is not taken and will be tried again, {why}: \"{text}\"");
                 }
             }
             Refusal::ForNow(why) | Refusal::ForGood(why) => {
-                return warn!("notification {name}: event {number} is given up after {tries} attempts: {why}");
+                let times = if tries == 1 { "attempt" } else { "attempts" };
+                return warn!("notification {name} is given up after {tries} {times}, {why}: \"{text}\"");
             }
         }
         // Spread, so that several servers do not come at the same moment.
-        tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
+        // The last attempt comes when the time is over.
+        tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64()).min(*retry_for - age)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
         tries += 1;
     }
     if tries > 1 {
-        info!("notification {name}: event {} is taken at attempt {tries}", event.number);
+        info!("notification {name} is taken at attempt {tries}: \"{}\"", event.text);
     }
 }
 

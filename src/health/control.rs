@@ -42,8 +42,10 @@ pub(super) enum Message {
 pub struct Nominees {
     /// The pool.
     pub pool: Arc<str>,
-    /// The spares, which are alive, the best first; at least one.
-    pub nodes: Vec<Arc<str>>,
+    /// Spares that serve already: somebody else has promoted them.
+    pub promoted: Vec<Arc<str>>,
+    /// Spares that are alive.
+    pub alive: Vec<Arc<str>>,
     /// An active node that is down.
     pub replaces: Arc<str>,
     /// Once in this time is often enough.

@@ -112,7 +112,7 @@ impl World {
         let (_, before) = served.remembered(&table.pool(0));
         let earlier = |at| Earlier { health: Health::Unknown, fell: before.fell(&pool, at) };
         table.adopt(vec![self.new_pool(pool.slots().map(earlier).collect())]);
-        Served::new(pool, Some(&before))
+        Served::new(pool, Some(&before), |_| false)
     }
 }
 
@@ -157,7 +157,7 @@ proptest! {
     fn every_moment_of_a_history_is_lawful(world in any_world()) {
         let (pool, mut table) = (world.pool(), world.table());
         let mut overrides = Overrides::default();
-        let mut served = Served::new(pool.clone(), None);
+        let mut served = Served::new(pool.clone(), None, |_| false);
         served.decide(&table.pool(0), &overrides, &mut fastrand::Rng::with_seed(7));
         for &(node, step) in &world.steps {
             let before = served.verdicts.clone();

@@ -1,7 +1,7 @@
 //! What was known before a restart: the starting point until each address has been probed, so that a server that is
 //! started again does not answer worse than the moment before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ pub struct Memory {
     /// When it was written, in seconds since 1970.
     at: u64,
     up: BTreeMap<String, bool>,
+    /// Nominated nodes that have served since, by `pool/node`.
+    #[serde(default)]
+    served: BTreeSet<String>,
 }
 
 impl Memory {
@@ -55,6 +58,16 @@ impl Memory {
         }
     }
 
+    /// Adds a nominated node that has served.
+    pub(super) fn remember_served(&mut self, pool: &str, node: &str) {
+        self.served.insert(full_name(pool, node));
+    }
+
+    /// Whether a nominated node has served.
+    pub(super) fn has_served(&self, pool: &str, node: &str) -> bool {
+        self.served.contains(&full_name(pool, node))
+    }
+
     /// What was known of an address.
     pub(super) fn recall(&self, pool: &str, node: &str, address: IpAddr) -> Health {
         match self.up.get(&key(pool, node, address)) {
@@ -76,7 +89,8 @@ pub async fn keep(control: Control, directory: PathBuf) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Ok(memory) = control.memory().await else { return };
-        if memory.up == written.up && now().saturating_sub(written.at) < WORTH / 4 {
+        let is_same = (&memory.up, &memory.served) == (&written.up, &written.served);
+        if is_same && now().saturating_sub(written.at) < WORTH / 4 {
             continue;
         }
         match write(memory.clone(), directory.clone()).await {

@@ -19,14 +19,13 @@ impl Served {
         if self.since.elapsed() < settled || self.available() >= self.pool.least_active(&self.said) {
             return None;
         }
-        let mut nodes = vec![Found { is_down: true, answers: None, is_alive: false, serves: false }; self.said.len()];
+        let mut nodes = vec![Found { is_down: true, answers: None, is_alive: false }; self.said.len()];
         for ((&(node, _), &verdict), standing) in self.slots.iter().zip(&self.verdicts).zip(standings) {
             let found = &mut nodes[node];
             // One that answers badly and is kept in the answers does some work still.
             found.is_down &= standing.health == Health::Down && verdict != Verdict::Kept;
             found.answers = found.answers.max(standing.answers_badly);
             found.is_alive |= standing.standby == Health::Up;
-            found.serves |= standing.health == Health::Up;
         }
         let of = |role| {
             let said = self.said.iter().enumerate();
@@ -34,14 +33,14 @@ impl Served {
         };
         let name = |node: usize| Arc::clone(&self.pool.nodes[node].name);
         // Rather one that does not answer at all than one that may recover; of those the one that fell first.
-        let replaces = of(Role::Active).filter(|&node| nodes[node].is_down).min_by_key(|&node| nodes[node].answers)?;
-        let mut spares: Vec<usize> =
-            of(Role::Backup).filter(|&node| nodes[node].is_alive || nodes[node].serves).collect();
-        // One that serves has been promoted by somebody else, perhaps by the other server.
-        spares.sort_by_key(|&node| !nodes[node].serves);
-        let nodes: Vec<_> = spares.into_iter().map(name).collect();
-        let is_any = !nodes.is_empty();
-        is_any.then(|| Nominees { pool: Arc::clone(&self.pool.name), nodes, replaces: name(replaces), every })
+        // A spare that has been nominated a moment ago may need that long to serve.
+        let replaceable = of(Role::Active).filter(|&node| nodes[node].is_down && self.role_has_settled(node));
+        let replaces = name(replaceable.min_by_key(|&node| nodes[node].answers)?);
+        // Promoted by somebody else, perhaps by the other server.
+        let promoted: Vec<_> = of(Role::Backup).filter(|&node| self.is_promoted(node, standings)).map(name).collect();
+        let alive: Vec<_> = of(Role::Backup).filter(|&node| nodes[node].is_alive).map(name).collect();
+        let is_any = !promoted.is_empty() || !alive.is_empty();
+        is_any.then(|| Nominees { pool: Arc::clone(&self.pool.name), promoted, alive, replaces, every })
     }
 }
 
@@ -54,8 +53,6 @@ struct Found {
     answers: Option<u64>,
     /// As a spare, by one of them.
     is_alive: bool,
-    /// By one of them.
-    serves: bool,
 }
 
 #[cfg(test)]
@@ -65,8 +62,8 @@ mod tests {
 
     use super::*;
     use crate::health::{Kind, Monitor};
-    use crate::overrides::{Override, Overrides};
-    use crate::pool::{Node, Pool, Word};
+    use crate::overrides::{Nomination, Override, Overrides};
+    use crate::pool::{Amount, Node, Pool, Word};
 
     /// `a` and `b` are active, `c` and `d` are spares.
     fn pool() -> Pool {
@@ -95,7 +92,7 @@ mod tests {
 
     /// Spares in their order, and whom one of them replaces.
     fn nominees(standings: [Standing; 4], drained: Option<&str>, after: Duration) -> Option<(Vec<Arc<str>>, Arc<str>)> {
-        let mut served = Served::new(pool(), None);
+        let mut served = Served::new(pool(), None, |_| false);
         served.since -= after;
         let mut overrides = Overrides::default();
         let (by, why) = ("ops".to_owned(), String::new());
@@ -104,13 +101,15 @@ mod tests {
             overrides.set(&format!("core/{node}"), Some(drain));
         }
         served.decide(&standings, &overrides, &mut fastrand::Rng::with_seed(1));
-        served.nominees(&standings).map(|found| (found.nodes, found.replaces))
+        let found = served.nominees(&standings)?;
+        Some((found.promoted.into_iter().chain(found.alive).collect(), found.replaces))
     }
 
     #[tokio::test(start_paused = true)]
     async fn live_spares_replace_those_who_are_dead() {
         tokio::time::advance(Duration::from_secs(100)).await;
         let (up, alive, dead) = (Standing::from(Health::Up), spare(Health::Up), spare(Health::Down));
+        let promoted = Standing { standby: Health::Down, ..up };
         let (silent, bad) = (down(None), down(Some(1)));
         type Case = ([Standing; 4], Option<&'static str>, Option<(&'static [&'static str], &'static str)>);
         let cases: [Case; 9] = [
@@ -120,7 +119,7 @@ mod tests {
             ([silent, silent, dead, alive], None, Some((&["d"], "a"))),
             ([silent, silent, dead, dead], None, None),
             // Another server has promoted it.
-            ([silent, silent, alive, up], None, Some((&["d", "c"], "a"))),
+            ([silent, silent, alive, promoted], None, Some((&["d", "c"], "a"))),
             // An operator's nodes are left to the operator.
             ([silent, bad, alive, alive], Some("a"), Some((&["c", "d"], "b"))),
             ([up, up, alive, alive], Some("a"), None),
@@ -137,5 +136,22 @@ mod tests {
         }
         let too_early = nominees([silent, silent, alive, alive], None, Duration::from_millis(2999));
         assert_eq!(too_early, None, "the first results alone are too little");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spare_that_is_coming_up_is_not_replaced() {
+        let pool = Pool { min_available: Amount::Count(2), ..pool() };
+        let mut overrides = Overrides::default();
+        let (by, why) = ("ops".to_owned(), String::new());
+        let said = Nomination { role: Role::Active, partner: None, by, why, at: 0, until: None };
+        let mut served = Served::new(pool.clone(), None, |_| false);
+        let standings = [Health::Down.into(), Health::Up.into(), down(None), spare(Health::Up)];
+        served.decide(&standings, &overrides, &mut fastrand::Rng::with_seed(1));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        overrides.apply(&overrides.nominate(&pool, "c", Some("a"), &said).unwrap());
+        served.decide(&standings, &overrides, &mut fastrand::Rng::with_seed(1));
+        assert_eq!(served.nominees(&standings), None);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(served.nominees(&standings).map(|found| found.replaces), Some("c".into()), "it never came up");
     }
 }

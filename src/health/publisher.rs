@@ -23,7 +23,7 @@ use super::table::{Earlier, NewPool, Observation, SlotTargets, Standing, Table, 
 use super::{Health, Memory};
 use crate::events::Journal;
 use crate::overrides::Overrides;
-use crate::pool::Pool;
+use crate::pool::{Pool, Role};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving};
 
@@ -151,9 +151,14 @@ impl Publisher {
             }
             Message::Memory(reply) => {
                 let mut memory = Memory::default();
-                for (index, Served { pool, slots, .. }) in self.pools.iter().enumerate() {
+                for (index, Served { pool, slots, said, .. }) in self.pools.iter().enumerate() {
                     for (&(node, address), standing) in slots.iter().zip(self.table.pool(index)) {
                         memory.remember(&pool.name, &pool.nodes[node].name, address, standing.health);
+                    }
+                    for (said, node) in said.iter().zip(&pool.nodes) {
+                        if said.has_served && node.role == Role::Backup {
+                            memory.remember_served(&pool.name, &node.name);
+                        }
                     }
                 }
                 let _ = reply.send(memory);
@@ -229,7 +234,8 @@ impl Publisher {
         for (index, pool) in pools.into_iter().enumerate() {
             let standings = self.table.pool(index);
             let before = before.get(&pool.name);
-            let mut served = Served::new(pool, before);
+            let name = Arc::clone(&pool.name);
+            let mut served = Served::new(pool, before, |node| self.memory.has_served(&name, node));
             let (view, turns) = served.decide(&standings, &self.overrides, &mut self.rng);
             served.take_over(before, &self.overrides);
             self.report_changes(index, &served, &standings, before);
@@ -243,8 +249,9 @@ impl Publisher {
     /// Reports what a reload has brought to a pool: all of a new one, and newcomers to one that was there.
     fn report_changes(&mut self, index: usize, served: &Served, standings: &[Standing], before: Option<&Before>) {
         let Served { pool, slots, .. } = served;
-        if before.is_none() {
-            self.report.pool(pool, standings);
+        match before {
+            None => self.report.pool(pool, standings),
+            Some(before) => self.report.roles(served, before),
         }
         for (slot, &at) in slots.iter().enumerate() {
             let name = (Arc::clone(&pool.nodes[at.0].name), at.1);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Health;
 use super::probe::Failure;
-use super::served::Served;
+use super::served::{Before, Served};
 use super::table::{Flip, Standing, Table};
 use crate::events::{Event, Journal, Kind};
 use crate::pool::{Basis, Pool, Role, WhenEmpty};
@@ -53,9 +53,15 @@ impl Report {
             Ok(_) => "passed".to_owned(),
             Err(failure) => format!("failed, {failure}"),
         };
-        let (kind, how) = if flip.as_spare { (Kind::Standby, " as a spare") } else { (Kind::Health, "") };
-        let text = format!("is {to}{how}: {count} of {count} probes of {monitor} {why}");
-        self.address(kind, &served.pool, at, &to.to_string(), &text);
+        let is_spare = served.is_backup(flip.slot) && !served.pool.standby_monitors.is_empty();
+        let (kind, state, what) = match (flip.as_spare, is_spare, to) {
+            (true, _, _) => (Kind::Standby, to.to_string(), format!("{to} as a spare")),
+            // A spare does not serve, which is no fault of its.
+            (false, true, Health::Down) => (Kind::Standby, "not_serving".to_owned(), "not serving".to_owned()),
+            _ => (Kind::Health, to.to_string(), to.to_string()),
+        };
+        let text = format!("is {what}: {count} of {count} probes of {monitor} {why}");
+        self.address(kind, &served.pool, at, &state, &text);
     }
 
     /// An address that a new configuration brings, and that is not up.
@@ -94,6 +100,18 @@ impl Report {
         self.waiting.push(Kind::Pool.of(&pool.name, "loaded", text));
     }
 
+    /// Nodes whose role a new configuration changes, also because who had replaced them is gone from it.
+    pub(super) fn roles(&mut self, served: &Served, before: &Before) {
+        for (said, node) in served.said.iter().zip(&served.pool.nodes) {
+            if before.role(&node.name).is_some_and(|role| role != said.role) {
+                let (pool, role) = (&served.pool.name, said.role);
+                let role_of = if role == Role::Active { "active" } else { "a backup" };
+                let text = format!("{pool}/{} is {role_of} by the new configuration", node.name);
+                self.waiting.push(Kind::Nomination.of(pool, &role.to_string(), text).node(&node.name));
+            }
+        }
+    }
+
     /// What a decision has changed besides who is answered.
     pub(super) fn turns(&mut self, served: &Served, turns: Vec<Turn>, table: &Table, index: usize) {
         let most = served.pool.most_ejected(&served.said);
@@ -125,14 +143,18 @@ impl Report {
     fn basis(&mut self, served: &Served) {
         let Served { pool, said, basis, .. } = served;
         let active = said.iter().filter(|said| said.role == Role::Active).count();
+        let answered = served.answered();
         let (state, text) = match (basis, pool.when_empty) {
             (Basis::Active, _) => ("active", "active nodes are up again and answered".to_owned()),
             (Basis::Backup, _) => {
                 ("backup", format!("fewer than {} active nodes are up, backups stand in", pool.least_active(said)))
             }
             (Basis::Unknown, _) => ("unknown", "no node is up, nodes that are not probed yet are answered".to_owned()),
-            (Basis::Empty, WhenEmpty::All) if served.verdicts.iter().any(|verdict| verdict.is_eligible()) => {
+            (Basis::Empty, WhenEmpty::All) if answered == active => {
                 ("fail_open", format!("no node is up, all {active} active nodes are answered (fail open)"))
+            }
+            (Basis::Empty, WhenEmpty::All) if answered > 0 => {
+                ("fail_open", format!("no node is up, {answered} nodes that may serve are answered (fail open)"))
             }
             (Basis::Empty, WhenEmpty::All | WhenEmpty::Fallback) if !pool.fallback.is_empty() => {
                 let addresses = pool.fallback.len();

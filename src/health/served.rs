@@ -26,6 +26,8 @@ pub(super) struct Served {
     pub(super) since: Instant,
     /// What operators say of each node.
     pub(super) said: Vec<Said>,
+    /// For each node, when its role changed, if it did.
+    role_since: Vec<Option<Instant>>,
     /// The rule by which it is answered.
     pub(super) basis: Basis,
     /// Why each address is answered or not.
@@ -43,7 +45,7 @@ pub(super) struct Before {
     pub(super) addresses: HashMap<(Arc<str>, IpAddr), KnownAddress>,
     /// By name of the node.
     idle_from: HashMap<Arc<str>, Option<u64>>,
-    has_served: HashMap<Arc<str>, bool>,
+    said: HashMap<Arc<str>, (Said, Option<Instant>)>,
     /// When the last answer under it has expired.
     pub(super) expiry: u64,
     eligible: HashSet<Arc<str>>,
@@ -57,6 +59,11 @@ pub(super) struct KnownAddress {
 }
 
 impl Before {
+    /// The role that a node had.
+    pub(super) fn role(&self, node: &str) -> Option<Role> {
+        self.said.get(node).map(|(said, _)| said.role)
+    }
+
     fn address(&self, pool: &Pool, (node, address): (usize, IpAddr)) -> Option<&KnownAddress> {
         self.addresses.get(&(Arc::clone(&pool.nodes[node].name), address))
     }
@@ -69,36 +76,66 @@ impl Before {
 
 impl Served {
     /// A pool that is about to be served; `before` is what was known of it under the configuration before.
-    pub(super) fn new(pool: Pool, before: Option<&Before>) -> Self {
+    /// `has_served` tells of which nodes that is known from before a restart.
+    pub(super) fn new(pool: Pool, before: Option<&Before>, has_served: impl Fn(&str) -> bool) -> Self {
         let known = |at| before.and_then(|before| before.address(&pool, at));
         let verdict = |at| known(at).map_or(Verdict::Unprobed, |known| known.verdict);
         let mut served = Self {
             slots: pool.slots().collect(),
             since: Instant::now(),
             said: pool.as_configured(),
+            role_since: vec![None; pool.nodes.len()],
             basis: before.map_or(Basis::Active, |before| before.basis),
             verdicts: pool.slots().map(verdict).collect(),
             idle_from: vec![None; pool.nodes.len()],
             outlived: before.map_or(0, |before| before.expiry),
             pool,
         };
-        for (said, node) in served.said.iter_mut().zip(&served.pool.nodes) {
-            let known = before.and_then(|before| before.has_served.get(&node.name));
-            said.has_served = known.copied().unwrap_or(said.has_served);
+        for (node, configured) in served.pool.nodes.iter().enumerate() {
+            if let Some(&(said, since)) = before.and_then(|before| before.said.get(&configured.name)) {
+                (served.said[node], served.role_since[node]) = (said, since);
+            } else {
+                served.said[node].has_served |= has_served(&configured.name);
+            }
         }
         served
     }
 
-    /// Takes what operators say. A node has served in its role from when it is up; backups have yet to.
+    /// Takes what operators say. Whoever is active by configuration counts as having served; a nominated node has from when it
+    /// is up.
     fn hear(&mut self, overrides: &Overrides, standings: &[Standing]) {
         let mut said = overrides.said(&self.pool);
-        for (said, before) in said.iter_mut().zip(&self.said) {
-            said.has_served = said.role == Role::Active && before.has_served;
+        for (node, (said, before)) in said.iter_mut().zip(&self.said).enumerate() {
+            let is_configured = self.pool.nodes[node].role == Role::Active;
+            said.has_served = said.role == Role::Active && (before.has_served || is_configured);
+            if said.role != before.role {
+                self.role_since[node] = Some(Instant::now());
+            }
         }
         for (&(node, _), standing) in self.slots.iter().zip(standings) {
-            said[node].has_served |= said[node].role == Role::Active && standing.health == Health::Up;
+            // What was seen before the role changed says nothing of it.
+            let is_fresh = self.role_has_settled(node) || self.pool.standby_monitors.is_empty();
+            said[node].has_served |= said[node].role == Role::Active && standing.health == Health::Up && is_fresh;
         }
         self.said = said;
+    }
+
+    /// Whether a node has had its role for so long that its monitors have seen what became of it.
+    pub(super) fn role_has_settled(&self, node: usize) -> bool {
+        let monitors = self.pool.monitors.iter().chain(&self.pool.standby_monitors);
+        let settling = monitors.map(|monitor| monitor.interval * (monitor.rise + monitor.fall)).max();
+        self.role_since[node].is_none_or(|since| since.elapsed() >= settling.unwrap_or_default())
+    }
+
+    /// Whether a backup has been promoted by somebody else: it serves, and is no spare any more.
+    pub(super) fn is_promoted(&self, node: usize, standings: &[Standing]) -> bool {
+        let addresses = self.slots.iter().zip(standings).filter(|((of, _), _)| *of == node);
+        let standings: Vec<_> = addresses.map(|(_, standing)| standing).collect();
+        !self.pool.standby_monitors.is_empty()
+            && self.said[node].role == Role::Backup
+            && self.role_has_settled(node)
+            && standings.iter().any(|standing| standing.health == Health::Up)
+            && standings.iter().all(|standing| standing.standby != Health::Up)
     }
 
     /// Decides anew who may be answered; gives what queries get, and what is to be reported of it.
@@ -129,6 +166,11 @@ impl Served {
     /// Whether the node of an address is a backup.
     pub(super) fn is_backup(&self, slot: usize) -> bool {
         self.said[self.slots[slot].0].role == Role::Backup
+    }
+
+    /// Nodes that may be answered.
+    pub(super) fn answered(&self) -> usize {
+        self.eligible().into_iter().filter(|eligible| *eligible).count()
     }
 
     /// Active nodes that are up.
@@ -195,10 +237,10 @@ impl Served {
         };
         let addresses = self.slots.iter().zip(standings).zip(&self.verdicts).map(named).collect();
         let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
-        let has_served = names().zip(self.said.iter().map(|said| said.has_served)).collect();
+        let said = names().zip(self.said.iter().copied().zip(self.role_since.iter().copied())).collect();
         let idle_from = names().zip(self.idle_from.iter().copied()).collect();
         let eligible = names().zip(self.eligible()).filter_map(|(name, is)| is.then_some(name)).collect();
         let expiry = self.expiry();
-        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, has_served, expiry, eligible })
+        (Arc::clone(&self.pool.name), Before { basis: self.basis, addresses, idle_from, said, expiry, eligible })
     }
 }

@@ -38,6 +38,12 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
             if is_spare && standing.standby == Health::Down {
                 why = format!("{why}; not alive as a spare{}", because(table.standby_failure(index, slot)));
             }
+            if word.is_some() {
+                why = format!("{why}; by its monitors {}", standing.health);
+            }
+            if verdict == Verdict::Down && !is_backup && pool.refuses_work(said[n]) {
+                why = format!("{why}; has yet to serve since its nomination");
+            }
             if let Some(untried) = table.untried(index, slot) {
                 why = format!("{why}; {untried}");
             }
@@ -51,11 +57,14 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
             });
         }
         // The address that speaks for the node: one that is answered, if any is.
-        let speaker = addresses.iter().find(|address| address.eligible).or_else(|| addresses.first());
+        let is_alive = |address: &&AddressStatus| address.standby == Some(Health::Up);
+        let speaker = addresses.iter().find(|address| address.eligible);
+        let speaker = speaker.or_else(|| addresses.iter().find(is_alive)).or_else(|| addresses.first());
         nodes.push(NodeStatus {
             name: node.name.to_string(),
             role: said[n].role,
             up: is_up,
+            promoted: served.is_promoted(n, &standings),
             weight: node.weight,
             eligible: speaker.is_some_and(|address| address.eligible),
             why: speaker.map(|address| address.why.clone()).unwrap_or_default(),

@@ -258,7 +258,7 @@ async fn what_operators_say_is_seen_when_it_is_acknowledged_and_tells_why() {
     let (generation, pools) = bench.control.status().await.unwrap();
     assert_eq!((generation, pools[0].available, pools[0].min_available), (1, 2, 1));
     let node = &pools[0].nodes[1];
-    assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching)"));
+    assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching); by its monitors up"));
     assert!(node.idle_from.is_some_and(|idle| idle >= overrides::now() + 5), "{node:?}");
     // A reload keeps what was said, and since when the node is not answered.
     bench.adopt(vec![pool("core", 0..4, &monitor("m", INTERVAL))], INTERVAL).await;

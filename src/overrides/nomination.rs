@@ -106,6 +106,16 @@ impl Overrides {
             } else {
                 put(replaced, None);
             }
+            // Whoever had taken its place before, and is not there, has it no more.
+            let has_it = |(_, other): &(&String, &Nomination)| {
+                other.role == Role::Active && other.partner.as_deref() == Some(replaced)
+            };
+            let prefix = full_name(&pool.name, "");
+            for (name, deputy) in self.nominations.iter().filter(has_it) {
+                if let Some(other) = name.strip_prefix(&prefix).filter(|other| *other != node) {
+                    put(other, Some(Nomination { partner: None, ..deputy.clone() }));
+                }
+            }
             // Those that it has replaced itself stay replaced, by the new one.
             for other in self.replaced_by(pool, replaced).filter(|other| *other != node) {
                 put(other, Some(backup()));
@@ -131,17 +141,32 @@ impl Overrides {
                 Ok(self.change(pool, replaced.chain([name]).map(|name| (name, None)).collect()))
             }
             Some(Nomination { partner: Some(partner), .. }) => {
-                Err(NotPossible(format!("{name} is replaced by {partner}; nominate it to make it active again")))
+                let is_there = pool.nodes.iter().any(|node| *node.name == **partner);
+                let way = if is_there {
+                    "nominate it to make it active again".to_owned()
+                } else {
+                    format!("which is not there; unregister {}", full_name(&pool.name, partner))
+                };
+                Err(NotPossible(format!("{name} is replaced by {partner}, {way}")))
             }
             _ => Err(NotPossible(format!("{name} is not nominated"))),
         }
     }
 
     /// When somebody changed roles in a pool last, in seconds since 1970, as far as that still counts.
-    pub fn last_nomination(&self, pool: &str, by: &str) -> Option<u64> {
-        let of_pool =
-            self.nominations.iter().filter(|(name, _)| name.split_once('/').is_some_and(|(of, _)| of == pool));
-        of_pool.filter(|(_, said)| said.by == by).map(|(_, said)| said.at).max()
+    pub fn last_nomination(&self, pool: &str) -> Option<u64> {
+        let of_pool = |name: &str| name.split_once('/').is_some_and(|(of, _)| of == pool);
+        self.nominations.iter().filter(|(name, _)| of_pool(name)).map(|(_, said)| said.at).max()
+    }
+
+    /// Takes back the nomination of a node, and those of the nodes that it has replaced, whether they are there or not.
+    pub fn forget(&mut self, name: &str) {
+        let (pool, node) = name.split_once('/').unwrap_or((name, ""));
+        self.nominations.remove(name);
+        self.nominations.retain(|other, said| {
+            let is_of_pool = other.split_once('/').is_some_and(|(of, _)| of == pool);
+            !(is_of_pool && said.role == Role::Backup && said.partner.as_deref() == Some(node))
+        });
     }
 
     /// Nodes whose place another one has taken.
@@ -242,7 +267,7 @@ mod tests {
         assert_eq!(active(&overrides, &pool(1, 0)), ["a0"], "a reload has removed the spare");
         assert_eq!(active(&overrides, &with_spare), ["b0"], "and another one brought it back");
         let why = overrides.unregister(&with_spare, "a0").unwrap_err().to_string();
-        assert_eq!(why, "core/a0 is replaced by b0; nominate it to make it active again");
+        assert_eq!(why, "core/a0 is replaced by b0, nominate it to make it active again");
         // It may take its place back, with the spare besides.
         let change = overrides.nominate(&with_spare, "a0", None, &by_ops()).unwrap();
         overrides.apply(&change);

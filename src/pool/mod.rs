@@ -136,7 +136,7 @@ impl Pool {
     }
 
     /// Whether a node is a spare that takes no work before it is nominated, and it may not have begun since.
-    fn refuses_work(&self, said: Said) -> bool {
+    pub(crate) fn refuses_work(&self, said: Said) -> bool {
         !self.standby_monitors.is_empty() && !said.has_served
     }
 

@@ -70,7 +70,10 @@ fn drain_force_and_resume_are_seen_when_the_command_returns() {
     assert_eq!(answered(&server), BTreeSet::from([1]));
     let status = done(&server, "status");
     assert!(status.contains("pool core: 1 of 3 nodes are answered"), "{status}");
-    assert!(status.contains("drained by ops (patching); the last answer with it expires in"), "{status}");
+    assert!(
+        status.contains("drained by ops (patching); by its monitors up; the last answer with it expires in"),
+        "{status}"
+    );
     assert!(status.contains("forced down by ops"), "{status}");
     let json: serde_json::Value = serde_json::from_str(&done(&server, "status --json")).expect("JSON");
     assert_eq!(json["pools"][0]["nodes"][1]["override"]["word"], "drain");

@@ -70,7 +70,8 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     done(&server, "nominate core/spare --replace one --why drill");
     wait_until("it is seen to be no backup any more", || {
         let status = done(&server, "status");
-        status.contains("down: status 503; nominated by ops (drill), replaces one")
+        status
+            .contains("down: status 503; has yet to serve since its nomination; nominated by ops (drill), replaces one")
     });
     assert_eq!(answered(&server), BTreeSet::from([2]));
     nodes.fake(2, "{\"readyz\": 200}");
@@ -145,10 +146,13 @@ fn the_second_server_is_told_the_same_without_another_promotion() {
     let (first, second) = (start(&nodes, ""), start(&nodes, ""));
     done(&first, "nominate core/spare --replace one");
     wait_until("both see that it serves", || {
-        answered(&first) == BTreeSet::from([2, 3]) && done(&second, "status").contains("backup: 2 of 1 required")
+        let status = done(&second, "status");
+        let is_seen = status.contains("backup: 2 of 1 required active nodes are up; not alive as a spare");
+        answered(&first) == BTreeSet::from([2, 3]) && is_seen
     });
     // A promotion of a node that is promoted would be refused.
-    done(&second, "nominate core/spare --replace one");
+    let said = done(&second, "nominate core/spare --replace one");
+    assert_eq!(said, "core/spare is nominated; its action was left out, because it serves already\n");
     assert_eq!(answered(&second), BTreeSet::from([2, 3]));
     nodes.fake(0, "{\"nomination\": 500}");
     done(&second, "nominate core/one --without-action");
@@ -182,4 +186,68 @@ fn events_are_followed_as_they_happen() {
     });
     following.kill().expect("a process of ours");
     following.wait().expect("a process of ours");
+}
+
+/// Right after a role has changed, what monitors found before says nothing of it.
+#[test]
+fn a_spare_that_was_unregistered_is_promoted_again() {
+    let nodes = nodes();
+    let server = start(&nodes, "");
+    done(&server, "nominate core/spare --replace one");
+    wait_until("the spare is answered", || answered(&server) == BTreeSet::from([2, 3]));
+    done(&server, "unregister core/spare");
+    done(&server, "nominate core/spare --replace one");
+    wait_until("it serves again", || answered(&server) == BTreeSet::from([2, 3]));
+    wait_until("and is seen to", || done(&server, "status").contains("up; nominated by ops, replaces one"));
+}
+
+#[test]
+fn a_role_that_cannot_be_kept_is_not_begun() {
+    let nodes = nodes();
+    let server = start(&nodes, "");
+    let obstacle = server.directory().join("state/overrides.json.new");
+    std::fs::create_dir(&obstacle).expect("a directory of ours");
+    let why = refused(&server, "nominate core/spare --replace one");
+    assert!(why.contains("it could not be kept, and nothing has changed: Is a directory"), "{why}");
+    std::fs::remove_dir(&obstacle).expect("a directory of ours");
+    wait_until("the spare was not promoted", || done(&server, "status").contains("alive as a spare, not serving"));
+    done(&server, "nominate core/spare --replace one");
+}
+
+#[test]
+fn a_nomination_of_a_spare_that_is_gone_can_be_taken_back() {
+    let nodes = nodes();
+    let mut server = start(&nodes, "");
+    done(&server, "nominate core/spare --replace one --force");
+    let config = std::fs::read_to_string(server.directory().join("evenkeel.toml")).expect("the file");
+    let spare = config.find(", {{ name = \"spare\"".replace("{{", "{").as_str()).expect("the spare");
+    let end = spare + config[spare..].find('}').expect("its end") + 1;
+    let without = format!("{}{}", &config[..spare], &config[end..]);
+    let keys = [
+        "standby_monitors = [\"standby\"]\n",
+        "nominate_action = \"nominate\"\n",
+        "unregister_action = \"register\"\n",
+    ];
+    let without = keys.iter().fold(without, |text, key| text.replace(key, ""));
+    server.reload(&without);
+    server.wait_for_log("core/one is active by the new configuration");
+    assert!(refused(&server, "unregister core/one").contains("which is not there; unregister core/spare"));
+    done(&server, "unregister core/spare");
+    assert!(!done(&server, "status").contains("spare"));
+    assert!(refused(&server, "unregister core/spare").contains("there is no node core/spare"));
+}
+
+/// Who is active by the configuration is part of failing open, also right after its place was another's.
+#[test]
+fn failing_open_covers_those_whose_place_is_theirs_again() {
+    let nodes = nodes();
+    let server = start(&nodes, "");
+    nodes.fake(0, r#"{"readyz": 503}"#);
+    wait_until("one is down", || answered(&server) == BTreeSet::from([2]));
+    done(&server, "nominate core/spare --replace one");
+    wait_until("the spare is answered", || answered(&server) == BTreeSet::from([2, 3]));
+    done(&server, "unregister core/spare");
+    nodes.fake(1, r#"{"readyz": 503}"#);
+    server.wait_for_log("no node is up, all 2 active nodes are answered (fail open)");
+    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
