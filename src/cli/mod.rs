@@ -7,6 +7,7 @@ mod fake_core;
 mod log;
 mod operate;
 mod pin;
+mod scan;
 mod serve;
 mod status;
 
@@ -150,6 +151,15 @@ Examples:
   evenkeel events core/core-2 --limit 1000       all that is known of a node
   evenkeel events --follow --json | jq .text")]
     Events(events::Wanted),
+    /// Scan files and folders with the nodes of a cluster
+    #[command(after_help = "\
+Examples:
+  evenkeel scan invoice.pdf --cluster core.lb.example
+  evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
+  evenkeel scan folder --cluster core.lb.example --batch --json
+
+Exit codes: 0 all clean, 1 something failed, 2 something is blocked.")]
+    Scan(scan::Wanted),
     /// Resolve a shared name once and show a node that takes connections
     #[command(after_help = "\
 Examples:
@@ -207,6 +217,7 @@ pub fn run() -> ExitCode {
             operate::nominate(&target, replace, without_action, reason)
         }
         Command::Unregister { target, force, without_action } => operate::unregister(&target, force, without_action),
+        Command::Scan(wanted) => scan::run(&wanted),
         Command::Pin(wanted) => pin::run(&wanted),
         Command::FakeCore(node) => fake_core::run(node),
         Command::Events(wanted) => events::run(&wanted),

@@ -102,11 +102,21 @@ impl FileScan {
     /// # Errors
     /// The node is gone, does not know the file, or has no result in time.
     pub async fn result(&self) -> Result<Report, Error> {
+        self.result_watched(|_| {}).await
+    }
+
+    /// The same, with a look at how far it is whenever that is known.
+    ///
+    /// # Errors
+    /// As of [`result`](Self::result).
+    pub async fn result_watched(&self, mut watch: impl FnMut(u8)) -> Result<Report, Error> {
         let after = self.pin.options().result_timeout;
         let until = Instant::now() + after;
         let mut polls = Backoff::new(POLLS.0, POLLS.1);
         loop {
-            if let Some(report) = self.progress().await?.report {
+            let Progress { percent, report } = self.progress().await?;
+            watch(percent);
+            if let Some(report) = report {
                 return Ok(report);
             }
             let wait = polls.next();

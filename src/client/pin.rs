@@ -126,12 +126,13 @@ impl Pin {
         mut source: Option<&mut Source>,
         headers: &[(&'static str, HeaderValue)],
     ) -> Result<(Self, Value), Unbegun> {
-        let (mut request, sent) = (self.request(Method::POST, path), Arc::<AtomicU64>::default());
+        let mut request = self.request(Method::POST, path);
+        let sent = source.as_ref().map(|source| source.sent()).unwrap_or_default();
         for (name, value) in headers {
             request = request.header(*name, value);
         }
         if let Some(source) = &mut source {
-            request = with_body(request, source.body(&sent).await?);
+            request = with_body(request, source.body().await?);
         }
         let response = match self.watched(request, &sent).await {
             Ok(response) => response,
@@ -154,8 +155,8 @@ impl Pin {
         headers: &[(&'static str, HeaderValue)],
         session: &str,
     ) -> Result<Value, Error> {
-        let sent = Arc::<AtomicU64>::default();
-        let mut request = with_body(self.request(Method::POST, path), source.body(&sent).await?);
+        let sent = source.sent();
+        let mut request = with_body(self.request(Method::POST, path), source.body().await?);
         for (name, value) in headers {
             request = request.header(*name, value);
         }

@@ -22,6 +22,7 @@ const CHUNK: usize = 256 * 1024;
 pub struct Source {
     name: String,
     content: Content,
+    sent: Arc<AtomicU64>,
 }
 
 enum Content {
@@ -45,18 +46,19 @@ impl Source {
     pub fn path(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { name, content: Content::Path(path) }
+        Self { name, content: Content::Path(path), sent: Arc::default() }
     }
 
     /// Bytes under a name.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
-        Self { name: name.into(), content: Content::Bytes(bytes.into()) }
+        Self { name: name.into(), content: Content::Bytes(bytes.into()), sent: Arc::default() }
     }
 
     /// Something that can be read once and has `len` bytes. It cannot be sent to a second node when the first one refuses
     /// it.
     pub fn reader(name: impl Into<String>, len: u64, reader: impl AsyncRead + Send + Sync + Unpin + 'static) -> Self {
-        Self { name: name.into(), content: Content::Reader { len, reader: Some(Box::new(reader)) } }
+        let content = Content::Reader { len, reader: Some(Box::new(reader)) };
+        Self { name: name.into(), content, sent: Arc::default() }
     }
 
     /// What the node shows as its name.
@@ -64,14 +66,20 @@ impl Source {
         &self.name
     }
 
+    /// Bytes of it that have been sent, while it is sent.
+    pub fn sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
+    }
+
     /// Whether it can be sent again.
     pub(super) fn is_repeatable(&self) -> bool {
         !matches!(&self.content, Content::Reader { reader: None, .. })
     }
 
-    /// The body of a request and its length, which counts in `sent` what has been taken from it.
-    pub(super) async fn body(&mut self, sent: &Arc<AtomicU64>) -> Result<(reqwest::Body, u64), Error> {
-        let (buffer, sent) = (BytesMut::new(), Arc::clone(sent));
+    /// The body of a request and its length.
+    pub(super) async fn body(&mut self) -> Result<(reqwest::Body, u64), Error> {
+        let (buffer, sent) = (BytesMut::new(), self.sent());
+        sent.store(0, Ordering::Relaxed);
         match &mut self.content {
             Content::Bytes(bytes) => {
                 let (reader, left) = (Cursor::new(bytes.clone()), bytes.len() as u64);

@@ -26,7 +26,7 @@ trait Wait: Future + Sized {
 impl<F: Future> Wait for F {}
 
 /// The nodes behind `core.lb.example`, as the server sees them every 100 ms.
-fn serve(nodes: &Nodes) -> Server {
+pub(crate) fn serve(nodes: &Nodes) -> Server {
     let pool = format!("[pools.core]\nmonitors = [\"ready\"]\nnodes = [\n{}", nodes.as_config());
     let text = config(0).replace("[pools.core]\nnodes = [\n", &pool)
         + &format!(
@@ -44,12 +44,12 @@ fn cluster(nodes: &Nodes, server: &Server) -> Builder {
         .stall_timeout(Duration::from_secs(2))
 }
 
-fn eicar() -> Vec<u8> {
+pub(crate) fn eicar() -> Vec<u8> {
     br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
 }
 
 /// Requests that reached another node than the one of their session.
-fn wrong(nodes: &Nodes) -> u64 {
+pub(crate) fn wrong(nodes: &Nodes) -> u64 {
     nodes.counters().iter().map(|counters: &Counters| counters.wrong_node).sum()
 }
 

@@ -16,6 +16,7 @@ mod reload;
 mod resolver;
 mod rolling;
 mod scale;
+mod scan;
 mod second_opinion;
 mod shared_name;
 mod shares;
