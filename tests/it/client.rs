@@ -16,7 +16,7 @@ use crate::support::program::{output_of, required};
 use crate::support::server::{Server, ZONE};
 
 /// Waits where nodes are started and killed, which have runtimes of their own.
-trait Wait: Future + Sized {
+pub(crate) trait Wait: Future + Sized {
     fn wait(self) -> Self::Output {
         static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
         RUNTIME.block_on(self)

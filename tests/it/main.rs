@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod cookie;
 mod demo;
 mod documents;
 mod encrypted;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -42,7 +43,8 @@ impl Journal {
     /// It cannot be read or written.
     pub(super) fn open(path: Option<&Path>) -> anyhow::Result<(Self, HashMap<PathBuf, Earlier>)> {
         let Some(path) = path else { return Ok((Self(None), HashMap::new())) };
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
+        // Tickets may hold cookies, which are nobody else's.
+        let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
         let file = opened.with_context(|| format!("{} cannot be opened", path.display()))?;
         let mut earlier = HashMap::new();
         for line in BufReader::new(&file).lines() {
