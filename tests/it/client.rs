@@ -1,6 +1,7 @@
 //! The client against fake nodes behind a running server: sessions stay, or fail with the node's name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use evenkeel::fake_core::Counters;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+use crate::fake_core::Node;
 use crate::operators::config;
 use crate::support::nodes::Nodes;
 use crate::support::program::{output_of, required};
@@ -215,4 +217,36 @@ fn scripts_pin_a_node_and_curl_reaches_it_under_the_shared_name() {
     );
     let node = nodes.addresses().iter().position(|node| arguments.ends_with(&node.to_string())).expect("a node");
     assert!(curl.contains(&format!("x-core-id: core-{}", node + 1)), "{arguments}: {curl}");
+}
+
+/// By its address, under the shared name: the certificate is for the name alone.
+#[test]
+fn over_https_the_certificate_of_the_shared_name_is_what_counts() {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let issued = |file: &str, name: &str| {
+        let issued = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
+        let path = directory.path().join(file);
+        std::fs::write(&path, issued.cert.pem() + &issued.signing_key.serialize_pem()).expect("a file for the test");
+        (path.to_string_lossy().into_owned(), issued.cert.der().clone())
+    };
+    let (right, certificate) = issued("right.pem", "core.lb.example");
+    let (wrong, wrong_certificate) = issued("wrong.pem", "other.example");
+    let node = Node::start(&["--certificate", &right, "--key", &right, "--wrong-certificate", &wrong]);
+    let port = node.url.rsplit(':').next().expect("a port");
+    let text = config(0).replace("nodes = [\n", "nodes = [\n{ name = \"a\", address = \"127.0.0.1\" },\n");
+    let server = Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE)]);
+    let cluster = Cluster::builder(&format!("https://core.lb.example:{port}"))
+        .name_servers(vec![server.address()])
+        .trust(vec![certificate, wrong_certificate])
+        .deadline(Duration::from_secs(1))
+        .build()
+        .expect("a cluster");
+    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the certificate is for the shared name");
+    assert_eq!(scan.node().ip(), Ipv4Addr::LOCALHOST);
+    assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
+    let pin = cluster.pin().wait().expect("a node");
+    let fault = pin.client().put(pin.url("/_fake")).body("{\"wrong_certificate\": true}").send();
+    assert!(fault.wait().expect("an answer").status().is_success());
+    let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is another one's");
+    assert!(refused.to_string().contains("certificate not valid for name \"core.lb.example\""), "{refused}");
 }

@@ -12,9 +12,9 @@ use crate::support::wait_until;
 const RACIE: &str = "*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\\4[PA@%P!O5X";
 
 /// A node in a process of its own.
-struct Node {
+pub(crate) struct Node {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Drop for Node {
@@ -25,7 +25,7 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .args(["fake-core", "--listen", "127.0.0.1:0"])
             .args(arguments)
