@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use evenkeel::client::{Builder, Cluster, Error, Source, TakenUp, Ticket, Verdict};
-use evenkeel::fake_core::Counters;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -39,7 +38,7 @@ pub(crate) fn serve(nodes: &Nodes) -> Server {
 }
 
 /// A cluster whose name the server resolves.
-fn cluster(nodes: &Nodes, server: &Server) -> Builder {
+pub(crate) fn cluster(nodes: &Nodes, server: &Server) -> Builder {
     Cluster::builder(&format!("http://core.lb.example:{}", nodes.port))
         .name_servers(vec![server.address()])
         .deadline(Duration::from_secs(5))
@@ -48,11 +47,6 @@ fn cluster(nodes: &Nodes, server: &Server) -> Builder {
 
 pub(crate) fn eicar() -> Vec<u8> {
     br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
-}
-
-/// Requests that reached another node than the one of their session.
-pub(crate) fn wrong(nodes: &Nodes) -> u64 {
-    nodes.counters().iter().map(|counters: &Counters| counters.wrong_node).sum()
 }
 
 #[test]
@@ -81,7 +75,7 @@ fn files_stay_on_the_node_that_took_them() {
     };
     let at = scans.wait();
     assert_eq!(at.len(), 3, "new sessions are spread: {at:?}");
-    assert_eq!(wrong(&nodes), 0);
+    assert_eq!(nodes.wrong(), 0);
 }
 
 #[test]
@@ -101,7 +95,7 @@ fn another_process_takes_a_session_up() {
     let there = ticket.replace(&here, &format!("{}:{}", elsewhere.expect("two nodes"), nodes.port));
     let Ok(TakenUp::File(scan)) = other.take_up(&there.parse().expect("a ticket")) else { panic!("a file") };
     assert!(matches!(scan.result().wait(), Err(Error::WrongNode(at)) if at.node.to_string() != here));
-    assert_eq!(wrong(&nodes), 1);
+    assert_eq!(nodes.wrong(), 1);
 }
 
 #[test]
@@ -121,7 +115,7 @@ fn batches_are_opened_filled_and_closed_at_one_node() {
     assert!(results.is_closed && results.verdict == Some(Verdict::Allowed), "{results:?}");
     assert!(closed.signed_result().wait().expect("a text").contains("signature"));
     cluster.open_batch().wait().expect("a node takes it").cancel().wait().expect("it is given up");
-    assert_eq!(wrong(&nodes), 0);
+    assert_eq!(nodes.wrong(), 0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use evenkeel::client::{Affinity, Cluster, Source, Verdict};
 use tokio::task::JoinSet;
 
-use crate::client::{Wait, wrong};
+use crate::client::Wait;
 use crate::support::free_address;
 use crate::support::nodes::Nodes;
 use crate::support::program::{Running, required};
@@ -96,5 +96,5 @@ fn cookies_are_sent_in_the_session_that_got_them_and_nowhere_else() {
     }
     let used: BTreeSet<&str> = first.iter().map(|request| request.server.as_str()).collect();
     assert_eq!(used.len(), 3, "sessions are balanced: {used:?}");
-    assert_eq!(wrong(&nodes), 0);
+    assert_eq!(nodes.wrong(), 0);
 }

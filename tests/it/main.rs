@@ -6,6 +6,7 @@ mod cookie;
 mod demo;
 mod documents;
 mod encrypted;
+mod endurance;
 mod fake_core;
 mod hostile;
 mod monitors;

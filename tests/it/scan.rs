@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::client::{eicar, serve, wrong};
+use crate::client::{eicar, serve};
 use crate::support::nodes::Nodes;
 use crate::support::server::Server;
 use crate::support::wait_until;
@@ -68,7 +68,7 @@ fn folders_are_scanned_and_the_exit_code_tells_the_worst() {
     assert_eq!(scan(&nodes, &server, folder(false).path(), &[]).0, Some(0));
     let (code, _, said) = scan(&nodes, &server, Path::new("/nonexistent"), &[]);
     assert!(code == Some(1) && said.contains("/nonexistent"), "{said}");
-    assert_eq!(wrong(&nodes), 0);
+    assert_eq!(nodes.wrong(), 0);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_batch_has_one_node_and_a_verdict_on_each_file() {
     assert_eq!((verdicts["a.txt"].as_str(), verdicts["virus.com"].as_str()), ("allowed", "blocked"));
     let sessions: Vec<u64> = nodes.counters().iter().map(|counters| counters.sessions).collect();
     assert_eq!(sessions.iter().sum::<u64>(), 1, "{sessions:?}");
-    assert_eq!(wrong(&nodes), 0);
+    assert_eq!(nodes.wrong(), 0);
 }
 
 #[test]
@@ -120,5 +120,5 @@ fn what_was_interrupted_goes_on_where_it_was() {
     assert!(table.contains("0 allowed, 0 blocked, 2 failed"), "what is done is not done again: {table}");
     let sessions: u64 = nodes.counters().iter().map(|counters| counters.sessions).sum();
     assert_eq!(sessions, 4, "only the file whose line was torn was sent again");
-    assert_eq!(wrong(&nodes), 0);
+    assert_eq!(nodes.wrong(), 0);
 }

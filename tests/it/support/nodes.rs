@@ -19,6 +19,8 @@ pub(crate) struct Nodes {
     /// One a node; dropping it ends the node.
     runtimes: Vec<Option<Runtime>>,
     cores: Vec<FakeCore>,
+    /// Those that were there before.
+    former: Vec<FakeCore>,
 }
 
 /// A network of the caller's own, and a port that is free at 127.N.0.1, 127.N.0.2, ….
@@ -34,7 +36,7 @@ pub(crate) fn free_network(nodes: u8) -> (u8, u16) {
 impl Nodes {
     pub(crate) fn start(count: u8) -> Self {
         let (network, port) = free_network(count);
-        let mut nodes = Self { port, network, runtimes: Vec::new(), cores: Vec::new() };
+        let mut nodes = Self { port, network, runtimes: Vec::new(), cores: Vec::new(), former: Vec::new() };
         for i in 0..count {
             nodes.runtimes.push(None);
             nodes.cores.push(FakeCore::new("new"));
@@ -76,7 +78,7 @@ impl Nodes {
             .build()
             .expect("a runtime for a node");
         let address = SocketAddr::from((self.address(node), self.port));
-        self.cores[usize::from(node)] = core.clone();
+        self.former.push(std::mem::replace(&mut self.cores[usize::from(node)], core.clone()));
         runtime.block_on(core.listen(address)).expect("the node's address is free");
         self.runtimes[usize::from(node)] = Some(runtime);
     }
@@ -84,6 +86,11 @@ impl Nodes {
     /// What each node has counted since it was started last.
     pub(crate) fn counters(&self) -> Vec<Counters> {
         self.cores.iter().map(FakeCore::counters).collect()
+    }
+
+    /// Requests that reached another node than the one of their session, also those that were killed.
+    pub(crate) fn wrong(&self) -> u64 {
+        self.cores.iter().chain(&self.former).map(|core| core.counters().wrong_node).sum()
     }
 
     /// Sets faults with `PUT /_fake`.
