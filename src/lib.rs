@@ -31,29 +31,51 @@
 //! A *pool* is a set of *nodes* that can replace each other; a *monitor* is a configured check, a *probe* one attempt
 //! of it, an *observation* its result. *Health* (up, down, unknown) is what observations say of an address;
 //! an *override* is what an operator says instead, a *nomination* a role that an operator gives;
-//! *eligible* is who may be answered, *selected* who is. An *event* is something that happened, in words and data. A *generation* is the number of a loaded configuration; a
-//! *snapshot* is what queries read.
+//! *eligible* is who may be answered, *selected* who is. An *event* is something that happened, in words and data.
+//! A *generation* is the number of a loaded configuration; a *snapshot* is what queries read.
 
+#[cfg(feature = "server")]
 pub mod action;
+#[cfg(feature = "server")]
 pub mod admin;
+#[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
 pub mod daemon;
+#[cfg(feature = "server")]
 pub mod diagnostic;
+#[cfg(feature = "server")]
 pub mod dns;
+#[cfg(feature = "server")]
 pub mod events;
+#[cfg(feature = "server")]
 pub mod fake_core;
+#[cfg(feature = "server")]
 pub mod health;
+#[cfg(feature = "server")]
 pub mod name;
+#[cfg(feature = "server")]
 mod open_files;
+#[cfg(feature = "server")]
 pub mod overrides;
+#[cfg(feature = "server")]
 pub mod pool;
+#[cfg(feature = "server")]
 pub mod program;
+#[cfg(feature = "server")]
 mod seldom;
+#[cfg(feature = "server")]
 pub mod serving;
+#[cfg(feature = "server")]
 mod state;
+#[cfg(feature = "server")]
 pub mod status;
 pub mod tls;
+#[cfg(feature = "server")]
 mod vital;
+#[cfg(feature = "server")]
 pub mod zone;

@@ -143,9 +143,10 @@ impl Builder {
         if let Some(apikey) = &mut apikey {
             apikey.set_sensitive(true);
         }
-        // Without TLS nobody has to be trusted.
-        let trust = if url.scheme() == "https" { self.trust } else { Trust::Own(Vec::new()) };
-        let tls = TlsClient::new(trust, None).map_err(|error| Error::Setup(error.to_string()))?;
+        let tls = match url.scheme() {
+            "https" => TlsClient::new(self.trust, None).map_err(|error| Error::Setup(error.to_string()))?,
+            _ => TlsClient::trusting_nobody(),
+        };
         let resolver = match &self.name_servers[..] {
             [] => Resolver::System,
             servers => Resolver::asking(servers)?,
