@@ -134,6 +134,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/configuration.md",
         "docs/answers.md",
         "docs/operating.md",
+        "docs/pinning.md",
         "docs/running.md",
         "docs/zones.md",
     ] {

@@ -14,6 +14,7 @@ mod notifications;
 mod operators;
 mod peers;
 mod protocol;
+mod recipes;
 mod reload;
 mod resolver;
 mod rolling;

@@ -1,0 +1,18 @@
+//! Scans one file behind an HTTP balancer that inserts a cookie: none is sent with the upload, the one that came back with
+//! everything that follows.
+//!
+//! ```sh
+//! cargo run --example scan_cookie -- https://balancer.example file
+//! ```
+
+use evenkeel::client::{Affinity, Cluster, Source};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, path] = &arguments[..] else { return Err("wanted: URL FILE".into()) };
+    let cluster = Cluster::builder(url).affinity(Affinity::Cookie).build()?;
+    let report = cluster.scan(&mut Source::path(path)).await?.result().await?;
+    println!("{:?}: {}", report.verdict, report.found);
+    Ok(())
+}

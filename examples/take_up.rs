@@ -1,0 +1,27 @@
+//! Two processes, one session: the first sends and prints a ticket, the second waits for the result.
+//!
+//! ```sh
+//! ticket=$(cargo run --example take_up -- http://core.lb.example:8008 127.0.0.1:5300 send invoice.pdf)
+//! cargo run --example take_up -- http://core.lb.example:8008 127.0.0.1:5300 wait "$ticket"
+//! ```
+
+use evenkeel::client::{Cluster, Source, TakenUp, Ticket};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, name_server, step, what] = &arguments[..] else {
+        return Err("wanted: URL NAME-SERVER send FILE, or URL NAME-SERVER wait TICKET".into());
+    };
+    let cluster = Cluster::builder(url).name_servers(vec![name_server.parse()?]).build()?;
+    if step == "send" {
+        println!("{}", cluster.scan(&mut Source::path(what)).await?.ticket());
+        return Ok(());
+    }
+    // The ticket names the node: nothing is resolved.
+    match cluster.take_up(&what.parse::<Ticket>()?)? {
+        TakenUp::File(scan) => println!("{:?}", scan.result().await?.verdict),
+        TakenUp::Batch(batch) => println!("{} files", batch.status().await?.files.len()),
+    }
+    Ok(())
+}
