@@ -9,7 +9,7 @@ use super::wish::{First, Step, Wish};
 use crate::action::{Action, Concerned};
 use crate::events::Kind;
 use crate::health::{Health, Nominees};
-use crate::overrides::{Book, NotPossible, full_name};
+use crate::overrides::{Book, NotPossible, Overrides, full_name, now};
 use crate::pool::Pool;
 use crate::status::{AddressStatus, NodeStatus};
 
@@ -30,7 +30,7 @@ impl Operator {
         let nobody = || Refused::NoSuchNode(wish.name.clone());
         let (of, _) = wish.name.split_once('/').ok_or_else(nobody)?;
         // From here on nobody changes roles in the pool or takes out nodes that are needed, until it is done.
-        let changing = self.under_way.begin(of)?;
+        let _changing = self.under_way.begin(of)?;
         let (book, (_, pools)) = (self.locked_book().await, self.pools().await?);
         let Some((status, spare)) = node(&pools, &wish.name) else { return self.forget(book, wish).await };
         let pool = self.control.pool(of).await?.ok_or_else(nobody)?;
@@ -42,14 +42,13 @@ impl Operator {
         if wish.only_if_wanted && !self.is_wanted(wish).await? {
             return Err(Refused::NotWanted(wish.name.clone()));
         }
-        let first = wish.first(&pool, spare);
+        let first = wish.first(&pool, spare, &change);
         if let First::Act(action) = first {
             // A role that cannot be kept must not be given to a node that cannot be asked back.
-            self.try_disk().await?;
+            self.note_attempt(of, wish).await?;
             self.act(action, &pool, spare, wish).await?;
         }
         self.keep(wish, of, first).await.map_err(|refused| self.after(first, refused, wish))?;
-        changing.note();
         Ok(if let First::LeftOut(why) = first { Some(why) } else { None })
     }
 
@@ -60,7 +59,12 @@ impl Operator {
         let pool = self.control.pool(of).await?.ok_or_else(gone)?;
         let change = wish.change(book.overrides(), &pool)?;
         let happened = wish.events(&pool, &change, first);
-        self.change(book, happened, move |overrides| overrides.apply(&change)).await
+        let (pool, by) = (of.to_owned(), wish.by.clone());
+        let apply = move |overrides: &mut Overrides| {
+            overrides.apply(&change);
+            overrides.note_change(&pool, now(), &by);
+        };
+        self.change(book, happened, apply).await
     }
 
     /// What a failure is that comes after an action, which cannot be taken back.
@@ -90,9 +94,11 @@ impl Operator {
         Ok(None)
     }
 
-    /// Whether the disk takes anything at the moment.
-    async fn try_disk(&self) -> Result<(), Refused> {
-        self.change(self.locked_book().await, Vec::new(), |_| {}).await
+    /// Notes the attempt, which shows whether the disk takes anything at the moment.
+    async fn note_attempt(&self, pool: &str, wish: &Wish) -> Result<(), Refused> {
+        let (pool, by) = (pool.to_owned(), wish.by.clone());
+        self.change(self.locked_book().await, Vec::new(), move |overrides| overrides.note_change(&pool, now(), &by))
+            .await
     }
 
     /// Whether a spare should still step in for the node that it was meant for.

@@ -34,8 +34,7 @@ impl Operator {
             tokio::time::sleep(LOOK).await;
             let Ok(wanting) = self.control.nominees().await else { return };
             for nominees in wanting {
-                let changed = self.under_way.last_change(&nominees.pool);
-                if !attempts.admit(&nominees, changed, self.book.lock().await.overrides()) {
+                if !attempts.admit(&nominees, self.book.lock().await.overrides()) {
                     continue;
                 }
                 let wish = attempts.next(&nominees);
@@ -58,12 +57,15 @@ impl Operator {
 
 impl Attempts {
     /// Whether an attempt in a pool may be made now: not for some time after the last one, and after any change that an
-    /// operator has made; also if that was before a restart, as far as the overrides know of it.
-    fn admit(&self, nominees: &Nominees, changed: Option<Instant>, overrides: &Overrides) -> bool {
-        let Nominees { pool, every, .. } = nominees;
-        let last = self.0.get(pool).map(|attempt| attempt.at).max(changed);
-        overrides.last_nomination(pool).is_none_or(|at| now().saturating_sub(at) >= every.as_secs())
-            && last.is_none_or(|last| last.elapsed() >= *every)
+    /// operator has made or tried, also before a restart. What another server has promoted meanwhile is no further attempt.
+    fn admit(&self, nominees: &Nominees, overrides: &Overrides) -> bool {
+        let Nominees { pool, every, promoted, .. } = nominees;
+        let own = self.0.get(pool).is_none_or(|attempt| attempt.at.elapsed() >= *every);
+        match overrides.last_change(pool) {
+            None => own,
+            Some((_, WITHOUT_OPERATOR)) if !promoted.is_empty() => true,
+            Some((at, _)) => own && now().saturating_sub(at) >= every.as_secs(),
+        }
     }
 
     /// The next attempt: by a spare that serves already, or the first that has not been tried in vain, or all of them again.
@@ -104,7 +106,7 @@ mod tests {
         let mut nominees = Nominees { pool: "core".into(), promoted: Vec::new(), alive, replaces: "a".into(), every };
         let (mut attempts, overrides) = (Attempts::default(), Overrides::default());
         for expected in ["core/b", "core/c", "core/b"] {
-            let admitted = |attempts: &Attempts| attempts.admit(&nominees, None, &overrides);
+            let admitted = |attempts: &Attempts| attempts.admit(&nominees, &overrides);
             assert!(admitted(&attempts));
             assert_eq!(attempts.next(&nominees).name, expected);
             assert!(!admitted(&attempts));
@@ -112,10 +114,14 @@ mod tests {
             assert!(!admitted(&attempts));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let changed = Some(Instant::now());
-        assert!(!attempts.admit(&nominees, changed, &overrides), "an operator has changed something");
+        let mut changed = overrides.clone();
+        changed.note_change("core", now(), "ops");
+        assert!(!attempts.admit(&nominees, &changed), "an operator has changed something");
         // One that serves is taken, whatever was tried before.
         nominees.promoted = vec!["b".into()];
         assert_eq!(attempts.next(&nominees).name, "core/b");
+        assert!(!attempts.admit(&nominees, &changed));
+        changed.note_change("core", now(), WITHOUT_OPERATOR);
+        assert!(attempts.admit(&nominees, &changed), "the other server was faster");
     }
 }

@@ -1,22 +1,13 @@
 //! Changes of roles that are under way: one at a time in a pool, with nothing between its parts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::time::Instant;
 
 use super::operator::Refused;
 
-/// What is under way, and what was.
+/// Pools in which roles are being changed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UnderWay(Arc<Mutex<Pools>>);
-
-#[derive(Debug, Default)]
-struct Pools {
-    changing: HashSet<String>,
-    /// When roles were changed last.
-    changed: HashMap<String, Instant>,
-}
+pub(super) struct UnderWay(Arc<Mutex<HashSet<String>>>);
 
 /// A change of roles that is under way in one pool, until this is dropped.
 pub(super) struct Changing {
@@ -25,14 +16,14 @@ pub(super) struct Changing {
 }
 
 impl UnderWay {
-    fn pools(&self) -> MutexGuard<'_, Pools> {
-        // Names and moments: a panic elsewhere cannot have left them half changed.
+    fn pools(&self) -> MutexGuard<'_, HashSet<String>> {
+        // Names: a panic elsewhere cannot have left them half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a change, unless another one is under way in the pool.
     pub(super) fn begin(&self, pool: &str) -> Result<Changing, Refused> {
-        if self.pools().changing.insert(pool.to_owned()) {
+        if self.pools().insert(pool.to_owned()) {
             Ok(Changing { under_way: self.clone(), pool: pool.to_owned() })
         } else {
             Err(Refused::UnderWay(pool.to_owned()))
@@ -41,29 +32,17 @@ impl UnderWay {
 
     /// Refuses what must not come between the parts of a change.
     pub(super) fn refuse_in(&self, pool: &str) -> Result<(), Refused> {
-        if self.pools().changing.contains(pool) { Err(Refused::UnderWay(pool.to_owned())) } else { Ok(()) }
+        if self.pools().contains(pool) { Err(Refused::UnderWay(pool.to_owned())) } else { Ok(()) }
     }
 
     /// Whether nothing is under way.
     pub(super) fn is_over(&self) -> bool {
-        self.pools().changing.is_empty()
-    }
-
-    /// When roles were changed last in a pool.
-    pub(super) fn last_change(&self, pool: &str) -> Option<Instant> {
-        self.pools().changed.get(pool).copied()
-    }
-}
-
-impl Changing {
-    /// Roles have changed.
-    pub(super) fn note(&self) {
-        self.under_way.pools().changed.insert(self.pool.clone(), Instant::now());
+        self.pools().is_empty()
     }
 }
 
 impl Drop for Changing {
     fn drop(&mut self) {
-        self.under_way.pools().changing.remove(&self.pool);
+        self.under_way.pools().remove(&self.pool);
     }
 }

@@ -73,7 +73,7 @@ impl Wish {
 
     /// What is to be done to the node first. A spare that somebody else has promoted, perhaps by the other server, lacks
     /// nothing but its role here.
-    pub(super) fn first<'p>(&self, pool: &'p Pool, spare: &NodeStatus) -> First<'p> {
+    pub(super) fn first<'p>(&self, pool: &'p Pool, spare: &NodeStatus, change: &Change) -> First<'p> {
         let action = match self.step {
             Step::Nominate { .. } => pool.nominate.as_ref(),
             Step::Unregister => pool.unregister.as_ref(),
@@ -81,6 +81,9 @@ impl Wish {
         match action {
             None => First::Nothing,
             Some(_) if !self.with_action => First::LeftOut("left out as was asked for"),
+            Some(_) if matches!(self.step, Step::Unregister) && change.backup.is_empty() => {
+                First::LeftOut("left out, because it is active by configuration")
+            }
             Some(_) if spare.promoted => First::LeftOut("left out, because it serves already"),
             Some(action) => First::Act(action),
         }

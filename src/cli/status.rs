@@ -46,7 +46,11 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
     let _ = writeln!(text, "  {:width$}  ANSWERED  ROLE    WEIGHT  WHY", "NODE");
     for node in &pool.nodes {
         let answered = if node.eligible { "yes" } else { "no" };
-        let nomination = node.nomination.as_ref().map(|said| format!("; {}", said.described())).unwrap_or_default();
+        let nomination = node.nomination.as_ref().map(|said| {
+            let counts = if said.role == node.role { "" } else { ", which does not count at the moment" };
+            format!("; {}{counts}", said.described())
+        });
+        let nomination = nomination.unwrap_or_default();
         let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(now()))) {
             None => String::new(),
             Some((idle, None | Some(0))) => format!("; idle since {}", moment(idle)),

@@ -115,7 +115,7 @@ async fn tell(notification: Notification, queue: Arc<Queue>) {
             Err(error) => return warn!("notification {name} cannot be sent: {error}"),
         },
     };
-    let (mut all_lost, mut log) = (0, Seldom::default());
+    let (mut all_lost, mut log, mut troubles) = (0, Seldom::default(), Troubles::default());
     loop {
         let (waiting, lost) = queue.next().await;
         all_lost += lost;
@@ -123,13 +123,27 @@ async fn tell(notification: Notification, queue: Arc<Queue>) {
             let lost = std::mem::take(&mut all_lost);
             warn!("notification {name}: {lost} events are lost, there was no room for them to wait");
         }
-        deliver(&notification, &carrier, &waiting).await;
+        deliver(&notification, &carrier, &waiting, &mut troubles).await;
         queue.done(&waiting.event);
     }
 }
 
+/// What is told of one recipient at most once in a while.
+#[derive(Default)]
+struct Troubles {
+    not_taken: Seldom,
+    given_up_log: Seldom,
+    /// Events that were given up since that was told.
+    given_up: u64,
+}
+
 /// Tells of one event until it is taken, or too old.
-async fn deliver(notification: &Notification, carrier: &Carrier<'_>, Waiting { event, since }: &Waiting) {
+async fn deliver(
+    notification: &Notification,
+    carrier: &Carrier<'_>,
+    Waiting { event, since }: &Waiting,
+    troubles: &mut Troubles,
+) {
     let Notification { name, timeout, retry_for, .. } = notification;
     let mut wait = SHORTEST_WAIT;
     let mut tries = 1;
@@ -142,13 +156,21 @@ async fn deliver(notification: &Notification, carrier: &Carrier<'_>, Waiting { e
         let (text, age) = (&event.text, since.elapsed());
         match refusal {
             Refusal::ForNow(why) if age < *retry_for => {
-                if tries == 1 {
+                if tries == 1 && troubles.not_taken.is_due() {
                     warn!("notification {name} is not taken and will be tried again, {why}: \"{text}\"");
                 }
             }
             Refusal::ForNow(why) | Refusal::ForGood(why) => {
                 let times = if tries == 1 { "attempt" } else { "attempts" };
-                return warn!("notification {name} is given up after {tries} {times}, {why}: \"{text}\"");
+                troubles.given_up += 1;
+                if troubles.given_up_log.is_due() {
+                    let more = match std::mem::take(&mut troubles.given_up) {
+                        1 => String::new(),
+                        count => format!(", {count} since the last such line"),
+                    };
+                    warn!("notification {name} is given up after {tries} {times}, {why}: \"{text}\"{more}");
+                }
+                return;
             }
         }
         // Spread, so that several servers do not come at the same moment.

@@ -19,13 +19,14 @@ impl Served {
         if self.since.elapsed() < settled || self.available() >= self.pool.least_active(&self.said) {
             return None;
         }
-        let mut nodes = vec![Found { is_down: true, answers: None, is_alive: false }; self.said.len()];
+        let mut nodes = vec![Found { is_down: true, answers: None, is_alive: false, serves: false }; self.said.len()];
         for ((&(node, _), &verdict), standing) in self.slots.iter().zip(&self.verdicts).zip(standings) {
             let found = &mut nodes[node];
             // One that answers badly and is kept in the answers does some work still.
             found.is_down &= standing.health == Health::Down && verdict != Verdict::Kept;
             found.answers = found.answers.max(standing.answers_badly);
             found.is_alive |= standing.standby == Health::Up;
+            found.serves |= standing.health == Health::Up;
         }
         let of = |role| {
             let said = self.said.iter().enumerate();
@@ -38,6 +39,14 @@ impl Served {
         let replaces = name(replaceable.min_by_key(|&node| nodes[node].answers)?);
         // Promoted by somebody else, perhaps by the other server.
         let promoted: Vec<_> = of(Role::Backup).filter(|&node| self.is_promoted(node, standings)).map(name).collect();
+        // One that is both is on its way from the one to the other: it will show.
+        let is_on_its_way = |&node: &usize| nodes[node].is_alive && nodes[node].serves;
+        if promoted.is_empty()
+            && !self.pool.standby_monitors.is_empty()
+            && of(Role::Backup).any(|node| is_on_its_way(&node))
+        {
+            return None;
+        }
         let alive: Vec<_> = of(Role::Backup).filter(|&node| nodes[node].is_alive).map(name).collect();
         let is_any = !promoted.is_empty() || !alive.is_empty();
         is_any.then(|| Nominees { pool: Arc::clone(&self.pool.name), promoted, alive, replaces, every })
@@ -53,6 +62,8 @@ struct Found {
     answers: Option<u64>,
     /// As a spare, by one of them.
     is_alive: bool,
+    /// By one of them.
+    serves: bool,
 }
 
 #[cfg(test)]

@@ -175,7 +175,8 @@ impl Publisher {
             }
             Message::Nominees(reply) => {
                 let wanting = self.pools.iter().enumerate().filter(|(_, served)| served.pool.auto_nominate.is_some());
-                let nominees = wanting.filter_map(|(index, served)| served.nominees(&self.table.pool(index)));
+                let nominees =
+                    wanting.filter_map(|(index, served)| served.nominees(&served.believed(self.table.pool(index))));
                 let _ = reply.send(nominees.collect());
             }
             Message::Adopt { plan, slots, changed, done } => {
@@ -238,6 +239,9 @@ impl Publisher {
             let mut served = Served::new(pool, before, |node| self.memory.has_served(&name, node));
             let (view, turns) = served.decide(&standings, &self.overrides, &mut self.rng);
             served.take_over(before, &self.overrides);
+            if served.is_settling() {
+                self.drifting.insert(index);
+            }
             self.report_changes(index, &served, &standings, before);
             self.report.turns(&served, turns, &self.table, index);
             self.pools.push(served);
@@ -284,6 +288,9 @@ impl Publisher {
             let served = &mut self.pools[index];
             let (view, turns) = served.decide(&self.table.pool(index), &self.overrides, &mut self.rng);
             pools[index] = Arc::new(view);
+            if served.is_settling() {
+                self.drifting.insert(index);
+            }
             self.report.turns(served, turns, &self.table, index);
         }
         self.store(Serving { generation: before.generation, fixed: Arc::clone(&before.fixed), pools });

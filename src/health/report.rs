@@ -10,7 +10,7 @@ use super::probe::Failure;
 use super::served::{Before, Served};
 use super::table::{Flip, Standing, Table};
 use crate::events::{Event, Journal, Kind};
-use crate::pool::{Basis, Pool, Role, WhenEmpty};
+use crate::pool::{Basis, Pool, Role, Said, WhenEmpty, Word};
 
 /// Events that wait to be recorded.
 #[derive(Debug)]
@@ -144,6 +144,10 @@ impl Report {
         let Served { pool, said, basis, .. } = served;
         let active = said.iter().filter(|said| said.role == Role::Active).count();
         let answered = served.answered();
+        let is_held = |said: &Said| matches!(said.word, Some(Word::Drain | Word::Down));
+        let held_out = pool.when_empty == WhenEmpty::All
+            && pool.fallback.is_empty()
+            && said.iter().filter(|said| said.role == Role::Active).all(is_held);
         let (state, text) = match (basis, pool.when_empty) {
             (Basis::Active, _) => ("active", "active nodes are up again and answered".to_owned()),
             (Basis::Backup, _) => {
@@ -155,6 +159,9 @@ impl Report {
             }
             (Basis::Empty, WhenEmpty::All) if answered > 0 => {
                 ("fail_open", format!("no node is up, {answered} nodes that may serve are answered (fail open)"))
+            }
+            (Basis::Empty, _) if held_out => {
+                ("servfail", "operators hold out every active node, SERVFAIL is answered".to_owned())
             }
             (Basis::Empty, WhenEmpty::All | WhenEmpty::Fallback) if !pool.fallback.is_empty() => {
                 let addresses = pool.fallback.len();

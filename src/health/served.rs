@@ -28,6 +28,10 @@ pub(super) struct Served {
     pub(super) said: Vec<Said>,
     /// For each node, when its role changed, if it did.
     role_since: Vec<Option<Instant>>,
+    /// For each node, whether what was seen of it is from before its role changed.
+    is_stale: Vec<bool>,
+    /// Whether operators have been heard, now or before a reload; what they said before a start is no change.
+    is_heard: bool,
     /// The rule by which it is answered.
     pub(super) basis: Basis,
     /// Why each address is answered or not.
@@ -45,10 +49,18 @@ pub(super) struct Before {
     pub(super) addresses: HashMap<(Arc<str>, IpAddr), KnownAddress>,
     /// By name of the node.
     idle_from: HashMap<Arc<str>, Option<u64>>,
-    said: HashMap<Arc<str>, (Said, Option<Instant>)>,
+    said: HashMap<Arc<str>, KnownSaid>,
     /// When the last answer under it has expired.
     pub(super) expiry: u64,
     eligible: HashSet<Arc<str>>,
+}
+
+/// What was said of a node before a reload.
+struct KnownSaid {
+    said: Said,
+    /// When its role changed, if it did.
+    since: Option<Instant>,
+    is_stale: bool,
 }
 
 /// What was known of an address before a reload.
@@ -61,7 +73,7 @@ pub(super) struct KnownAddress {
 impl Before {
     /// The role that a node had.
     pub(super) fn role(&self, node: &str) -> Option<Role> {
-        self.said.get(node).map(|(said, _)| said.role)
+        self.said.get(node).map(|known| known.said.role)
     }
 
     fn address(&self, pool: &Pool, (node, address): (usize, IpAddr)) -> Option<&KnownAddress> {
@@ -85,6 +97,8 @@ impl Served {
             since: Instant::now(),
             said: pool.as_configured(),
             role_since: vec![None; pool.nodes.len()],
+            is_stale: vec![false; pool.nodes.len()],
+            is_heard: before.is_some(),
             basis: before.map_or(Basis::Active, |before| before.basis),
             verdicts: pool.slots().map(verdict).collect(),
             idle_from: vec![None; pool.nodes.len()],
@@ -92,8 +106,9 @@ impl Served {
             pool,
         };
         for (node, configured) in served.pool.nodes.iter().enumerate() {
-            if let Some(&(said, since)) = before.and_then(|before| before.said.get(&configured.name)) {
-                (served.said[node], served.role_since[node]) = (said, since);
+            if let Some(known) = before.and_then(|before| before.said.get(&configured.name)) {
+                (served.said[node], served.role_since[node]) = (known.said, known.since);
+                served.is_stale[node] = known.is_stale;
             } else {
                 served.said[node].has_served |= has_served(&configured.name);
             }
@@ -108,9 +123,20 @@ impl Served {
         for (node, (said, before)) in said.iter_mut().zip(&self.said).enumerate() {
             let is_configured = self.pool.nodes[node].role == Role::Active;
             said.has_served = said.role == Role::Active && (before.has_served || is_configured);
-            if said.role != before.role {
+            if self.is_heard && said.role != before.role {
+                // A spare that was promoted before its role changed is what it was seen to be.
+                let is_spare = !is_configured && !self.pool.standby_monitors.is_empty();
+                self.is_stale[node] = is_spare && !self.is_promoted(node, standings);
                 self.role_since[node] = Some(Instant::now());
             }
+        }
+        self.is_heard = true;
+        let mut is_up = vec![false; said.len()];
+        for (&(node, _), standing) in self.slots.iter().zip(standings) {
+            is_up[node] |= standing.health == Health::Up;
+        }
+        for (node, is_up) in is_up.into_iter().enumerate() {
+            self.is_stale[node] &= is_up && !self.role_has_settled(node);
         }
         for (&(node, _), standing) in self.slots.iter().zip(standings) {
             // What was seen before the role changed says nothing of it.
@@ -118,6 +144,21 @@ impl Served {
             said[node].has_served |= said[node].role == Role::Active && standing.health == Health::Up && is_fresh;
         }
         self.said = said;
+    }
+
+    /// Whether a role is so new that something changes by time alone.
+    pub(super) fn is_settling(&self) -> bool {
+        (0..self.said.len()).any(|node| !self.role_has_settled(node))
+    }
+
+    /// What is believed of the addresses: nothing of what was seen of a spare before its role changed.
+    pub(super) fn believed(&self, mut standings: Vec<Standing>) -> Vec<Standing> {
+        for (&(node, _), standing) in self.slots.iter().zip(&mut standings) {
+            if self.is_stale[node] {
+                standing.health = Health::Unknown;
+            }
+        }
+        standings
     }
 
     /// Whether a node has had its role for so long that its monitors have seen what became of it.
@@ -146,7 +187,8 @@ impl Served {
         rng: &mut fastrand::Rng,
     ) -> (PoolView, Vec<Turn>) {
         self.hear(overrides, standings);
-        let Decision { basis, view, verdicts } = decide(&self.pool, standings, &self.said, rng);
+        let standings = self.believed(standings.to_vec());
+        let Decision { basis, view, verdicts } = decide(&self.pool, &standings, &self.said, rng);
         let mut turns = Vec::new();
         for (slot, verdict) in verdicts.iter().enumerate() {
             match (self.verdicts[slot], verdict) {
@@ -237,7 +279,12 @@ impl Served {
         };
         let addresses = self.slots.iter().zip(standings).zip(&self.verdicts).map(named).collect();
         let names = || self.pool.nodes.iter().map(|node| Arc::clone(&node.name));
-        let said = names().zip(self.said.iter().copied().zip(self.role_since.iter().copied())).collect();
+        let known = |node: usize| KnownSaid {
+            said: self.said[node],
+            since: self.role_since[node],
+            is_stale: self.is_stale[node],
+        };
+        let said = names().enumerate().map(|(node, name)| (name, known(node))).collect();
         let idle_from = names().zip(self.idle_from.iter().copied()).collect();
         let eligible = names().zip(self.eligible()).filter_map(|(name, is)| is.then_some(name)).collect();
         let expiry = self.expiry();

@@ -11,7 +11,7 @@ use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 /// Tells how a pool stands; `index` is its place in the table.
 pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, index: usize) -> PoolStatus {
     let Served { pool, slots, said, verdicts, idle_from, .. } = served;
-    let standings = table.pool(index);
+    let standings = served.believed(table.pool(index));
     let (available, least, most) = (served.available(), pool.least_active(said), pool.most_ejected(said));
     let figures = Figures { available, least, most };
     let mut rest = slots.iter().zip(verdicts.iter()).zip(&standings).enumerate().peekable();

@@ -39,6 +39,9 @@ pub struct Override {
 pub struct Overrides {
     words: BTreeMap<String, Override>,
     nominations: BTreeMap<String, Nomination>,
+    /// By pool, when roles were changed last, or somebody tried to, and who.
+    #[serde(default)]
+    changed: BTreeMap<String, (u64, String)>,
 }
 
 /// What has come to its end, by `pool/node`.

@@ -117,7 +117,7 @@ impl Overrides {
                 }
             }
             // Those that it has replaced itself stay replaced, by the new one.
-            for other in self.replaced_by(pool, replaced).filter(|other| *other != node) {
+            for other in self.replaced_by(pool, replaced).into_iter().filter(|other| *other != node) {
                 put(other, Some(backup()));
                 partner.get_or_insert_with(|| other.to_owned());
             }
@@ -137,7 +137,7 @@ impl Overrides {
         let name = full_name(&pool.name, node);
         match self.nominations.get(&name) {
             Some(Nomination { role: Role::Active, .. }) => {
-                let replaced = self.replaced_by(pool, node).map(|other| full_name(&pool.name, other));
+                let replaced = self.replaced_by(pool, node).into_iter().map(|other| full_name(&pool.name, other));
                 Ok(self.change(pool, replaced.chain([name]).map(|name| (name, None)).collect()))
             }
             Some(Nomination { partner: Some(partner), .. }) => {
@@ -153,29 +153,37 @@ impl Overrides {
         }
     }
 
-    /// When somebody changed roles in a pool last, in seconds since 1970, as far as that still counts.
-    pub fn last_nomination(&self, pool: &str) -> Option<u64> {
-        let of_pool = |name: &str| name.split_once('/').is_some_and(|(of, _)| of == pool);
-        self.nominations.iter().filter(|(name, _)| of_pool(name)).map(|(_, said)| said.at).max()
+    /// When somebody changed roles in a pool last, or tried to, in seconds since 1970, and who.
+    pub fn last_change(&self, pool: &str) -> Option<(u64, &str)> {
+        self.changed.get(pool).map(|(at, by)| (*at, by.as_str()))
     }
 
-    /// Takes back the nomination of a node, and those of the nodes that it has replaced, whether they are there or not.
+    /// Notes that somebody changes roles in a pool, or tries to.
+    pub fn note_change(&mut self, pool: &str, at: u64, by: &str) {
+        self.changed.insert(pool.to_owned(), (at, by.to_owned()));
+    }
+
+    /// Takes back the nomination of a node, those of the nodes that it has replaced, and its place in those of others, whether
+    /// they are there or not.
     pub fn forget(&mut self, name: &str) {
         let (pool, node) = name.split_once('/').unwrap_or((name, ""));
         self.nominations.remove(name);
         self.nominations.retain(|other, said| {
             let is_of_pool = other.split_once('/').is_some_and(|(of, _)| of == pool);
-            !(is_of_pool && said.role == Role::Backup && said.partner.as_deref() == Some(node))
+            let is_partner = is_of_pool && said.partner.as_deref() == Some(node);
+            if is_partner && said.role == Role::Active {
+                said.partner = None;
+            }
+            !(is_partner && said.role == Role::Backup)
         });
     }
 
-    /// Nodes whose place another one has taken.
-    fn replaced_by<'s>(&'s self, pool: &'s Pool, deputy: &'s str) -> impl Iterator<Item = &'s str> {
-        let nodes = pool.nodes.iter().map(|node| &*node.name);
-        nodes.filter(move |node| {
-            let said = self.nominations.get(&full_name(&pool.name, node));
-            said.is_some_and(|said| said.role == Role::Backup && said.partner.as_deref() == Some(deputy))
-        })
+    /// Nodes whose place another one has taken, also when they are not there.
+    fn replaced_by<'s>(&'s self, pool: &Pool, deputy: &str) -> Vec<&'s str> {
+        let prefix = full_name(&pool.name, "");
+        let of_pool = self.nominations.iter().filter_map(|(name, said)| Some((name.strip_prefix(&prefix)?, said)));
+        let replaced = of_pool.filter(|(_, said)| said.role == Role::Backup && said.partner.as_deref() == Some(deputy));
+        replaced.map(|(name, _)| name).collect()
     }
 
     /// A change, with what it does.

@@ -136,6 +136,6 @@ fn programs_find_the_event_in_their_environment() {
         crate::operators::start(&format!("{}{exec}environment = {{ OUT = \"{}\" }}\n", config(1), out.display()));
     done(&server, "force down core/core-1 --force");
     let expected = "override forced_down core core-1: core/core-1 is forced down by ops\n\
-                    answers servfail core : pool core: no node is up, SERVFAIL is answered\n";
+                    answers servfail core : pool core: operators hold out every active node, SERVFAIL is answered\n";
     wait_until("the program has written both", || std::fs::read_to_string(&out).is_ok_and(|text| text == expected));
 }

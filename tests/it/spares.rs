@@ -251,3 +251,38 @@ fn failing_open_covers_those_whose_place_is_theirs_again() {
     server.wait_for_log("no node is up, all 2 active nodes are answered (fail open)");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
+
+/// Also when nothing else happens in the pool meanwhile, and across a restart.
+#[test]
+fn failing_open_covers_a_nominated_spare_that_has_served() {
+    let nodes = nodes();
+    let mut server = start(&nodes, "");
+    done(&server, "nominate core/spare --replace one");
+    wait_until("the spare is answered", || answered(&server) == BTreeSet::from([2, 3]));
+    let memory = server.directory().join("state/health.json");
+    wait_until("that it has served is remembered", || {
+        std::fs::read_to_string(&memory)
+            .is_ok_and(|text| text.contains("\"served\": [\n") && text.contains("core/spare"))
+    });
+    server.restart();
+    for node in [0, 1, 2] {
+        nodes.fake(node, r#"{"readyz": 503}"#);
+    }
+    server.wait_for_log("no node is up, all 2 active nodes are answered (fail open)");
+    assert_eq!(answered(&server), BTreeSet::from([2, 3]));
+}
+
+#[test]
+fn a_replaced_node_that_was_gone_meanwhile_is_active_when_it_returns() {
+    let nodes = nodes();
+    let mut server = start(&nodes, "");
+    let config = std::fs::read_to_string(server.directory().join("evenkeel.toml")).expect("the file");
+    done(&server, "nominate core/spare --replace one");
+    wait_until("the spare is answered", || answered(&server) == BTreeSet::from([2, 3]));
+    let one = format!("{{ name = \"one\", address = \"{}\" }}, ", nodes.address(0));
+    server.reload(&config.replace(&one, ""));
+    done(&server, "unregister core/spare");
+    server.reload(&config);
+    wait_until("one is answered", || answered(&server) == BTreeSet::from([1, 2]));
+    assert!(!done(&server, "status").contains("replaced"), "{}", done(&server, "status"));
+}
