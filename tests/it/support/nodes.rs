@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use evenkeel::fake_core::{Counters, FakeCore};
 use tokio::runtime::Runtime;
 
-use super::PATIENCE;
+use super::{PATIENCE, wait_until};
 
 /// Tests run beside each other; each takes nodes in a network of its own.
 static NETWORK: AtomicU8 = AtomicU8::new(1);
@@ -26,10 +26,10 @@ pub(crate) struct Nodes {
 /// A network of the caller's own, and a port that is free at 127.N.0.1, 127.N.0.2, ….
 pub(crate) fn free_network(nodes: u8) -> (u8, u16) {
     let network = NETWORK.fetch_add(1, Ordering::Relaxed);
-    // Below the ports that the system gives away: one that a node leaves stays free for its return.
+    // Below the ports that the system and `free_address` give away: one that a node leaves stays free for its return.
     let is_free =
         |port: &u16| (1..=nodes).all(|node| TcpListener::bind((Ipv4Addr::new(127, network, 0, node), *port)).is_ok());
-    let port = std::iter::repeat_with(|| fastrand::u16(10_000..30_000)).find(is_free).expect("no end of ports");
+    let port = std::iter::repeat_with(|| fastrand::u16(10_000..20_000)).find(is_free).expect("no end of ports");
     (network, port)
 }
 
@@ -79,7 +79,7 @@ impl Nodes {
             .expect("a runtime for a node");
         let address = SocketAddr::from((self.address(node), self.port));
         self.former.push(std::mem::replace(&mut self.cores[usize::from(node)], core.clone()));
-        runtime.block_on(core.listen(address)).expect("the node's address is free");
+        wait_until("the node's address is free", || runtime.block_on(core.clone().listen(address)).is_ok());
         self.runtimes[usize::from(node)] = Some(runtime);
     }
 
