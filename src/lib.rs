@@ -38,6 +38,7 @@
 pub mod action;
 #[cfg(feature = "server")]
 pub mod admin;
+mod cause;
 #[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "client")]

@@ -78,6 +78,13 @@ pub struct AddressStatus {
     pub why: String,
 }
 
+impl AddressStatus {
+    /// Whether something answers there: it serves, or is alive as a spare.
+    pub fn answers(&self) -> bool {
+        self.health == Health::Up || self.standby == Some(Health::Up)
+    }
+}
+
 /// A node of which something is said, and which is not there.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Absent {

@@ -1,9 +1,11 @@
 //! TLS as probes, webhooks and clients speak it: which certificates they trust, and which they show themselves.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
@@ -79,6 +81,14 @@ impl TlsClient {
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
+}
+
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// It cannot be read, or holds something else.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_file_iter(path)?.collect()
 }
 
 /// Accepts every certificate, but still wants handshakes signed by its key.

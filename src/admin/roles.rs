@@ -8,10 +8,10 @@ use super::operator::{Operator, Refused, event, node, to_its_end};
 use super::wish::{First, Step, Wish};
 use crate::action::{Action, Concerned};
 use crate::events::Kind;
-use crate::health::{Health, Nominees};
+use crate::health::Nominees;
 use crate::overrides::{Book, NotPossible, Overrides, full_name, now};
 use crate::pool::Pool;
-use crate::status::{AddressStatus, NodeStatus};
+use crate::status::NodeStatus;
 
 /// How often is looked whether a change has come to its end.
 const SETTLING: Duration = Duration::from_millis(20);
@@ -77,7 +77,7 @@ impl Operator {
             other => other.to_string(),
         };
         let text = format!("not {}, although the action has been carried out: {why}", wish.step.done());
-        self.journal.record([event(Kind::Nomination, &wish.name, "failed", &text).by(&wish.by).warning()]);
+        self.tell_failed(wish, &text);
         Refused::NotPossible(NotPossible::new(format!("{} is {text}", wish.name)))
     }
 
@@ -126,15 +126,18 @@ impl Operator {
     /// Carries an action out on a node.
     async fn act(&self, action: &Action, pool: &Pool, node: &NodeStatus, wish: &Wish) -> Result<(), Refused> {
         // The first address that answers, or else the first of all.
-        let is_up = |found: &&AddressStatus| found.health == Health::Up || found.standby == Some(Health::Up);
-        let found = node.addresses.iter().find(is_up).or_else(|| node.addresses.first());
+        let found = node.addresses.iter().find(|address| address.answers()).or_else(|| node.addresses.first());
         let address = found.ok_or_else(|| Refused::NoSuchNode(wish.name.clone()))?.address;
         let host = pool.host_at(address);
         let concerned = Concerned { node: &wish.name, address, host: &host, by: &wish.by };
         action.run(&self.prober, concerned).await.map_err(|why| {
             let text = format!("not {}: the action has failed, {why}", wish.step.done());
-            self.journal.record([event(Kind::Nomination, &wish.name, "failed", &text).by(&wish.by).warning()]);
+            self.tell_failed(wish, &text);
             Refused::ActionFailed(why)
         })
+    }
+
+    fn tell_failed(&self, wish: &Wish, text: &str) {
+        self.journal.record([event(Kind::Nomination, &wish.name, "failed", text).by(&wish.by).warning()]);
     }
 }

@@ -6,7 +6,7 @@ use crate::events::{Event, Kind};
 use crate::health::Health;
 use crate::overrides::{Change, Nomination, NotPossible, Overrides, full_name, now};
 use crate::pool::{Pool, Role};
-use crate::status::{NodeStatus, PoolStatus};
+use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 
 /// A change of roles that is asked for.
 #[derive(Clone, Debug)]
@@ -131,8 +131,7 @@ impl Wish {
         if leaving > 0 {
             enough(pool, (pool.available - leaving) + joining)?;
         }
-        let is_alive =
-            spare.addresses.iter().any(|found| found.health == Health::Up || found.standby == Some(Health::Up));
+        let is_alive = spare.addresses.iter().any(AddressStatus::answers);
         if matches!(self.step, Step::Nominate { .. }) && !is_alive {
             let why = spare.addresses.first().map(|address| address.why.clone()).unwrap_or_default();
             return Err(Refused::NotAlive(format!("{} is not alive ({why})", self.name)));

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::operate::on_runtime;
 use crate::daemon::Signals;
 use crate::fake_core::{Certificates, FakeCore};
+use crate::tls;
 
 /// Where it listens, and how it is.
 #[derive(Args, Debug)]
@@ -84,8 +85,8 @@ impl Node {
 }
 
 fn server_config(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.with_context(|| format!("{} holds no certificates", certificate.display()))?;
+    let chain =
+        tls::certificates(certificate).with_context(|| format!("{} holds no certificates", certificate.display()))?;
     let private = PrivateKeyDer::from_pem_file(key).with_context(|| format!("{} holds no key", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -148,10 +148,13 @@ pub(super) fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> E
     let outcome = runtime.context("no runtime").and_then(|runtime| runtime.block_on(command));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Whoever reads may have gone: the exit code still tells.
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("evenkeel: {error:#}\n"));
-            ExitCode::from(FAILED)
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// Says what went wrong.
+pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads may have gone: the exit code still tells.
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("evenkeel: {error:#}\n"));
+    ExitCode::from(FAILED)
 }

@@ -79,7 +79,7 @@ impl Cluster {
                 Err(error) => Err(error),
             };
             match outcome {
-                Err(Error::NodeGone { .. } | Error::WrongNode(_)) if left > 0 && source.is_repeatable() => left -= 1,
+                Err(error) if error.is_lost() && left > 0 && source.is_repeatable() => left -= 1,
                 other => return other,
             }
         }

@@ -161,6 +161,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the node of a session is gone or has forgotten it: what was sent can only be sent again.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::NodeGone { .. } | Self::WrongNode(_))
+    }
+
     /// The error that an answer is, by its status code and words.
     pub(super) fn of_answer(at: At, status: u16, words: String) -> Self {
         match status {

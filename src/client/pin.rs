@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::error::{At, Error};
 use super::options::{Affinity, Options};
 use super::source::Source;
+use crate::cause::innermost;
 
 /// A node that was chosen. Everything that is asked through it goes there, under the shared name.
 #[derive(Clone, Debug)]
@@ -119,6 +120,11 @@ impl Pin {
         request
     }
 
+    /// A request that sends something.
+    fn upload(&self, path: &str, headers: &[(&'static str, HeaderValue)]) -> RequestBuilder {
+        headers.iter().fold(self.request(Method::POST, path), |request, (name, value)| request.header(*name, value))
+    }
+
     /// Begins a session with a request that may be sent to another node if this one does not take it.
     pub(super) async fn begin(
         &self,
@@ -126,11 +132,8 @@ impl Pin {
         mut source: Option<&mut Source>,
         headers: &[(&'static str, HeaderValue)],
     ) -> Result<(Self, Value), Unbegun> {
-        let mut request = self.request(Method::POST, path);
+        let mut request = self.upload(path, headers);
         let sent = source.as_ref().map(|source| source.sent()).unwrap_or_default();
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
         if let Some(source) = &mut source {
             request = with_body(request, source.body().await?);
         }
@@ -156,10 +159,7 @@ impl Pin {
         session: &str,
     ) -> Result<Value, Error> {
         let sent = source.sent();
-        let mut request = with_body(self.request(Method::POST, path), source.body().await?);
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
+        let request = with_body(self.upload(path, headers), source.body().await?);
         let response = self.watched(request, &sent).await.map_err(|broken| self.gone(broken, session))?;
         self.answer(response, Some(session)).await
     }
@@ -200,8 +200,8 @@ impl Pin {
         loop {
             match tokio::time::timeout(self.options.stall_timeout, &mut sending).await {
                 Ok(Ok(response)) => return Ok(response),
-                Ok(Err(error)) if error.is_connect() => return Err(Broken::Unsent(innermost(&error))),
-                Ok(Err(error)) => return Err(Broken::Lost(innermost(&error))),
+                Ok(Err(error)) if error.is_connect() => return Err(Broken::Unsent(innermost(&error).to_string())),
+                Ok(Err(error)) => return Err(Broken::Lost(innermost(&error).to_string())),
                 Err(_) => {
                     let now = sent.load(Ordering::Relaxed);
                     if now == before {
@@ -259,16 +259,7 @@ async fn words(response: Response) -> String {
 async fn words_of(response: Response, patience: Duration) -> Result<String, String> {
     match tokio::time::timeout(patience, response.bytes()).await {
         Ok(Ok(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Ok(Err(error)) => Err(innermost(&error)),
+        Ok(Err(error)) => Err(innermost(&error).to_string()),
         Err(_) => Err(format!("nothing has moved for {patience:?}")),
     }
-}
-
-/// The error at the bottom of a chain: the one that says what happened.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::checks::Files;
 use super::section::Placed;
+use crate::tls;
 
 /// Permissions of users who are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
@@ -30,8 +31,7 @@ pub(super) fn private_key(files: &Files<'_, '_>, file: &Placed<PathBuf>) -> Opti
 
 /// Reads certificates, at least one.
 pub(super) fn certificates(files: &Files<'_, '_>, file: &Placed<PathBuf>) -> Option<Vec<CertificateDer<'static>>> {
-    let found = CertificateDer::pem_file_iter(&file.value).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let why = match found {
+    let why = match tls::certificates(&file.value) {
         Ok(certificates) if !certificates.is_empty() => return Some(certificates),
         Ok(_) => "no certificate is in it".to_owned(),
         Err(error) => format!("no certificate can be read: {error}"),

@@ -8,6 +8,7 @@ use ring::hmac;
 
 use super::Event;
 use super::notify::Refusal;
+use crate::cause::innermost;
 use crate::tls::TlsClient;
 
 /// Header with the HMAC of the body.
@@ -77,8 +78,7 @@ impl Sender {
             request = request.header(SIGNATURE, signature(key, &body));
         }
         let response = request.headers(webhook.headers.clone()).body(body).send().await;
-        let status =
-            response.map_err(|error| Refusal::ForNow(crate::health::probe::innermost(&error).to_string()))?.status();
+        let status = response.map_err(|error| Refusal::ForNow(innermost(&error).to_string()))?.status();
         match status {
             _ if status.is_success() => Ok(()),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {

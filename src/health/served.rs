@@ -136,12 +136,11 @@ impl Served {
             is_up[node] |= standing.health == Health::Up;
         }
         for (node, is_up) in is_up.into_iter().enumerate() {
-            self.is_stale[node] &= is_up && !self.role_has_settled(node);
-        }
-        for (&(node, _), standing) in self.slots.iter().zip(standings) {
+            let has_settled = self.role_has_settled(node);
+            self.is_stale[node] &= is_up && !has_settled;
             // What was seen before the role changed says nothing of it.
-            let is_fresh = self.role_has_settled(node) || self.pool.standby_monitors.is_empty();
-            said[node].has_served |= said[node].role == Role::Active && standing.health == Health::Up && is_fresh;
+            let is_fresh = has_settled || self.pool.standby_monitors.is_empty();
+            said[node].has_served |= said[node].role == Role::Active && is_up && is_fresh;
         }
         self.said = said;
     }
@@ -163,9 +162,11 @@ impl Served {
 
     /// Whether a node has had its role for so long that its monitors have seen what became of it.
     pub(super) fn role_has_settled(&self, node: usize) -> bool {
-        let monitors = self.pool.monitors.iter().chain(&self.pool.standby_monitors);
-        let settling = monitors.map(|monitor| monitor.interval * (monitor.rise + monitor.fall)).max();
-        self.role_since[node].is_none_or(|since| since.elapsed() >= settling.unwrap_or_default())
+        self.role_since[node].is_none_or(|since| {
+            let monitors = self.pool.monitors.iter().chain(&self.pool.standby_monitors);
+            let settling = monitors.map(|monitor| monitor.interval * (monitor.rise + monitor.fall)).max();
+            since.elapsed() >= settling.unwrap_or_default()
+        })
     }
 
     /// Whether a backup has been promoted by somebody else: it serves, and is no spare any more.

@@ -5,11 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::client::eicar;
 use crate::support::program::required;
 use crate::support::wait_until;
-
-/// The EICAR test string backwards: what holds it forwards is taken away by scanners.
-const RACIE: &str = "*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\\4[PA@%P!O5X";
 
 /// A node in a process of its own.
 pub(crate) struct Node {
@@ -78,7 +76,7 @@ impl Node {
 fn files_are_scanned_by_the_node_that_took_them_and_no_other() {
     let (one, other) = (Node::start(&["--id", "one"]), Node::start(&["--id", "other"]));
     let clean = one.send("harmless", &["-H", "filename: a.txt"]);
-    let eicar: String = RACIE.chars().rev().collect();
+    let eicar = String::from_utf8(eicar()).expect("text");
     let infected = one.send(&eicar, &[]);
     assert_eq!(clean.len(), 32);
     let result = |id: &str| one.ask(&format!("/file/{id}"), &[]).1;

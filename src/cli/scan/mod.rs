@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::FAILED;
+use super::operate::failed;
 use super::pin::Shared;
 use crate::client::{Affinity, Cluster};
+use crate::tls;
 use summary::Outcome;
 
 /// Something is blocked.
@@ -68,7 +68,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     fn cluster(&self) -> anyhow::Result<Cluster> {
-        let mut builder = self.shared.cluster(&self.cluster).resubmissions(self.resubmit).result_timeout(self.timeout);
+        let mut builder = self.shared.cluster(&self.cluster).result_timeout(self.timeout);
         if self.cookie {
             builder = builder.affinity(Affinity::Cookie);
         }
@@ -77,7 +77,7 @@ impl Wanted {
             builder = builder.apikey(key.trim());
         }
         if let Some(file) = &self.ca {
-            let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            let certificates = tls::certificates(file);
             builder = builder.trust(certificates.with_context(|| format!("{} cannot be read", file.display()))?);
         }
         Ok(builder.build()?)
@@ -98,10 +98,6 @@ pub(super) fn run(wanted: &Wanted) -> ExitCode {
                 ExitCode::SUCCESS
             }
         }
-        Err(error) => {
-            // Whoever reads may have gone: the exit code still tells.
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("evenkeel: {error:#}\n"));
-            ExitCode::from(FAILED)
-        }
+        Err(error) => failed(&error),
     }
 }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Wanted;
-use super::bars::Bars;
+use super::bars::{Bars, FileBar};
 use super::files::{self, File};
 use super::journal::{Earlier, Journal};
 use super::summary::{self, Done, Outcome};
@@ -174,7 +175,7 @@ impl Shared {
     /// Sends a file into the batch; what it is shows when the batch is closed.
     async fn send_into(&self, batch: &OpenBatch, file: &File) -> Result<Done, Error> {
         let mut source = Source::path(&file.path);
-        let _bar = self.bars.begin(&file.path, file.size, source.sent());
+        let _bar = self.bar(file, source.sent());
         let data_id = batch.send(&mut source).await?;
         let (session, took) = (Some((batch.node(), data_id)), Duration::ZERO);
         Ok(Done { path: file.path.clone(), session, outcome: Outcome::Allowed, took })
@@ -189,15 +190,15 @@ impl Shared {
         };
         loop {
             let outcome = match taken_up.take() {
-                Some(TakenUp::File(scan)) => match self.result(file, &scan).await {
+                Some(TakenUp::File(scan)) => match self.result(file, &scan, &self.bar(file, Arc::default())).await {
                     // It was another run's: the file can be sent again.
-                    Err(Error::NodeGone { .. } | Error::WrongNode(_)) => continue,
+                    Err(error) if error.is_lost() => continue,
                     other => other,
                 },
                 _ => self.send_and_wait(file).await,
             };
             match outcome {
-                Err(Error::NodeGone { .. } | Error::WrongNode(_)) if left > 0 => left -= 1,
+                Err(error) if error.is_lost() && left > 0 => left -= 1,
                 Ok(done) => {
                     self.note(self.journal.ended(&file.path, true));
                     return Ok(done);
@@ -214,15 +215,17 @@ impl Shared {
 
     async fn send_and_wait(&self, file: &File) -> Result<Done, Error> {
         let mut source = Source::path(&file.path);
-        let bar = self.bars.begin(&file.path, file.size, source.sent());
+        let bar = self.bar(file, source.sent());
         let scan = self.cluster.scan(&mut source).await?;
         self.note(self.journal.sent(&file.path, &scan.ticket()));
-        let report = scan.result_watched(|percent| bar.scanned(percent)).await?;
-        Ok(Done::reported(file.path.clone(), &report, Duration::ZERO))
+        self.result(file, &scan, &bar).await
     }
 
-    async fn result(&self, file: &File, scan: &FileScan) -> Result<Done, Error> {
-        let bar = self.bars.begin(&file.path, file.size, Arc::default());
+    fn bar(&self, file: &File, sent: Arc<AtomicU64>) -> FileBar {
+        self.bars.begin(&file.path, file.size, sent)
+    }
+
+    async fn result(&self, file: &File, scan: &FileScan, bar: &FileBar) -> Result<Done, Error> {
         let report = scan.result_watched(|percent| bar.scanned(percent)).await?;
         Ok(Done::reported(file.path.clone(), &report, Duration::ZERO))
     }

@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use reqwest::header::{CONNECTION, HOST, HeaderValue};
 use reqwest::{Client, ClientBuilder, Request, Response, redirect};
 
-use super::{Broken, Failure, Passed, innermost};
+use super::{Broken, Failure, Passed};
+use crate::cause::innermost;
 use crate::health::HttpCheck;
 use crate::tls::TlsClient;
 

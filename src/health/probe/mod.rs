@@ -9,7 +9,6 @@ mod ping;
 pub(super) mod script;
 mod tcp;
 
-use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 #[cfg(test)]
@@ -21,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 use super::Kind;
+use crate::cause::innermost;
 use crate::program::Ended;
 
 /// Why a probe failed; the text is the reason that users see.
@@ -109,15 +109,6 @@ impl From<io::Error> for Broken {
             None => Self::Node(Failure::Connection(innermost(&error).to_string())),
         }
     }
-}
-
-/// The error at the bottom of a chain.
-pub(crate) fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost
 }
 
 /// Prepares the probes of all kinds; cheap to clone.
