@@ -1,19 +1,24 @@
-//! Scans files in one batch: opened, filled, closed and read at one node.
+//! Scans files in one batch: opened, filled, closed and read at one node. Ends with 0 when all of it is allowed, 2 when
+//! something is blocked, 1 otherwise.
 //!
 //! ```sh
-//! cargo run --example scan_batch -- http://core.lb.example:8008 127.0.0.1:5300 a.pdf b.pdf
+//! cargo run --example scan_batch -- http://core.lb.example:8008 a.pdf b.pdf
 //! ```
 
-use evenkeel::client::{Cluster, Source};
+use std::process::ExitCode;
+
+use evenkeel::client::{Cluster, Source, Verdict};
+
+/// Files that are sent at a time.
+const AT_ONCE: usize = 4;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, name_server, paths @ ..] = &arguments[..] else { return Err("wanted: URL NAME-SERVER FILE…".into()) };
-    let cluster = Cluster::builder(url).name_servers(vec![name_server.parse()?]).build()?;
-    let batch = cluster.open_batch().await?;
-    for path in paths {
-        batch.send(&mut Source::path(path)).await?;
+    let [url, paths @ ..] = &arguments[..] else { return Err("wanted: URL FILE…".into()) };
+    let batch = Cluster::new_at(url)?.open_batch().await?;
+    for (path, sent) in paths.iter().zip(batch.send_all(paths.iter().map(Source::path), AT_ONCE).await) {
+        sent.map_err(|error| format!("{path} is not sent: {error}"))?;
     }
     // The node refuses to close it while files are in progress; `close` asks until it accepts. Afterwards no file can be
     // sent: `close` has taken the batch.
@@ -23,5 +28,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}: result {}", file.name, file.code);
     }
     println!("{} at {}: {}", closed.batch_id(), closed.node(), results.found);
-    Ok(())
+    Ok(if results.verdict == Some(Verdict::Allowed) { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
@@ -99,6 +100,18 @@ impl OpenBatch {
                 }
             }
         }
+    }
+
+    /// Sends files into the batch, `at_once` of them at a time (one at least). Gives what came of each, in their order: the
+    /// node's name for it, or the error of [`send`](Self::send), which does not keep the others from being sent. When the
+    /// future is dropped, nothing more is sent.
+    pub async fn send_all(
+        &self,
+        sources: impl IntoIterator<Item = Source>,
+        at_once: usize,
+    ) -> Vec<Result<String, Error>> {
+        let sending = sources.into_iter().map(|mut source| async move { self.send(&mut source).await });
+        stream::iter(sending).buffered(at_once.max(1)).collect().await
     }
 
     /// How it stands.

@@ -49,6 +49,11 @@ pub(crate) fn eicar() -> Vec<u8> {
     br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
 }
 
+/// What may run in a task that moves between threads.
+fn in_any_task<F: Future + Send>(future: F) -> F {
+    future
+}
+
 #[test]
 fn files_stay_on_the_node_that_took_them() {
     let nodes = Nodes::start(3);
@@ -104,12 +109,18 @@ fn batches_are_opened_filled_and_closed_at_one_node() {
     let server = serve(&nodes);
     let cluster = cluster(&nodes, &server).build().expect("a cluster");
     let batch = cluster.open_batch().wait().expect("a node takes it");
-    let names = ["a", "b", "c"];
-    for name in names {
-        batch.send(&mut Source::bytes(name, "x")).wait().expect("the node takes it");
+    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
+    let more = ["b", "c", "", "e", "f"];
+    let sent = in_any_task(batch.send_all(more.map(|name| Source::bytes(name, name)), 2)).wait();
+    assert_eq!(sent.len(), more.len());
+    for (name, sent) in more.iter().zip(&sent) {
+        assert_eq!(matches!(sent, Err(Error::EmptyFile { .. })), name.is_empty(), "{sent:?}");
     }
-    let sent = batch.status().wait().expect("a status");
-    assert_eq!(sent.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), names);
+    let files = batch.status().wait().expect("a status").files;
+    assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<BTreeSet<_>>(), ["a", "b", "c", "e", "f"].into());
+    for (name, sent) in more.iter().zip(sent.iter().flatten()).take(2) {
+        assert!(files.iter().any(|file| file.name == *name && file.data_id == *sent), "each at its place");
+    }
     let closed = batch.close().wait().expect("it closes when its files are done");
     let results = closed.results().wait().expect("results");
     assert!(results.is_closed && results.verdict == Some(Verdict::Allowed), "{results:?}");
