@@ -1,8 +1,8 @@
 //! Two processes, one session: the first sends and prints a ticket, the second waits for the result.
 //!
 //! ```sh
-//! ticket=$(cargo run --example take_up -- http://core.lb.example:8008 127.0.0.1:5300 send invoice.pdf)
-//! cargo run --example take_up -- http://core.lb.example:8008 127.0.0.1:5300 wait "$ticket"
+//! ticket=$(cargo run --example take_up -- http://core.lb.example:8008 send invoice.pdf)
+//! cargo run --example take_up -- http://core.lb.example:8008 wait "$ticket"
 //! ```
 
 use evenkeel::client::{Cluster, Source, TakenUp, Ticket};
@@ -10,10 +10,8 @@ use evenkeel::client::{Cluster, Source, TakenUp, Ticket};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, name_server, step, what] = &arguments[..] else {
-        return Err("wanted: URL NAME-SERVER send FILE, or URL NAME-SERVER wait TICKET".into());
-    };
-    let cluster = Cluster::builder(url).name_servers(vec![name_server.parse()?]).build()?;
+    let [url, step, what] = &arguments[..] else { return Err("wanted: URL send FILE, or URL wait TICKET".into()) };
+    let cluster = Cluster::new_at(url)?;
     if step == "send" {
         println!("{}", cluster.scan(&mut Source::path(what)).await?.ticket());
         return Ok(());

@@ -1,31 +1,40 @@
 #!/bin/sh
-# Scans one file with curl: resolves the shared name once, pins it with --resolve (Host and SNI stay the name), sends, and
-# asks the same node until it is done.
+# Scans one file with curl: resolves the shared name once, pins one address with --resolve (Host and SNI stay the name),
+# sends, and asks the same node until it is done. Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
 #
-#   scan.sh core.lb.example 8008 FILE [NAME-SERVER [DNS-PORT]]
+#   scan.sh http://core.lb.example:8008 FILE
 set -eu
-name=$1 port=$2 file=$3 server=${4:-} dns_port=${5:-53}
+url=$1 file=$2
+authority=${url#*://}
+name=${authority%:*} port=${authority##*:}
 
-if [ -n "$server" ]; then
-    addresses=$(dig "@$server" -p "$dns_port" +short "$name" A)
-else
-    addresses=$(getent ahostsv4 "$name" | awk '{ print $1 }' | sort -u)
-fi
-# Any of them, and not the first: resolvers and systems sort.
-node=$(printf '%s\n' "$addresses" | grep -E '^[0-9.]+$' | shuf -n 1)
-[ -n "$node" ] || { echo "$name has no addresses" >&2; exit 1; }
-ask() { curl --silent --show-error --noproxy '*' --resolve "$name:$port:$node" "$@"; }
+# A request to one node, under the shared name.
+ask() { curl --silent --show-error --noproxy '*' --connect-timeout 3 --max-time 60 --resolve "$name:$port:$node" "$@"; }
 
-answer=$(ask --data-binary "@$file" --header "filename: $(basename "$file")" "http://$name:$port/file")
+# In an order of our own, since resolvers and systems sort. A node that refuses the connection (7) has seen nothing, so the
+# next one may be asked; once a node has taken the file, no other one knows it.
+answer=
+for node in $(getent ahosts "$name" | awk '{ print $1 }' | sort -u | shuf); do
+    case $node in *:*) node="[$node]" ;; esac
+    answer=$(ask --request POST --upload-file "$file" --header "filename: $(basename "$file")" "$url/file") && break
+    [ $? = 7 ] || exit 1
+done
+[ -n "$answer" ] || { echo "no node of $name can be reached" >&2; exit 1; }
 id=$(printf '%s' "$answer" | sed -n 's/.*"data_id":"\([0-9a-f]*\)".*/\1/p')
 [ -n "$id" ] || { echo "$node does not take it: $answer" >&2; exit 1; }
 echo "sent to $node"
-while :; do
-    result=$(ask "http://$name:$port/file/$id")
+
+wait=0.1
+until=$(($(date +%s) + 600))
+while [ "$(date +%s)" -lt "$until" ]; do
+    result=$(ask "$url/file/$id")
     case $result in
         *'"Not Found"'*) echo "$node does not know $id" >&2; exit 1 ;;
-        *'"result":"Processing"'*) sleep 0.2 ;;
+        *'"result":"Processing"'*) sleep "$wait"; wait=1 ;;
         *'"result":"Allowed"'*) echo allowed; exit 0 ;;
-        *) echo blocked; exit 2 ;;
+        *'"result":"Blocked"'*) echo blocked; exit 2 ;;
+        *) echo "$node answers: $result" >&2; exit 1 ;;
     esac
 done
+echo "$node has no result for $id after 600 s" >&2
+exit 1

@@ -10,9 +10,10 @@ use evenkeel::client::{Affinity, Cluster, Source, Verdict};
 use tokio::task::JoinSet;
 
 use crate::client::Wait;
+use crate::recipes::example;
 use crate::support::free_address;
 use crate::support::nodes::Nodes;
-use crate::support::program::{Running, required};
+use crate::support::program::{Running, output_of, required};
 use crate::support::wait_until;
 
 /// Files that are sent one by one, and batches.
@@ -80,6 +81,11 @@ fn cookies_are_sent_in_the_session_that_got_them_and_nowhere_else() {
         }
     };
     work.wait();
+    // And as the example has it, in a process of its own.
+    let file = directory.path().join("clean.txt");
+    std::fs::write(&file, "harmless").expect("a file for the test");
+    let printed = output_of(Command::new(example("scan_cookie")).arg(format!("http://{frontend}")).arg(&file));
+    assert_eq!(printed, "Allowed: No Threat Detected\n");
     let mut requests = Vec::new();
     let mut line = [0; 2048];
     while let Ok(len) = log.recv(&mut line) {
@@ -89,7 +95,7 @@ fn cookies_are_sent_in_the_session_that_got_them_and_nowhere_else() {
     // Uploads into a batch go where the batch is, too.
     let (first, later): (Vec<&Seen>, Vec<&Seen>) =
         requests.iter().partition(|request| begins(request) && request.cookie.is_none());
-    assert_eq!(first.len(), FILES + BATCHES, "no cookie begins a session");
+    assert_eq!(first.len(), FILES + BATCHES + 1, "no cookie begins a session");
     assert!(later.len() > FILES, "{}", later.len());
     for request in &later {
         assert_eq!(request.cookie.as_deref(), Some(request.server.as_str()), "{} {}", request.method, request.path);

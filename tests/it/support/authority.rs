@@ -1,6 +1,6 @@
 //! Certificates for the nodes of a test.
 
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 
 /// An authority, and certificates that it has signed.
 pub(crate) struct Authority {
@@ -10,6 +10,8 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        // OpenSSL takes certificates for self-signed whose issuer has the name of their subject.
+        params.distinguished_name.push(DnType::CommonName, "authority of the test");
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key for the test");
         Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate for the test") }

@@ -1,5 +1,6 @@
 //! Networks of a test's own, which need no privileges: what is set in one is seen by nobody else, and ends with it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::program::{Running, output_of, required};
@@ -37,6 +38,14 @@ impl Namespace {
         command
     }
 
+    /// A program that will see this network and ask a name server for names: the only one in `resolv_conf`.
+    pub(crate) fn command_asking(&self, resolv_conf: &Path, program: &str) -> Command {
+        let mut command = self.command("unshare");
+        let line = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+        command.args(["--mount", "--", "/bin/sh", "-c", line]).arg(resolv_conf).arg(program);
+        command
+    }
+
     /// Runs a line of shell in it.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) {
@@ -45,10 +54,20 @@ impl Namespace {
 
     /// How many pings its addresses were sent; nothing when it has ended.
     pub(crate) fn pings(&self) -> Option<u64> {
+        self.counted("Icmp", "InEchos")
+    }
+
+    /// How many UDP datagrams have arrived at its programs, questions as well as answers; nothing when it has ended.
+    pub(crate) fn datagrams(&self) -> Option<u64> {
+        self.counted("Udp", "InDatagrams")
+    }
+
+    /// A counter of the kernel.
+    fn counted(&self, protocol: &str, name: &str) -> Option<u64> {
         let counters = std::fs::read_to_string(format!("/proc/{}/net/snmp", self.holder.0.id())).ok()?;
-        let mut rows = counters.lines().filter_map(|line| line.strip_prefix("Icmp: "));
+        let mut rows = counters.lines().filter_map(|line| line.strip_prefix(protocol)?.strip_prefix(": "));
         let (names, values) = (rows.next()?, rows.next()?);
-        let (_, value) = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "InEchos")?;
+        let (_, value) = names.split(' ').zip(values.split(' ')).find(|(counter, _)| *counter == name)?;
         value.parse().ok()
     }
 }

@@ -1,6 +1,7 @@
 //! Debian's nginx, with one server that is well and one that is not, each with and without TLS.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -45,24 +46,33 @@ impl Nginx {
                 listeners.plain, listeners.tls
             )
         };
-        // Where it would write otherwise belongs to root.
-        let written: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|what| format!("{what}_temp_path {}/{what};\n", dir.display()))
-            .collect();
-        let text = format!(
-            "daemon off;\nmaster_process off;\npid {0}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{written}\
-             ssl_certificate {0}/cert.pem;\nssl_certificate_key {0}/key.pem;\n{1}{2}}}\n",
+        let servers = format!(
+            "ssl_certificate {0}/cert.pem;\nssl_certificate_key {0}/key.pem;\n{1}{2}",
             dir.display(),
             server(well, 200, "READY"),
             server(busy, 503, "BUSY"),
         );
-        let path = dir.join("nginx.conf");
-        write_private(&path, &text);
-        let mut command = Command::new(program);
-        command.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(path);
-        let process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        let process = Running::start(&mut command(Command::new(program), dir, &servers));
         wait_until("nginx listens", || TcpStream::connect(busy.tls).is_ok());
         Self { well, busy, _process: process, _directory: directory }
     }
+}
+
+/// nginx with servers in its own words, and with what it writes in a directory of the test.
+pub(crate) fn command(mut nginx: Command, directory: &Path, servers: &str) -> Command {
+    // Where it would write otherwise belongs to root.
+    let written: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|what| format!("{what}_temp_path {}/{what};\n", directory.display()))
+        .collect();
+    // As whoever runs it: in a namespace of its own there is nobody else.
+    let text = format!(
+        "user root root;\ndaemon off;\nmaster_process off;\npid {}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{written}{servers}}}\n",
+        directory.display(),
+    );
+    let path = directory.join("nginx.conf");
+    write_private(&path, &text);
+    nginx.arg("-p").arg(directory).arg("-e").arg(directory.join("error.log")).arg("-c").arg(path);
+    nginx.stdout(Stdio::null()).stderr(Stdio::null());
+    nginx
 }
