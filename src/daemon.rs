@@ -53,13 +53,7 @@ impl Signals {
     /// # Errors
     /// The system's.
     pub fn catch() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            end: EndSignals {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-            },
-        })
+        Ok(Self { hangup: signal(SignalKind::hangup())?, end: EndSignals::catch()? })
     }
 }
 
@@ -82,6 +76,14 @@ impl Signals {
 }
 
 impl EndSignals {
+    /// Catches SIGTERM and SIGINT.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
     /// Waits for one of them; gives its name.
     pub async fn recv(&mut self) -> &'static str {
         tokio::select! {

@@ -12,7 +12,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::operate::on_runtime;
-use crate::daemon::Signals;
+use crate::daemon::EndSignals;
 use crate::fake_core::{Certificates, FakeCore};
 use crate::tls;
 
@@ -31,8 +31,8 @@ pub(super) struct Node {
     /// Refuse requests without this key in the apikey header
     #[arg(long, value_name = "KEY", value_parser = visible)]
     apikey: Option<String>,
-    /// Faults to begin with, as for PUT /_fake
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    /// Faults to begin with, as for PUT /_fake; GET /_fake shows all there are
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = faults)]
     faults: String,
     /// PEM file with a certificate chain: speak TLS
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -43,6 +43,10 @@ pub(super) struct Node {
     /// The chain that is shown with the fault wrong_certificate; its key stands in the same file
     #[arg(long, value_name = "FILE", requires = "certificate")]
     wrong_certificate: Option<PathBuf>,
+}
+
+fn faults(text: &str) -> Result<String, String> {
+    FakeCore::new("fake-core").with_faults(text).map(|_| text.to_owned())
 }
 
 fn visible(text: &str) -> Result<String, String> {
@@ -63,11 +67,11 @@ pub(super) fn run(node: Node) -> ExitCode {
         if let Some(certificates) = node.certificates()? {
             core = core.with_certificates(certificates);
         }
-        let mut signals = Signals::catch()?;
+        let mut signals = EndSignals::catch()?;
         let address = core.listen(*listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
         // Whether anybody reads it is their matter.
         let _ = writeln!(io::stdout(), "ready: {id} at {address}");
-        signals.end.recv().await;
+        signals.recv().await;
         Ok(())
     })
 }

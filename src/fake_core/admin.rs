@@ -18,18 +18,19 @@ pub(super) async fn readyz(State(core): State<FakeCore>) -> Response {
     let faults = now.faults;
     // In turn from the beginning.
     let is_flapped = faults.flap_ms > 0 && (core.began.elapsed().as_millis() as u64 / faults.flap_ms) % 2 == 1;
-    let status = if is_flapped { 503 } else { faults.readyz };
+    let status = if is_flapped || faults.license_expired { 503 } else { faults.readyz };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let ready = status.is_success();
-    let queued = if ready { now.store.under_way() } else { faults.queue };
+    let is_queue_ok = ready || faults.license_expired;
+    let queued = if is_queue_ok { now.store.under_way() } else { faults.queue };
     let body = json!({
         "database": { "status": true },
-        "license": { "status": "ok" },
+        "license": { "status": if faults.license_expired { "expired" } else { "ok" } },
         "scan_queue": {
             "max_number_in_queue": faults.queue,
             "number_in_queue": queued,
             "threshold": THRESHOLD,
-            "status": ready,
+            "status": is_queue_ok,
         },
         "number_active_av_engines": { "value": 5, "status": true },
         "engines": [],

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longest outage in milliseconds: an hour.
+const LONGEST_OUTAGE: u64 = 3_600_000;
+
 /// What is wrong with a node, and how it works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(super) struct Faults {
@@ -17,12 +20,14 @@ pub(super) struct Faults {
     pub slow_ms: u64,
     /// Requests are read and never answered.
     pub hang: bool,
-    /// Bytes after which a connection is reset; 0 for never.
+    /// Bytes of an upload after which its connection is reset; 0 for never.
     pub reset_after: u64,
     /// Milliseconds that a scan takes.
     pub scan_ms: u64,
     /// Scans at a time; more uploads are refused.
     pub queue: usize,
+    /// There is no valid license: the node is not ready and refuses scans.
+    pub license_expired: bool,
     /// Presents the wrong certificate.
     pub wrong_certificate: bool,
 }
@@ -39,6 +44,7 @@ impl Default for Faults {
             reset_after: 0,
             scan_ms: 300,
             queue: 1500,
+            license_expired: false,
             wrong_certificate: false,
         }
     }
@@ -57,6 +63,7 @@ pub(super) struct NewFaults {
     reset_after: Option<u64>,
     scan_ms: Option<u64>,
     queue: Option<usize>,
+    license_expired: Option<bool>,
     wrong_certificate: Option<bool>,
     /// Goes away for some time.
     pub(super) outage: Option<Outage>,
@@ -93,12 +100,16 @@ impl Faults {
     /// With new ones.
     ///
     /// # Errors
-    /// A status that is none; the text names it and what is accepted.
+    /// A status that is none, or an outage without an end; the text names it and what is accepted.
     pub(super) fn with(self, new: &NewFaults) -> Result<Self, String> {
         for (name, status) in [("readyz", new.readyz), ("scan", new.scan), ("nomination", new.nomination)] {
             if status.is_some_and(|status| !(200..=999).contains(&status)) {
                 return Err(format!("{name} must be a status code from 200 to 999"));
             }
+        }
+        if new.outage.is_some_and(|outage| outage.ms > LONGEST_OUTAGE) {
+            // Nobody could end it: nothing listens meanwhile.
+            return Err(format!("outage.ms must be at most {LONGEST_OUTAGE}"));
         }
         Ok(Self {
             readyz: new.readyz.unwrap_or(self.readyz),
@@ -110,6 +121,7 @@ impl Faults {
             reset_after: new.reset_after.unwrap_or(self.reset_after),
             scan_ms: new.scan_ms.unwrap_or(self.scan_ms),
             queue: new.queue.unwrap_or(self.queue),
+            license_expired: new.license_expired.unwrap_or(self.license_expired),
             wrong_certificate: new.wrong_certificate.unwrap_or(self.wrong_certificate),
         })
     }

@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
+use futures_util::task::AtomicWaker;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{Backlog, listen};
@@ -94,15 +96,16 @@ async fn stay_away(listener: TcpListener, address: SocketAddr, outage: Outage) {
 }
 
 async fn serve_one(core: FakeCore, stream: TcpStream, certificates: Option<Certificates>, app: Router) {
-    let faults = core.now().faults;
-    let stream = Resettable { stream, read: 0, reset_after: faults.reset_after };
-    let service = TowerToHyperService::new(app);
+    let connection = Connection::default();
+    let stream = Resettable { stream, connection: connection.clone() };
+    let service = TowerToHyperService::new(app.layer(Extension(connection)));
     let http = hyper::server::conn::http1::Builder::new();
     // What goes wrong with a connection is for whoever is at its other end.
     match certificates {
         None => drop(http.serve_connection(TokioIo::new(stream), service).await),
         Some(certificates) => {
-            let config = if faults.wrong_certificate { certificates.wrong } else { certificates.right };
+            let is_wrong = core.now().faults.wrong_certificate;
+            let config = if is_wrong { certificates.wrong } else { certificates.right };
             if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
                 drop(http.serve_connection(TokioIo::new(stream), service).await);
             }
@@ -110,31 +113,57 @@ async fn serve_one(core: FakeCore, stream: TcpStream, certificates: Option<Certi
     }
 }
 
-/// A connection that is reset after so many bytes.
+/// A connection, for those who answer on it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connection(Arc<Reset>);
+
+#[derive(Debug, Default)]
+struct Reset {
+    is_wanted: AtomicBool,
+    reader: AtomicWaker,
+}
+
+impl Connection {
+    /// Resets it: whoever is at its other end learns no more.
+    pub(super) fn reset(&self) {
+        self.0.is_wanted.store(true, Ordering::Release);
+        self.0.reader.wake();
+    }
+}
+
+/// A stream that can be reset by those who answer on it.
 struct Resettable {
     stream: TcpStream,
-    read: u64,
-    /// 0 for never.
-    reset_after: u64,
+    connection: Connection,
+}
+
+impl Resettable {
+    /// The end of it, if it is wanted.
+    fn end(&self) -> Option<io::Error> {
+        self.connection.0.is_wanted.load(Ordering::Acquire).then(|| {
+            // An option that cannot be set leaves an orderly end, which is one all the same.
+            let _ = self.stream.set_zero_linger();
+            io::ErrorKind::ConnectionReset.into()
+        })
+    }
 }
 
 impl AsyncRead for Resettable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.reset_after > 0 && self.read >= self.reset_after {
-            // An option that cannot be set leaves an orderly end, which is one all the same.
-            let _ = self.stream.set_zero_linger();
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        self.connection.0.reader.register(cx.waker());
+        match self.end() {
+            Some(end) => Poll::Ready(Err(end)),
+            None => Pin::new(&mut self.stream).poll_read(cx, buffer),
         }
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.read += (buffer.filled().len() - before) as u64;
-        outcome
     }
 }
 
 impl AsyncWrite for Resettable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match self.end() {
+            Some(end) => Poll::Ready(Err(end)),
+            None => Pin::new(&mut self.stream).poll_write(cx, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

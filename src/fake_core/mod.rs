@@ -23,7 +23,7 @@
 //! A hot backup says that it is ready all the same: what real ones say is not known, and this is the harder case. It
 //! refuses scans.
 //!
-//! Identifiers begin with a mark of the node that gave them, so that a node knows when it is asked for another one's
+//! Identifiers begin with a mark of the name and address of the node that gave them, so that a node knows when it is asked for another one's
 //! session: it counts that as `wrong_node`.
 
 mod admin;
@@ -66,6 +66,10 @@ pub struct Counters {
     pub requests: u64,
     /// Single files and batches that began here.
     pub sessions: u64,
+    /// Files that were taken whole, alone or into a batch.
+    pub uploads: u64,
+    /// Batches that were cancelled.
+    pub cancelled: u64,
     /// Requests for sessions of other nodes.
     pub wrong_node: u64,
     /// Requests for sessions of this node that it has forgotten.
@@ -88,7 +92,7 @@ struct Now {
 pub struct FakeCore {
     /// Told in the `X-Core-Id` header of every answer.
     id: HeaderValue,
-    /// Begins every identifier that it gives.
+    /// Begins every identifier that it gives: of its name and, once it listens, its address.
     mark: u32,
     /// Required with every request, if there is one.
     apikey: Option<HeaderValue>,
@@ -103,8 +107,6 @@ impl FakeCore {
     /// # Panics
     /// When `id` cannot stand in a header.
     pub fn new(id: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
         let now = Now {
             faults: Faults::default(),
             counters: Counters::default(),
@@ -114,7 +116,7 @@ impl FakeCore {
         };
         Self {
             id: HeaderValue::from_str(id).expect("visible ASCII characters"),
-            mark: hasher.finish() as u32,
+            mark: mark_of(id, None),
             apikey: None,
             certificates: None,
             began: tokio::time::Instant::now(),
@@ -167,9 +169,10 @@ impl FakeCore {
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub async fn listen(self, address: SocketAddr) -> io::Result<SocketAddr> {
+    pub async fn listen(mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        self.mark = mark_of(self.id.to_str().unwrap_or_default(), Some(address));
         let (sender, outages) = mpsc::channel(1);
         self.now().outages = Some(sender);
         let (core, certificates) = (self.clone(), self.certificates.clone());
@@ -195,6 +198,7 @@ impl FakeCore {
             .route("/admin/license/backup/nomination", post(admin::nominate))
             .route(CONTROL, get(admin::faults).put(admin::set_faults))
             .fallback(|| async { refused(StatusCode::NOT_FOUND, "Endpoint not found") })
+            .method_not_allowed_fallback(|| async { refused(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed") })
             .layer(DefaultBodyLimit::disable())
             .layer(common)
             .with_state(self)
@@ -218,6 +222,13 @@ impl FakeCore {
             _ => now.counters.wrong_node += 1,
         }
     }
+}
+
+/// The same for a node that comes back, and not for another one.
+fn mark_of(id: &str, address: Option<SocketAddr>) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    (id, address).hash(&mut hasher);
+    hasher.finish() as u32
 }
 
 /// What happens to every request: it is counted, delayed, left without an answer, or refused for want of the key. Faults can

@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::json;
 
+use super::gate::Connection;
 use super::store::{Batch, File};
+use super::upload::Read;
 use super::{FakeCore, Now, refused, upload};
 
 const BUSY: &str = "Server is too busy. Try again later.";
 const FAILED: &str = "Failed to request scan. Try again later.";
 const DENIED: &str = "Access denied";
+const EXPIRED: &str = "License is expired";
+
+/// Length in bytes of the made-up signature of a signed result, about that of real ones.
+const SIGNATURE: usize = 4096;
 
 /// Why a node begins no session, if so.
 fn refusal(now: &Now) -> Option<Response> {
@@ -24,7 +30,9 @@ fn refusal(now: &Now) -> Option<Response> {
         StatusCode::FORBIDDEN => DENIED,
         _ => FAILED,
     };
-    if now.is_backup {
+    if now.faults.license_expired {
+        Some(refused(StatusCode::INTERNAL_SERVER_ERROR, EXPIRED))
+    } else if now.is_backup {
         Some(refused(StatusCode::INTERNAL_SERVER_ERROR, FAILED))
     } else if !status.is_success() {
         Some(refused(status, words))
@@ -36,7 +44,12 @@ fn refusal(now: &Now) -> Option<Response> {
 }
 
 /// `POST /file`.
-pub(super) async fn scan(State(core): State<FakeCore>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn scan(
+    State(core): State<FakeCore>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     if text(header::CONTENT_LENGTH.as_str()).is_none() {
         return refused(StatusCode::LENGTH_REQUIRED, "Missing Content-Length header.");
@@ -45,17 +58,27 @@ pub(super) async fn scan(State(core): State<FakeCore>, headers: HeaderMap, body:
     {
         let mut now = core.now();
         if let Some(id) = &batch {
-            let is_open = now.store.batches.get(id).map(|batch| !batch.is_closed && !batch.is_cancelled);
-            if is_open != Some(true) {
-                core.count_stranger(&mut now, id);
-                return refused(StatusCode::BAD_REQUEST, "Cannot scan batch in another instance.");
+            match now.store.batches.get(id) {
+                Some(batch) if !batch.is_closed => {}
+                Some(_) => return refused(StatusCode::BAD_REQUEST, "Batch is closed."),
+                None => {
+                    core.count_stranger(&mut now, id);
+                    return refused(StatusCode::BAD_REQUEST, "Cannot scan batch in another instance.");
+                }
             }
-        } else if let Some(refusal) = refusal(&now) {
+        }
+        if let Some(refusal) = refusal(&now) {
             return refusal;
         }
     }
-    let Ok(upload) = upload::read(body).await else {
-        return refused(StatusCode::BAD_REQUEST, FAILED);
+    let reset_after = core.now().faults.reset_after;
+    let upload = match upload::read(body, reset_after).await {
+        Ok(Read::Whole(upload)) => upload,
+        Ok(Read::UpTo) => {
+            connection.reset();
+            return std::future::pending().await;
+        }
+        Err(_) => return refused(StatusCode::BAD_REQUEST, FAILED),
     };
     if upload.size == 0 {
         return refused(StatusCode::UNPROCESSABLE_ENTITY, "File is empty.");
@@ -65,6 +88,7 @@ pub(super) async fn scan(State(core): State<FakeCore>, headers: HeaderMap, body:
     let takes = Duration::from_millis(now.faults.scan_ms);
     let file = File::new(name, text("rule").unwrap_or_else(|| "File process".to_owned()), upload, takes);
     now.store.files.insert(id.clone(), file);
+    now.counters.uploads += 1;
     match batch.and_then(|batch| now.store.batches.get_mut(&batch)) {
         Some(batch) => batch.files.push(id.clone()),
         None => now.counters.sessions += 1,
@@ -136,6 +160,7 @@ pub(super) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>)
             file.cancel();
         }
     }
+    now.counters.cancelled += 1;
     let mut body = serde_json::Map::new();
     body.insert(id, "cancelled".into());
     Json(body).into_response()
@@ -150,9 +175,10 @@ pub(super) async fn certificate(State(core): State<FakeCore>, Path(id): Path<Str
     }
     let outcome = now.store.outcome_of(batch);
     let text = format!(
-        "---\nbatch_id: {id}\nbatch_count: {}\nresult: {}\n...\nsignature: fake\ncertificate: fake\n",
+        "---\nbatch_id: {id}\nbatch_count: {}\nresult: {}\n...\nsignature: {}\ncertificate: fake\n",
         batch.files.len(),
-        outcome.word()
+        outcome.word(),
+        "f".repeat(SIGNATURE),
     );
     ([(header::CONTENT_TYPE, "text/plain")], text).into_response()
 }

@@ -10,11 +10,19 @@ use super::store::Upload;
 /// The test string that every engine finds (eicar.org), backwards, so that this program does not hold it.
 const RACIE: &[u8] = b"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\\4[PA@%P!O5X";
 
-/// Reads a body to its end.
+/// How far an upload was read.
+pub(super) enum Read {
+    /// To its end.
+    Whole(Upload),
+    /// As far as it should be.
+    UpTo,
+}
+
+/// Reads a body to its end, or until so many bytes have come if that is more than none.
 ///
 /// # Errors
 /// It broke off.
-pub(super) async fn read(mut body: Body) -> Result<Upload, axum::Error> {
+pub(super) async fn read(mut body: Body, up_to: u64) -> Result<Read, axum::Error> {
     let eicar: Vec<u8> = RACIE.iter().rev().copied().collect();
     let (mut sha1, mut sha256) =
         (digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY), digest::Context::new(&digest::SHA256));
@@ -25,6 +33,9 @@ pub(super) async fn read(mut body: Body) -> Result<Upload, axum::Error> {
     while let Some(frame) = body.frame().await {
         let Ok(bytes) = frame?.into_data() else { continue };
         upload.size += bytes.len() as u64;
+        if up_to > 0 && upload.size >= up_to {
+            return Ok(Read::UpTo);
+        }
         md5.update(&bytes);
         sha1.update(&bytes);
         sha256.update(&bytes);
@@ -36,7 +47,7 @@ pub(super) async fn read(mut body: Body) -> Result<Upload, axum::Error> {
     }
     upload.md5 = hex(&md5.finalize());
     (upload.sha1, upload.sha256) = (hex(sha1.finish().as_ref()), hex(sha256.finish().as_ref()));
-    Ok(upload)
+    Ok(Read::Whole(upload))
 }
 
 /// In capital letters, as Core nodes write hashes.
@@ -58,11 +69,12 @@ mod tests {
         let text = [b"before ".as_slice(), &eicar, b" after"].concat();
         for cut in 1..text.len() {
             let parts = VecDeque::from([text[..cut].to_vec(), text[cut..].to_vec()]);
-            let upload = read(Body::new(Parts(parts))).await.unwrap();
+            let Ok(Read::Whole(upload)) = read(Body::new(Parts(parts)), 0).await else { panic!("it is whole") };
             assert!(upload.is_infected, "cut at {cut}");
             assert_eq!(upload.size, text.len() as u64);
         }
-        let clean = read(Body::from("abc")).await.unwrap();
+        assert!(matches!(read(Body::from("abc"), 3).await, Ok(Read::UpTo)));
+        let Ok(Read::Whole(clean)) = read(Body::from("abc"), 4).await else { panic!("it is whole") };
         assert!(!clean.is_infected);
         assert_eq!(clean.md5, "900150983CD24FB0D6963F7D28E17F72");
         assert_eq!(clean.sha1, "A9993E364706816ABA3E25717850C26C9CD0D89D");

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use evenkeel::config::{self, Origin};
 
+use crate::fake_core::Node;
 use crate::support::server::write_private;
 
 fn repository() -> &'static Path {
@@ -89,6 +90,33 @@ fn the_reference_has_exactly_the_keys_that_are_read() {
     }
 }
 
+/// First cells of the table below a heading.
+fn first_cells<'d>(document: &'d str, heading: &str) -> BTreeSet<&'d str> {
+    let (_, section) = document.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+}
+
+#[test]
+fn the_faults_and_counters_of_the_fake_node_are_those_that_it_has() {
+    let document = read("docs/testing.md");
+    let (faults, counters) = (first_cells(&document, "Faults"), first_cells(&document, "Counters"));
+    let node = Node::start(&[]);
+    let (_, shown) = node.ask("/_fake", &[]);
+    let mut shown: BTreeSet<&str> = shown.as_object().expect("an object").keys().map(String::as_str).collect();
+    // It is not a state.
+    shown.insert("outage");
+    assert_eq!(faults.union(&counters).copied().collect::<BTreeSet<_>>(), shown);
+    for fault in faults {
+        let (status, refused) = node.ask("/_fake", &["-X", "PUT", "-d", &format!("{{\"{fault}\": \"x\"}}")]);
+        assert!(status == 400 && refused.to_string().contains("invalid type"), "{fault}: {refused}");
+    }
+    for counter in counters {
+        let (status, refused) = node.ask("/_fake", &["-X", "PUT", "-d", &format!("{{\"{counter}\": 1}}")]);
+        assert!(status == 400 && refused.to_string().contains("unknown field"), "{counter}: {refused}");
+    }
+}
+
 /// The commands in the `sh` blocks of a document.
 fn commands(document: &str) -> Vec<String> {
     let blocks = document.split("```sh\n").skip(1);
@@ -136,6 +164,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/operating.md",
         "docs/pinning.md",
         "docs/running.md",
+        "docs/testing.md",
         "docs/zones.md",
     ] {
         let text = read(document);

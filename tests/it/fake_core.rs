@@ -37,7 +37,7 @@ impl Node {
     }
 
     /// Status and body of an answer.
-    fn ask(&self, path: &str, arguments: &[&str]) -> (u16, Value) {
+    pub(crate) fn ask(&self, path: &str, arguments: &[&str]) -> (u16, Value) {
         let (code, status, body) = self.curl(path, arguments);
         assert_eq!(code, 0, "{path}");
         (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
@@ -149,6 +149,20 @@ fn batches_close_when_their_files_are_done() {
     let certificate = one.ask(&format!("{path}/certificate"), &[]).1;
     assert!(certificate.as_str().is_some_and(|text| text.contains("\nsignature: ")), "{certificate}");
     assert_eq!(one.ask("/file", &["-d", "late", "-H", &header]).0, 400);
+    // A full queue is one for batches, too.
+    let batch = one.ask("/file/batch", &["-X", "POST"]).1["batch_id"].as_str().expect("an identifier").to_owned();
+    one.set(&json!({ "queue": 0 }));
+    let busy = one.ask("/file", &["-d", "x", "-H", &format!("batch: {batch}")]);
+    assert_eq!(busy, (503, json!({ "err": "Server is too busy. Try again later." })));
+}
+
+/// As those of a cluster that was started with no more than addresses.
+#[test]
+fn nodes_of_one_name_know_each_other_apart() {
+    let (one, other) = (Node::start(&[]), Node::start(&[]));
+    let id = one.send("x", &[]);
+    assert_eq!(other.ask(&format!("/file/{id}"), &[]).0, 200);
+    assert_eq!((other.counter("wrong_node"), other.counter("forgotten")), (1, 0));
 }
 
 /// Exit codes of curl: 7 is a refused connection, 28 silence, 52 and 56 one that breaks.
@@ -167,6 +181,7 @@ fn nodes_fail_in_every_way_that_is_asked_for() {
     let large = "x".repeat(100_000);
     let broken = node.curl("/file", &["--data-binary", &large]).0;
     assert!([52, 55, 56].contains(&broken), "{broken}");
+    assert_eq!(node.ask("/file", &["-d", "small"]).0, 200, "less than that is taken");
     node.set(&json!({ "reset_after": 0, "outage": { "ms": 1500 } }));
     wait_until("connections are refused", || exit() == 7);
     wait_until("it is back", || exit() == 0);
@@ -177,7 +192,13 @@ fn nodes_fail_in_every_way_that_is_asked_for() {
     node.set(&json!({ "outage": { "ms": 300, "keeps_sessions": false } }));
     wait_until("it has forgotten its sessions", || node.curl(&format!("/file/{id}"), &[]).2.contains("Not Found"));
     assert!(node.counter("forgotten") > 0 && node.counter("wrong_node") == 0);
-    node.set(&json!({ "flap_ms": 50 }));
+    let endless = node.ask("/_fake", &["-X", "PUT", "-d", "{\"outage\": {\"ms\": 3600001}}"]).1;
+    assert_eq!(endless["err"], "outage.ms must be at most 3600000");
+    node.set(&json!({ "license_expired": true }));
+    assert_eq!(node.ask("/file", &["-d", "x"]), (500, json!({ "err": "License is expired" })));
+    let (status, checks) = node.ask("/readyz", &[]);
+    assert_eq!((status, &checks["license"]["status"]), (503, &json!("expired")));
+    node.set(&json!({ "license_expired": false, "flap_ms": 50 }));
     let ready = || node.ask("/readyz", &[]).0;
     wait_until("it is not ready", || ready() == 503);
     wait_until("it is ready", || ready() == 200);
