@@ -25,7 +25,8 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let closed = batch.close().await?;
     let results = closed.results().await?;
     for file in &results.files {
-        println!("{}: result {}", file.name, file.code);
+        let report = closed.file(&file.data_id).await?.report;
+        println!("{}: {:?}", file.name, report.map(|report| report.verdict));
     }
     println!("{} at {}: {}", closed.batch_id(), closed.node(), results.found);
     Ok(if results.verdict == Some(Verdict::Allowed) { ExitCode::SUCCESS } else { ExitCode::from(2) })

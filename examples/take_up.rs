@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     match cluster.take_up(&what.parse::<Ticket>()?)? {
         TakenUp::File(scan) => println!("{:?}", scan.result().await?.verdict),
         TakenUp::Batch(batch) => println!("{} files", batch.status().await?.files.len()),
+        TakenUp::ClosedBatch(batch) => println!("{}", batch.signed_result().await?),
     }
     Ok(())
 }

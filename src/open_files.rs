@@ -14,13 +14,18 @@ use crate::pool::Pool;
 /// Descriptors for everything else: the runtime, zone files during a reload, endpoints that are ending.
 const RESERVE: usize = 64;
 
-/// Raises the limit as far as it goes and lowers what is configured to what fits.
+/// Raises the limit as far as it goes; gives what it is then.
 ///
 /// The usual soft limit is low for the sake of `select` only, which nothing here uses.
+pub(crate) fn raise() -> nix::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft })
+}
+
+/// Raises the limit and lowers what is configured to what fits.
 pub(crate) fn fit(loaded: &mut Loaded) {
-    let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((_, hard)) if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() => hard,
-        Ok((soft, _)) => soft,
+    let limit = match raise() {
+        Ok(limit) => limit,
         Err(error) => return warn!("the limit of open files cannot be read: {error}"),
     };
     let server = &mut loaded.server;

@@ -20,7 +20,7 @@ trap 'ask --request POST "$url/file/batch/$id/cancel" >/dev/null' EXIT
 
 for file in "$@"; do
     ask --fail --output /dev/null --request POST --upload-file "$file" --header "batch: $id" \
-        --header "filename: $(basename "$file")" "$url/file"
+        --header "filename: $(basename "$file" | tr -cd '[:print:]')" "$url/file"
 done
 # Refused while files are in progress.
 until ask --fail --output /dev/null --request POST "$url/file/batch/$id/close" 2>/dev/null; do sleep 0.5; done

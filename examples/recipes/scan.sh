@@ -16,7 +16,7 @@ ask() { curl --silent --show-error --noproxy '*' --connect-timeout 3 --max-time 
 answer=
 for node in $(getent ahosts "$name" | awk '{ print $1 }' | sort -u | shuf); do
     case $node in *:*) node="[$node]" ;; esac
-    answer=$(ask --request POST --upload-file "$file" --header "filename: $(basename "$file")" "$url/file") && break
+    answer=$(ask --request POST --upload-file "$file" --header "filename: $(basename "$file" | tr -cd '[:print:]')" "$url/file") && break
     [ $? = 7 ] || exit 1
 done
 [ -n "$answer" ] || { echo "no node of $name can be reached" >&2; exit 1; }

@@ -39,8 +39,9 @@ Examples:
   evenkeel drain core/core-2 --wait              take a node out
   evenkeel nominate core/spare --replace core-2  let a spare step in
   evenkeel events --follow                       what happens
+  evenkeel scan folder -c core.lb.example        scan files, each at one node
 
-Exit codes: 0 done, 1 failed, 64 usage, 78 configuration.")]
+Exit codes: 0 done, 1 failed, 2 something is blocked (scan), 64 usage, 78 configuration.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -158,13 +159,14 @@ Examples:
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Exit codes: 0 all clean, 1 something failed, 2 something is blocked.")]
+Ctrl-C ends what is under way and cancels the batch; what has no verdict then has failed.
+Exit codes: 0 all clean, 1 something failed, 2 something is blocked, 64 usage.")]
     Scan(scan::Wanted),
     /// Resolve a shared name once and show a node that takes connections
     #[command(after_help = "\
 Examples:
   evenkeel pin core.lb.example                   10.0.0.12:8008
-  curl $(evenkeel pin core.lb.example --curl) http://core.lb.example:8008/version
+  pin=$(evenkeel pin core.lb.example --curl) && curl $pin http://core.lb.example:8008/version
   evenkeel pin core.lb.example --server 127.0.0.1:5300")]
     Pin(pin::Wanted),
     /// Pretend to be a Core node, for tests and CI
@@ -173,7 +175,7 @@ Examples:
   evenkeel fake-core --listen 127.0.0.1:8008
   curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'       not ready
   curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   gone for two seconds
-  curl http://127.0.0.1:8008/_fake                                  its faults and counters")]
+  curl http://127.0.0.1:8008/_fake                                  all faults there are, and counters")]
     FakeCore(fake_core::Node),
 }
 

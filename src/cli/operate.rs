@@ -145,7 +145,12 @@ async fn wait_until_idle(target: &Target) -> anyhow::Result<()> {
 /// Runs a command that speaks to a server; what goes wrong is said on standard error.
 pub(super) fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.context("no runtime").and_then(|runtime| runtime.block_on(command));
+    let outcome = runtime.context("no runtime").and_then(|runtime| {
+        let outcome = runtime.block_on(command);
+        // A resolver of the system that still waits is nobody's.
+        runtime.shutdown_background();
+        outcome
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

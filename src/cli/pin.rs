@@ -1,10 +1,11 @@
 //! `evenkeel pin`: one node of a shared name, for scripts.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::operate::on_runtime;
@@ -19,7 +20,7 @@ pub(super) struct Shared {
     /// Ask this name server instead of the system's resolver; may stand several times
     #[arg(long = "server", value_name = "ADDRESS:PORT", value_parser = name_server)]
     servers: Vec<SocketAddr>,
-    /// Longest search for a node
+    /// Longest search for a node; an upload that moves is not broken off
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     deadline: Duration,
 }
@@ -29,17 +30,23 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     text.parse().or_else(|_| with_port()).map_err(|_| "accepted: an address, with or without a port".to_owned())
 }
 
+/// The URL of a cluster that is named by a URL, or by a name or an address with or without a port.
+pub(super) fn cluster_url(text: &str) -> Result<String, String> {
+    let url = match (text.parse(), text.rsplit_once(':')) {
+        (Ok(IpAddr::V6(address)), _) => format!("http://[{address}]:{CORE_PORT}"),
+        _ if text.contains("://") => text.to_owned(),
+        (_, Some((_, port))) if !port.ends_with(']') => format!("http://{text}"),
+        _ => format!("http://{text}:{CORE_PORT}"),
+    };
+    // TLS is set up when it is used.
+    let is_url = Cluster::builder(&url.replacen("https://", "http://", 1)).build();
+    is_url.map(|_| url).map_err(|error| error.to_string())
+}
+
 impl Shared {
-    /// The cluster behind a URL, or behind a name with or without a port.
-    pub(super) fn cluster(&self, name: &str) -> Builder {
-        let is_url = name.contains("://");
-        let has_port = name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let url = match (is_url, has_port) {
-            (true, _) => name.to_owned(),
-            (false, true) => format!("http://{name}"),
-            (false, false) => format!("http://{name}:{CORE_PORT}"),
-        };
-        Cluster::builder(&url).name_servers(self.servers.clone()).deadline(self.deadline)
+    /// The cluster behind a URL.
+    pub(super) fn cluster(&self, url: &str) -> Builder {
+        Cluster::builder(url).name_servers(self.servers.clone()).deadline(self.deadline)
     }
 }
 
@@ -47,7 +54,7 @@ impl Shared {
 #[derive(Args, Debug)]
 pub(super) struct Wanted {
     /// The shared name, with a port (8008 otherwise), or a URL
-    #[arg(value_name = "NAME[:PORT]|URL")]
+    #[arg(value_name = "NAME[:PORT]|URL", value_parser = cluster_url)]
     name: String,
     /// Show it as arguments of curl, which then reaches this node under the shared name
     #[arg(long)]
@@ -61,8 +68,6 @@ pub(super) fn run(wanted: &Wanted) -> ExitCode {
         let pin = wanted.shared.cluster(&wanted.name).build()?.pin().await?;
         let node = pin.node();
         let text = if wanted.curl { pin.curl_arguments() } else { node.to_string() };
-        // Whether anybody reads it is their matter.
-        let _ = writeln!(io::stdout(), "{text}");
-        Ok(())
+        writeln!(io::stdout(), "{text}").context("standard output cannot be written")
     })
 }

@@ -1,60 +1,60 @@
 //! A batch: opened, filled, closed, and then its results. What is closed takes no more files: there is no method for it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
-use reqwest::header::HeaderValue;
-use serde_json::Value;
-use tokio::time::Instant;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use super::backoff::Backoff;
+use super::cluster::identifier;
 use super::error::Error;
-use super::file::{FileScan, POLLS, Verdict};
+use super::file::{POLLS, headers, progress};
 use super::pin::Pin;
+use super::report::{self, BatchStatus, FileStatus, Progress};
 use super::source::Source;
 use super::ticket::{Kind, Ticket};
 
 /// A batch that takes files.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OpenBatch {
     pin: Pin,
     batch_id: String,
 }
 
 /// A batch that is closed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ClosedBatch {
     pin: Pin,
     batch_id: String,
 }
 
-/// How a batch stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BatchStatus {
-    /// Whether it is closed.
-    pub is_closed: bool,
-    /// Its files.
-    pub files: Vec<FileStatus>,
-    /// Whether all of it may pass, once that is known.
-    pub verdict: Option<Verdict>,
-    /// What was found, in the node's words.
-    pub found: String,
-    /// All that the node says.
-    pub json: Value,
+/// A batch could not be closed: it is as it was, and can be closed later or cancelled.
+#[derive(Debug)]
+pub struct NotClosed {
+    /// The batch.
+    pub batch: OpenBatch,
+    /// Why not.
+    pub error: Error,
 }
 
-/// A file in a batch.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FileStatus {
-    /// The node's name for it.
-    pub data_id: String,
-    /// Its own name.
-    pub name: String,
-    /// How far it is, in percent.
-    pub percent: u8,
-    /// The result as a number: 0 no threat, 1 infected, 255 in progress.
-    pub code: i64,
+impl fmt::Display for NotClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the batch could not be closed: {}", self.error)
+    }
+}
+
+impl std::error::Error for NotClosed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<NotClosed> for Error {
+    fn from(not_closed: NotClosed) -> Self {
+        not_closed.error
+    }
 }
 
 impl OpenBatch {
@@ -77,27 +77,34 @@ impl OpenBatch {
         Ticket::of(Kind::Batch, &self.pin, &self.batch_id)
     }
 
-    /// Sends a file into the batch; gives the node's name for it. When the node is too busy, it is asked again: no other
-    /// one knows the batch. Several files may be sent at the same time.
+    /// Sends a file into the batch; gives the node's name for it. No other node knows the batch: when this one is too busy,
+    /// it is asked again for as long as a search for a node may last (`deadline`), and for as long as an outage may when
+    /// it cannot be reached. Several files may be sent at the same time.
     ///
     /// # Errors
     /// The node is gone, or what it says.
     pub async fn send(&self, source: &mut Source) -> Result<String, Error> {
-        let mut headers = FileScan::headers(source);
+        let mut headers = headers(source);
         let batch = HeaderValue::from_str(&self.batch_id);
-        headers.push(("batch", batch.map_err(|error| self.odd(&error.to_string()))?));
-        let until = Instant::now() + self.pin.options().deadline;
-        let mut busy = Backoff::new(POLLS.0, POLLS.1);
+        let batch = batch.map_err(|error| self.pin.odd_at(&self.batch_id, &error.to_string()))?;
+        headers.push((HeaderName::from_static("batch"), batch));
+        let (mut busy, mut outage) = (None, None);
         loop {
-            match self.pin.send("/file", source, &headers, &self.batch_id).await {
-                Err(Error::Refused { status: 503, .. }) if source.is_repeatable() && Instant::now() < until => {
-                    tokio::time::sleep(busy.next()).await;
-                }
-                Err(error) => return Err(error),
+            let error = match self.pin.send("/file", source, &headers, &self.batch_id).await {
                 Ok(answer) => {
-                    let data_id = answer.get("data_id").and_then(Value::as_str).map(str::to_owned);
-                    return data_id.ok_or_else(|| self.odd("it lacks data_id"));
+                    let odd = |why: String| self.pin.odd_at(&self.batch_id, &why);
+                    return identifier(&answer, "data_id").map_err(odd);
                 }
+                Err(error) if source.is_repeatable() => error,
+                Err(error) => return Err(error),
+            };
+            let (waits, time) = match &error {
+                Error::TooBusy { .. } => (&mut busy, self.pin.options().deadline),
+                Error::NodeGone { .. } if !source.is_sent() => (&mut outage, self.pin.options().outage_timeout),
+                _ => return Err(error),
+            };
+            if !waits.get_or_insert_with(|| Backoff::within(time, POLLS)).wait().await {
+                return Err(error);
             }
         }
     }
@@ -125,24 +132,43 @@ impl OpenBatch {
     /// Closes it. The node refuses that while files are in progress; then it is asked again, until it accepts.
     ///
     /// # Errors
-    /// The node is gone, or has not accepted in time.
-    pub async fn close(self) -> Result<ClosedBatch, Error> {
+    /// The node is gone, has not accepted in time, or refuses although no file is in progress.
+    pub async fn close(self) -> Result<ClosedBatch, NotClosed> {
+        match self.closing().await {
+            Ok(()) => Ok(ClosedBatch { pin: self.pin, batch_id: self.batch_id }),
+            Err(error) => Err(NotClosed { batch: self, error }),
+        }
+    }
+
+    async fn closing(&self) -> Result<(), Error> {
         let after = self.pin.options().result_timeout;
-        let until = Instant::now() + after;
-        let mut polls = Backoff::new(POLLS.0, POLLS.1);
+        let mut polls = Backoff::within(after, POLLS);
         let path = format!("/file/batch/{}/close", self.batch_id);
+        // A node may need a moment after the last file.
+        let mut grace: Option<Backoff> = None;
         loop {
             match self.pin.ask(Method::POST, &path, &self.batch_id).await {
-                Ok(_) => return Ok(ClosedBatch { pin: self.pin, batch_id: self.batch_id }),
+                Ok(_) => return Ok(()),
                 // Which code a refusal has is not written down.
-                Err(Error::Refused { status: 400..=499 | 503, .. }) => {}
+                Err(error) if error.is_refusal() => {
+                    let status = self.status().await?;
+                    if status.is_closed {
+                        // By a request whose answer was lost.
+                        return Ok(());
+                    }
+                    let is_processed = status.files.iter().all(FileStatus::is_processed);
+                    let waits = match (&mut grace, is_processed) {
+                        (Some(grace), true) => grace,
+                        (None, true) => grace.insert(Backoff::within(self.pin.options().outage_timeout, POLLS)),
+                        (_, false) => &mut polls,
+                    };
+                    if !waits.wait().await {
+                        let at = self.pin.at(Some(&self.batch_id));
+                        return Err(if is_processed { error } else { Error::TooLong { at, after } });
+                    }
+                }
                 Err(error) => return Err(error),
             }
-            let wait = polls.next();
-            if Instant::now() + wait >= until {
-                return Err(Error::TooLong { at: self.pin.at(Some(&self.batch_id)), after });
-            }
-            tokio::time::sleep(wait).await;
         }
     }
 
@@ -152,15 +178,15 @@ impl OpenBatch {
     /// The node is gone, or does not know the batch.
     pub async fn cancel(self) -> Result<(), Error> {
         let path = format!("/file/batch/{}/cancel", self.batch_id);
-        self.pin.ask(Method::POST, &path, &self.batch_id).await.map(drop)
-    }
-
-    fn odd(&self, why: &str) -> Error {
-        Error::Odd { at: self.pin.at(Some(&self.batch_id)), why: why.to_owned() }
+        self.pin.ask_text(Method::POST, &path, &self.batch_id).await.map(drop)
     }
 }
 
 impl ClosedBatch {
+    pub(super) fn new(pin: Pin, batch_id: String) -> Self {
+        Self { pin, batch_id }
+    }
+
     /// The node.
     pub fn node(&self) -> SocketAddr {
         self.pin.node()
@@ -171,6 +197,11 @@ impl ClosedBatch {
         &self.batch_id
     }
 
+    /// What another process needs to read its results.
+    pub fn ticket(&self) -> Ticket {
+        Ticket::of(Kind::ClosedBatch, &self.pin, &self.batch_id)
+    }
+
     /// What was found.
     ///
     /// # Errors
@@ -179,37 +210,25 @@ impl ClosedBatch {
         status(&self.pin, &self.batch_id).await
     }
 
+    /// What was found in one of its files, by the node's name for it. The results of the batch have no verdict on each.
+    ///
+    /// # Errors
+    /// The node is gone, or does not know the file.
+    pub async fn file(&self, data_id: &str) -> Result<Progress, Error> {
+        progress(&self.pin, data_id).await
+    }
+
     /// The result as a text with signature and certificate.
     ///
     /// # Errors
     /// The node is gone, or does not know the batch.
     pub async fn signed_result(&self) -> Result<String, Error> {
-        self.pin.ask_text(&format!("/file/batch/{}/certificate", self.batch_id), &self.batch_id).await
+        let path = format!("/file/batch/{}/certificate", self.batch_id);
+        self.pin.ask_text(Method::GET, &path, &self.batch_id).await
     }
 }
 
 async fn status(pin: &Pin, batch_id: &str) -> Result<BatchStatus, Error> {
     let json = pin.ask(Method::GET, &format!("/file/batch/{batch_id}"), batch_id).await?;
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_i64);
-    let files = json.pointer("/batch_files/files_in_batch").and_then(Value::as_array).into_iter().flatten();
-    let files = files.map(|file| FileStatus {
-        data_id: text(file, "data_id"),
-        name: text(file, "display_name"),
-        percent: number(file, "progress_percentage").unwrap_or(0).clamp(0, 100) as u8,
-        code: number(file, "scan_all_result_i").unwrap_or(-1),
-    });
-    let found = json.get("scan_results").map(|results| text(results, "scan_all_result_a")).unwrap_or_default();
-    let verdict = match json.pointer("/process_info/result").and_then(Value::as_str) {
-        Some("Allowed") => Some(Verdict::Allowed),
-        Some("Processing") | None => None,
-        Some(_) => Some(Verdict::Blocked(found.clone())),
-    };
-    Ok(BatchStatus {
-        is_closed: json.get("is_closed").and_then(Value::as_bool).unwrap_or(false),
-        files: files.collect(),
-        verdict,
-        found,
-        json: json.clone(),
-    })
+    report::batch_status(json).map_err(|why| pin.odd_at(batch_id, &why))
 }

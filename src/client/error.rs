@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A session at a node, as errors and logs name it.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct At {
     /// The node.
     pub node: SocketAddr,
@@ -118,6 +118,17 @@ pub enum Error {
         /// The server's words.
         words: String,
     },
+    /// 503 of the one node that could have answered: of a session there is no other one.
+    #[error("{at} is too busy: {words}")]
+    TooBusy {
+        /// The session.
+        at: At,
+        /// The server's words.
+        words: String,
+    },
+    /// The balancer has set no cookie when the session began, so what follows would not find its node.
+    #[error("no cookie came with the answer of {0} that began a session: what follows would not find its node")]
+    NoCookie(At),
     /// Any other answer that is none.
     #[error("{at} answers {status}: {words}")]
     Refused {
@@ -145,11 +156,12 @@ pub enum Error {
         after: Duration,
     },
     /// What should be sent cannot be read.
-    #[error("{} cannot be read: {error}", path.display())]
+    #[error("{name} cannot be read: {error}")]
     Source {
-        /// The file.
-        path: PathBuf,
+        /// The path of the file, or the name under which it is sent.
+        name: String,
         /// The system's error.
+        #[source]
         error: io::Error,
     },
     /// A text that is no [`Ticket`](super::Ticket).
@@ -166,6 +178,49 @@ impl Error {
         matches!(self, Self::NodeGone { .. } | Self::WrongNode(_))
     }
 
+    /// The node, and the session if there was one.
+    pub fn at(&self) -> Option<&At> {
+        match self {
+            Self::NodeGone { at, .. }
+            | Self::WrongNode(at)
+            | Self::AccessDenied { at, .. }
+            | Self::EmptyFile { at, .. }
+            | Self::LengthRequired { at, .. }
+            | Self::LicenseExpired { at, .. }
+            | Self::ScanFailed { at, .. }
+            | Self::BatchElsewhere { at, .. }
+            | Self::TooBusy { at, .. }
+            | Self::NoCookie(at)
+            | Self::Refused { at, .. }
+            | Self::Odd { at, .. }
+            | Self::TooLong { at, .. } => Some(at),
+            Self::Url(..)
+            | Self::Resolve { .. }
+            | Self::NoNode { .. }
+            | Self::Busy { .. }
+            | Self::Source { .. }
+            | Self::Ticket(..)
+            | Self::Setup(_) => None,
+        }
+    }
+
+    /// Whether it may be another answer in a moment: the node could not be reached, or a balancer in between could not.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::NodeGone { .. } | Self::TooBusy { .. } | Self::Refused { status: 502 | 504, .. })
+    }
+
+    /// Whether the node says that what was asked cannot be done (4xx).
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::AccessDenied { .. }
+                | Self::EmptyFile { .. }
+                | Self::LengthRequired { .. }
+                | Self::BatchElsewhere { .. }
+                | Self::Refused { status: 400..=499, .. }
+        )
+    }
+
     /// The error that an answer is, by its status code and words.
     pub(super) fn of_answer(at: At, status: u16, words: String) -> Self {
         match status {
@@ -175,6 +230,7 @@ impl Error {
             400 if words.contains("another instance") => Self::BatchElsewhere { at, words },
             500 if words.to_lowercase().contains("license") => Self::LicenseExpired { at, words },
             500 => Self::ScanFailed { at, words },
+            503 => Self::TooBusy { at, words },
             _ => Self::Refused { at, status, words },
         }
     }
@@ -182,5 +238,30 @@ impl Error {
 
 fn list(tried: &Tried) -> String {
     let shown: Vec<_> = tried.iter().map(|(address, why)| format!("{address} ({why})")).collect();
-    if shown.is_empty() { "none has an address".to_owned() } else { shown.join(", ") }
+    if shown.is_empty() { "none was tried".to_owned() } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_answer_has_a_variant_with_its_words() {
+        for (status, words, shown) in [
+            (400, "Cannot scan batch in another instance.", "the batch belongs to another node than 10.0.0.11:8008"),
+            (403, "Access denied", "10.0.0.11:8008 denies access"),
+            (411, "Missing Content-Length header.", "10.0.0.11:8008 wants a length"),
+            (422, "File is empty.", "10.0.0.11:8008 takes no empty file"),
+            (500, "License is expired", "10.0.0.11:8008 has no valid license"),
+            (500, "Failed to request scan. Try again later.", "10.0.0.11:8008 failed to scan"),
+            (503, "Server is too busy. Try again later.", "10.0.0.11:8008 is too busy"),
+            (418, "Something else", "10.0.0.11:8008 answers 418"),
+        ] {
+            let at = At { node: ([10, 0, 0, 11], 8008).into(), session: None };
+            let error = Error::of_answer(at, status, words.to_owned());
+            assert_eq!(error.to_string(), format!("{shown}: {words}"));
+            assert_eq!(error.is_refusal(), status < 500, "{error}");
+            assert!(!error.is_lost());
+        }
+    }
 }

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::HeaderValue;
-use serde_json::Value;
-use tokio::time::Instant;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use super::backoff::Backoff;
 use super::error::Error;
+use super::exchange::Headers;
 use super::pin::Pin;
+use super::report::{self, Progress, Report};
 use super::source::Source;
 use super::ticket::{Kind, Ticket};
 
@@ -24,53 +24,9 @@ pub struct FileScan {
     data_id: String,
 }
 
-/// How far a scan is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// In percent.
-    pub percent: u8,
-    /// The result, once there is one.
-    pub report: Option<Report>,
-}
-
-/// The result of a scan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// The node that found it.
-    pub node: SocketAddr,
-    /// Its name for the file.
-    pub data_id: String,
-    /// The file's own name.
-    pub name: String,
-    /// Whether it may pass.
-    pub verdict: Verdict,
-    /// What was found, in the node's words: `No Threat Detected`.
-    pub found: String,
-    /// The same as a number: 0 no threat, 1 infected, 2 suspicious, 3 failed, 10 not scanned, 19 cancelled.
-    pub code: i64,
-    /// All that the node says.
-    pub json: Value,
-}
-
-/// Whether something may pass.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// It may.
-    Allowed,
-    /// It may not, and why.
-    Blocked(String),
-}
-
 impl FileScan {
     pub(super) fn new(pin: Pin, data_id: String) -> Self {
         Self { pin, data_id }
-    }
-
-    /// Headers of an upload.
-    pub(super) fn headers(source: &Source) -> Vec<(&'static str, HeaderValue)> {
-        // Names that cannot stand in a header are percent-encoded.
-        let name: String = source.name().bytes().map(header_char).collect();
-        HeaderValue::from_str(&name).map(|name| vec![("filename", name)]).unwrap_or_default()
     }
 
     /// The node.
@@ -93,8 +49,7 @@ impl FileScan {
     /// # Errors
     /// The node is gone, or does not know the file.
     pub async fn progress(&self) -> Result<Progress, Error> {
-        let json = self.pin.ask(Method::GET, &format!("/file/{}", self.data_id), &self.data_id).await?;
-        Ok(progress_of(&self.pin, &self.data_id, json))
+        progress(&self.pin, &self.data_id).await
     }
 
     /// Waits for the result; it is asked for seldomer and seldomer.
@@ -105,27 +60,40 @@ impl FileScan {
         self.result_watched(|_| {}).await
     }
 
-    /// The same, with a look at how far it is whenever that is known.
+    /// The same, with a look at how far it is, in percent, whenever that is known.
     ///
     /// # Errors
     /// As of [`result`](Self::result).
     pub async fn result_watched(&self, mut watch: impl FnMut(u8)) -> Result<Report, Error> {
         let after = self.pin.options().result_timeout;
-        let until = Instant::now() + after;
-        let mut polls = Backoff::new(POLLS.0, POLLS.1);
+        let mut polls = Backoff::within(after, POLLS);
         loop {
-            let Progress { percent, report } = self.progress().await?;
-            watch(percent);
-            if let Some(report) = report {
-                return Ok(report);
+            match self.progress().await {
+                Ok(Progress { report: Some(report), .. }) => return Ok(report),
+                Ok(Progress { percent, .. }) => watch(percent),
+                // The scan goes on all the same.
+                Err(Error::TooBusy { .. }) => {}
+                Err(error) => return Err(error),
             }
-            let wait = polls.next();
-            if Instant::now() + wait >= until {
+            if !polls.wait().await {
                 return Err(Error::TooLong { at: self.pin.at(Some(&self.data_id)), after });
             }
-            tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// How far a file is at its node, be it alone or in a batch.
+pub(super) async fn progress(pin: &Pin, data_id: &str) -> Result<Progress, Error> {
+    let json = pin.ask(Method::GET, &format!("/file/{data_id}"), data_id).await?;
+    report::progress(pin.node(), data_id, json).map_err(|why| pin.odd_at(data_id, &why))
+}
+
+/// Headers of an upload.
+pub(super) fn headers(source: &Source) -> Headers {
+    // Names that cannot stand in a header are percent-encoded.
+    let name: String = source.name().bytes().map(header_char).collect();
+    let name = HeaderValue::from_str(&name).ok().filter(|name| !name.is_empty());
+    name.map(|name| vec![(HeaderName::from_static("filename"), name)]).unwrap_or_default()
 }
 
 /// A byte as a header may hold it.
@@ -135,31 +103,4 @@ fn header_char(byte: u8) -> String {
     } else {
         format!("%{byte:02X}")
     }
-}
-
-/// Reads what a node says of a file.
-fn progress_of(pin: &Pin, data_id: &str, json: Value) -> Progress {
-    let text = |path: &str| json.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let number = |path: &str| json.pointer(path).and_then(Value::as_i64);
-    let percents = ["/process_info/progress_percentage", "/scan_results/progress_percentage"].map(number);
-    let percent = percents.into_iter().flatten().min().unwrap_or(0).clamp(0, 100) as u8;
-    let result = text("/process_info/result");
-    let verdict = match result.as_str() {
-        "Allowed" => Some(Verdict::Allowed),
-        "Processing" | "" => None,
-        _ => {
-            let reason = text("/process_info/blocked_reason");
-            Some(Verdict::Blocked(if reason.is_empty() { result } else { reason }))
-        }
-    };
-    let report = verdict.filter(|_| percent == 100).map(|verdict| Report {
-        node: pin.node(),
-        data_id: data_id.to_owned(),
-        name: text("/file_info/display_name"),
-        verdict,
-        found: text("/scan_results/scan_all_result_a"),
-        code: number("/scan_results/scan_all_result_i").unwrap_or(-1),
-        json: json.clone(),
-    });
-    Progress { percent, report }
 }

@@ -12,8 +12,9 @@
 //!
 //! Afterwards nothing moves: no other node knows the session. When its node is gone, that is an [`Error`] that names it.
 //!
-//! In reading order: `options` sets up a `cluster`, which lets a `search` ask `resolve` and gives a `pin`; `file` and `batch` are the
-//! sessions over it, `source` what they send, `ticket` how another process takes one up.
+//! In reading order: `options` sets up a `cluster`, which lets a `search` ask `resolve` and gives a `pin`; `exchange` sends over it
+//! what a `source` has and bounds what comes back; `file` and `batch` are the sessions, `report` what nodes say of them, `ticket` how
+//! another process takes one up; `cookie` is how a balancer keeps one together.
 //!
 //! ```no_run
 //! # async fn scan() -> Result<(), evenkeel::client::Error> {
@@ -30,20 +31,29 @@
 mod backoff;
 mod batch;
 mod cluster;
+mod cookie;
 mod error;
+mod exchange;
 mod file;
 mod options;
 mod pin;
+mod report;
 mod resolve;
 mod search;
 mod source;
 mod ticket;
 
-pub use batch::{BatchStatus, ClosedBatch, FileStatus, OpenBatch};
-pub use cluster::{Cluster, TakenUp};
+pub use batch::{ClosedBatch, NotClosed, OpenBatch};
+pub use cluster::{Cluster, Step, TakenUp};
 pub use error::{At, Error, Tried};
-pub use file::{FileScan, Progress, Report, Verdict};
+pub use file::FileScan;
 pub use options::{Affinity, Builder};
 pub use pin::Pin;
+pub use report::{BatchStatus, FileStatus, Progress, Report, Verdict};
 pub use source::Source;
 pub use ticket::Ticket;
+
+// What these types are made of, for those who have no version of their own.
+pub use bytes::Bytes;
+pub use reqwest::{Method, RequestBuilder, Url};
+pub use rustls::pki_types::CertificateDer;

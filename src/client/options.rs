@@ -14,6 +14,7 @@ use crate::tls::{TlsClient, Trust};
 
 /// How the requests of a session find the node that began it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Affinity {
     /// By its address: the shared name is resolved once.
     #[default]
@@ -36,21 +37,27 @@ pub(super) struct Options {
     pub(super) deadline: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) stall_timeout: Duration,
+    pub(super) outage_timeout: Duration,
     pub(super) result_timeout: Duration,
     pub(super) resubmissions: u32,
 }
+
+/// A key that cannot stand in a header.
+#[derive(Clone, Copy, Debug)]
+struct Unsendable;
 
 /// Sets up a [`Cluster`].
 #[derive(Clone, Debug)]
 pub struct Builder {
     url: String,
     trust: Trust,
-    apikey: Option<String>,
+    apikey: Result<Option<HeaderValue>, Unsendable>,
     affinity: Affinity,
     name_servers: Vec<SocketAddr>,
     deadline: Duration,
     connect_timeout: Duration,
     stall_timeout: Duration,
+    outage_timeout: Duration,
     result_timeout: Duration,
     resubmissions: u32,
 }
@@ -60,12 +67,13 @@ impl Builder {
         Self {
             url: url.to_owned(),
             trust: Trust::System,
-            apikey: None,
+            apikey: Ok(None),
             affinity: Affinity::Address,
             name_servers: Vec::new(),
             deadline: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(3),
             stall_timeout: Duration::from_secs(30),
+            outage_timeout: Duration::from_secs(5),
             result_timeout: Duration::from_secs(600),
             resubmissions: 0,
         }
@@ -74,7 +82,11 @@ impl Builder {
     /// Sent with every request.
     #[must_use]
     pub fn apikey(self, key: &str) -> Self {
-        Self { apikey: Some(key.to_owned()), ..self }
+        let key = HeaderValue::from_str(key).map(|mut key| {
+            key.set_sensitive(true);
+            Some(key)
+        });
+        Self { apikey: key.map_err(|_| Unsendable), ..self }
     }
 
     /// Certificates that may have signed those of the nodes, instead of those that the system trusts.
@@ -95,7 +107,7 @@ impl Builder {
         Self { name_servers: servers, ..self }
     }
 
-    /// Longest search for a node that takes a session; 30 s unless it is said.
+    /// Longest search for a node that takes a session; 30 s unless it is said. An upload that moves is not broken off by it.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -113,6 +125,13 @@ impl Builder {
         Self { stall_timeout: timeout, ..self }
     }
 
+    /// How long the node of a session may be out of reach, of questions about it, before it counts as gone; 5 s unless it is
+    /// said. A node that is silent after it was asked is out of reach once `stall_timeout` is over.
+    #[must_use]
+    pub fn outage_timeout(self, timeout: Duration) -> Self {
+        Self { outage_timeout: timeout, ..self }
+    }
+
     /// Longest wait for a result, and for a batch to close; 10 minutes unless it is said.
     #[must_use]
     pub fn result_timeout(self, timeout: Duration) -> Self {
@@ -125,7 +144,7 @@ impl Builder {
         Self { resubmissions: times, ..self }
     }
 
-    /// The cluster. Nothing is resolved yet.
+    /// The cluster. Nothing is resolved yet. The URL has no path: those of Core nodes begin at the root.
     ///
     /// # Errors
     /// The URL, the key or the certificates cannot be used.
@@ -135,14 +154,14 @@ impl Builder {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(odd("neither http nor https"));
         }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(odd("it has more than scheme, name and port"));
+        }
         let host = url.host_str().ok_or_else(|| odd("it names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port_or_known_default().ok_or_else(|| odd("it names no port"))?;
-        let apikey = self.apikey.as_deref().map(HeaderValue::from_str).transpose();
-        let mut apikey = apikey.map_err(|_| Error::Setup("the apikey cannot stand in a header".to_owned()))?;
-        if let Some(apikey) = &mut apikey {
-            apikey.set_sensitive(true);
-        }
+        let unsendable = |_: Unsendable| Error::Setup("the apikey cannot stand in a header".to_owned());
+        let apikey = self.apikey.map_err(unsendable)?;
         let tls = match url.scheme() {
             "https" => TlsClient::new(self.trust, None).map_err(|error| Error::Setup(error.to_string()))?,
             _ => TlsClient::trusting_nobody(),
@@ -162,6 +181,7 @@ impl Builder {
             deadline: self.deadline,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
+            outage_timeout: self.outage_timeout,
             result_timeout: self.result_timeout,
             resubmissions: self.resubmissions,
         }))

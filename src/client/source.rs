@@ -1,11 +1,11 @@
 //! What is sent: a file, bytes, or anything that can be read and whose length is known.
 
 use std::fmt;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -22,13 +22,23 @@ const CHUNK: usize = 256 * 1024;
 pub struct Source {
     name: String,
     content: Content,
+    /// Length in bytes of the last body that was made of it, and what has been sent of that.
+    len: u64,
     sent: Arc<AtomicU64>,
+    /// Why reading it broke off, which whoever sends it cannot tell from a node that is gone.
+    failure: Arc<Mutex<Option<io::Error>>>,
 }
+
+type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 enum Content {
     Path(PathBuf),
     Bytes(Bytes),
-    Reader { len: u64, reader: Option<Box<dyn AsyncRead + Send + Sync + Unpin>> },
+    /// There until something of it is read.
+    Reader {
+        len: u64,
+        reader: Arc<Mutex<Option<Reader>>>,
+    },
 }
 
 impl fmt::Debug for Content {
@@ -42,23 +52,27 @@ impl fmt::Debug for Content {
 }
 
 impl Source {
+    fn new(name: String, content: Content) -> Self {
+        Self { name, content, len: 0, sent: Arc::default(), failure: Arc::default() }
+    }
+
     /// A file, read while it is sent.
     pub fn path(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { name, content: Content::Path(path), sent: Arc::default() }
+        Self::new(name, Content::Path(path))
     }
 
     /// Bytes under a name.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
-        Self { name: name.into(), content: Content::Bytes(bytes.into()), sent: Arc::default() }
+        Self::new(name.into(), Content::Bytes(bytes.into()))
     }
 
-    /// Something that can be read once and has `len` bytes. It cannot be sent to a second node when the first one refuses
-    /// it.
+    /// Something that can be read once and has `len` bytes. Once something of it has been read, it cannot be sent to a
+    /// second node.
     pub fn reader(name: impl Into<String>, len: u64, reader: impl AsyncRead + Send + Sync + Unpin + 'static) -> Self {
-        let content = Content::Reader { len, reader: Some(Box::new(reader)) };
-        Self { name: name.into(), content, sent: Arc::default() }
+        let reader: Reader = Box::new(reader);
+        Self::new(name.into(), Content::Reader { len, reader: Arc::new(Mutex::new(Some(reader))) })
     }
 
     /// What the node shows as its name.
@@ -73,66 +87,143 @@ impl Source {
 
     /// Whether it can be sent again.
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(&self.content, Content::Reader { reader: None, .. })
+        match &self.content {
+            Content::Path(_) | Content::Bytes(_) => true,
+            Content::Reader { reader, .. } => locked(reader).is_some(),
+        }
+    }
+
+    /// Whether its last byte has been sent, so that the node may have begun with it.
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) == self.len
+    }
+
+    /// The error of reading it, if that is why the last request broke off.
+    pub(super) fn take_failure(&self) -> Option<Error> {
+        locked(&self.failure).take().map(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        let name = match &self.content {
+            Content::Path(path) => path.display().to_string(),
+            _ => self.name.clone(),
+        };
+        Error::Source { name, error }
     }
 
     /// The body of a request and its length.
     pub(super) async fn body(&mut self) -> Result<(reqwest::Body, u64), Error> {
-        let (buffer, sent) = (BytesMut::new(), self.sent());
-        sent.store(0, Ordering::Relaxed);
-        match &mut self.content {
-            Content::Bytes(bytes) => {
-                let (reader, left) = (Cursor::new(bytes.clone()), bytes.len() as u64);
-                Ok((reqwest::Body::wrap(Sized { reader, left, buffer, sent }), left))
-            }
+        self.sent.store(0, Ordering::Relaxed);
+        *locked(&self.failure) = None;
+        let (len, content) = match &self.content {
+            Content::Bytes(bytes) => (bytes.len() as u64, Reading::Begun(Box::new(Cursor::new(bytes.clone())))),
             Content::Path(path) => {
-                let failed = |error| Error::Source { path: path.clone(), error };
-                let file = tokio::fs::File::open(&path).await.map_err(failed)?;
-                let metadata = file.metadata().await.map_err(failed)?;
-                if metadata.is_dir() {
-                    return Err(failed(std::io::ErrorKind::IsADirectory.into()));
-                }
-                let left = metadata.len();
-                Ok((reqwest::Body::wrap(Sized { reader: file, left, buffer, sent }), left))
+                let (file, len) = open(path).await.map_err(|error| self.failed(error))?;
+                (len, Reading::Begun(Box::new(file)))
             }
-            Content::Reader { len, reader } => {
-                let gone = || Error::Setup("a reader can be sent once only".to_owned());
-                let reader = reader.take().ok_or_else(gone)?;
-                Ok((reqwest::Body::wrap(Sized { reader, left: *len, buffer, sent }), *len))
-            }
+            Content::Reader { len, reader } => (*len, Reading::Once(Arc::clone(reader))),
+        };
+        self.len = len;
+        let (sent, failure) = (self.sent(), Arc::clone(&self.failure));
+        Ok((
+            reqwest::Body::wrap(Sized { content, left: len, buffer: BytesMut::new(), pause: None, sent, failure }),
+            len,
+        ))
+    }
+}
+
+/// Opens a file; gives its length in bytes.
+async fn open(path: &Path) -> io::Result<(tokio::fs::File, u64)> {
+    // Before it is opened: that of a pipe waits for a writer.
+    let kind = tokio::fs::metadata(path).await?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::other("neither a file nor a link to one, so its length is not known"));
+    }
+    let file = tokio::fs::File::open(path).await?;
+    let len = file.metadata().await?.len();
+    Ok((file, len))
+}
+
+/// Plain values: a panic elsewhere cannot have left them half set.
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a body is read from.
+enum Reading {
+    Begun(Reader),
+    /// Nothing has been read of it yet, and it can be read once.
+    Once(Arc<Mutex<Option<Reader>>>),
+}
+
+impl Reading {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Self::Once(reader) = self {
+            let reader = locked(reader).take();
+            *self = Self::Begun(reader.ok_or_else(|| io::Error::other("it has been read once already"))?);
+        }
+        match self {
+            Self::Begun(reader) => Pin::new(reader).poll_read(cx, buffer),
+            Self::Once(_) => Poll::Ready(Ok(())),
         }
     }
 }
 
 /// A body of a known length, never more than a chunk of which is in memory.
-struct Sized<R> {
-    reader: R,
+struct Sized {
+    content: Reading,
     left: u64,
     buffer: BytesMut,
+    /// Before every chunk but the first the runtime looks at its sockets: the connection reads a refusal that is there
+    /// before it writes more to a node that has stopped reading.
+    pause: Option<Pause>,
     sent: Arc<AtomicU64>,
+    failure: Arc<Mutex<Option<io::Error>>>,
 }
 
-impl<R: AsyncRead + Unpin> Body for Sized<R> {
-    type Data = Bytes;
-    type Error = std::io::Error;
+type Pause = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let Self { reader, left, buffer, sent } = self.get_mut();
-        if *left == 0 {
-            return Poll::Ready(None);
+impl Sized {
+    /// The next chunk.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
         }
-        let room = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
-        buffer.resize(room, 0);
-        let mut read = ReadBuf::new(buffer);
-        ready!(Pin::new(reader).poll_read(cx, &mut read))?;
+        let room = usize::try_from(self.left).unwrap_or(CHUNK).min(CHUNK);
+        self.buffer.resize(room, 0);
+        let mut read = ReadBuf::new(&mut self.buffer);
+        ready!(self.content.poll_read(cx, &mut read))?;
         let len = read.filled().len();
         if len == 0 {
-            // Shorter than it was said to be: the node must not take it for whole.
-            return Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())));
+            // The node must not take it for whole.
+            let why = format!("it ended {} bytes early", self.left);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, why)));
         }
-        *left -= len as u64;
-        sent.fetch_add(len as u64, Ordering::Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(buffer.split_to(len).freeze()))))
+        self.pause = Some(Box::pin(tokio::task::yield_now()));
+        self.left -= len as u64;
+        self.sent.fetch_add(len as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(self.buffer.split_to(len).freeze()))
+    }
+}
+
+impl Body for Sized {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let body = self.get_mut();
+        if body.left == 0 {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(ready!(body.poll_chunk(cx)).map(Frame::data).map_err(|error| {
+            let kind = error.kind();
+            *locked(&body.failure) = Some(error);
+            kind.into()
+        })))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -23,6 +23,24 @@ pub struct Ticket {
 pub(super) enum Kind {
     File,
     Batch,
+    ClosedBatch,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::File, Self::Batch, Self::ClosedBatch];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Batch => "batch",
+            Self::ClosedBatch => "closed-batch",
+        }
+    }
+}
+
+/// Whether a text can be an identifier of a node: it stands in paths, headers and tickets.
+pub(super) fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 impl Ticket {
@@ -33,11 +51,7 @@ impl Ticket {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::File => "file",
-            Kind::Batch => "batch",
-        };
-        write!(f, "{kind} {} {}", self.node, self.id)?;
+        write!(f, "{} {} {}", self.kind.word(), self.node, self.id)?;
         match self.cookie.as_ref().and_then(|cookie| cookie.to_str().ok()) {
             Some(cookie) => write!(f, " {cookie}"),
             None => Ok(()),
@@ -51,16 +65,16 @@ impl FromStr for Ticket {
     fn from_str(text: &str) -> Result<Self, Error> {
         let odd = |why| Error::Ticket(text.to_owned(), why);
         let mut words = text.trim().splitn(4, ' ');
-        let kind = match words.next() {
-            Some("file") => Kind::File,
-            Some("batch") => Kind::Batch,
-            _ => return Err(odd("it begins with neither \"file\" nor \"batch\"")),
-        };
+        let kind = words.next().and_then(|word| Kind::ALL.into_iter().find(|kind| kind.word() == word));
+        let kind = kind.ok_or_else(|| odd("it begins with none of \"file\", \"batch\" and \"closed-batch\""))?;
         let node = words.next().and_then(|node| node.parse().ok()).ok_or_else(|| odd("its second word is no node"))?;
-        let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let id = words.next().filter(is_id).ok_or_else(|| odd("its third word is no identifier"))?.to_owned();
+        let id = words.next().filter(|id| is_identifier(id)).ok_or_else(|| odd("its third word is no identifier"))?;
         let cookie = words.next().map(HeaderValue::from_str).transpose();
-        let cookie = cookie.map_err(|_| odd("its last part is no cookie"))?;
+        let mut cookie = cookie.map_err(|_| odd("its last part is no cookie"))?;
+        if let Some(cookie) = &mut cookie {
+            cookie.set_sensitive(true);
+        }
+        let id = id.to_owned();
         Ok(Self { kind, node, id, cookie })
     }
 }
@@ -74,6 +88,7 @@ mod tests {
         for text in [
             "file 10.0.0.11:8008 3f2a0123",
             "batch [2001:db8::1]:8008 3f2a0123",
+            "closed-batch 10.0.0.11:8008 3f2a_0123-x",
             "file 10.0.0.11:8008 3f2a0123 SRV=one; x=y",
         ] {
             assert_eq!(text.parse::<Ticket>().unwrap().to_string(), text);

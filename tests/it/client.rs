@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use evenkeel::client::{Builder, Cluster, Error, Source, TakenUp, Ticket, Verdict};
+use evenkeel::client::{Builder, Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -66,7 +66,7 @@ fn files_stay_on_the_node_that_took_them() {
             let scan = cluster.scan(&mut Source::bytes(format!("{i}.txt"), content)).await.expect("a node takes it");
             let report = scan.result().await.expect("a result");
             assert_eq!(report.verdict == Verdict::Allowed, i % 2 == 0, "{report:?}");
-            assert_eq!((report.name, report.code), (format!("{i}.txt"), i % 2));
+            assert_eq!((report.name, report.code), (format!("{i}.txt"), Some(i % 2)));
             scan.node()
         }
     };
@@ -100,6 +100,9 @@ fn another_process_takes_a_session_up() {
     let there = ticket.replace(&here, &format!("{}:{}", elsewhere.expect("two nodes"), nodes.port));
     let Ok(TakenUp::File(scan)) = other.take_up(&there.parse().expect("a ticket")) else { panic!("a file") };
     assert!(matches!(scan.result().wait(), Err(Error::WrongNode(at)) if at.node.to_string() != here));
+    // And where it cannot be.
+    let foreign = there.replace(&format!(":{}", nodes.port), ":1").parse().expect("a ticket");
+    assert!(matches!(other.take_up(&foreign), Err(Error::Ticket(..))));
     assert_eq!(nodes.wrong(), 1);
 }
 
@@ -124,7 +127,15 @@ fn batches_are_opened_filled_and_closed_at_one_node() {
     let closed = batch.close().wait().expect("it closes when its files are done");
     let results = closed.results().wait().expect("results");
     assert!(results.is_closed && results.verdict == Some(Verdict::Allowed), "{results:?}");
-    assert!(closed.signed_result().wait().expect("a text").contains("signature"));
+    for data_id in sent.iter().flatten() {
+        let report = closed.file(data_id).wait().expect("the node knows it").report.expect("it is closed");
+        assert_eq!(report.verdict, Verdict::Allowed);
+    }
+    let signed = closed.signed_result().wait().expect("a text");
+    assert!(signed.starts_with("---\n") && signed.ends_with("\ncertificate: fake\n"), "all of it: {signed}");
+    let ticket = closed.ticket().to_string().parse().expect("a ticket");
+    let Ok(TakenUp::ClosedBatch(taken_up)) = cluster.take_up(&ticket) else { panic!("a closed batch: {ticket}") };
+    assert_eq!(taken_up.results().wait().expect("results"), results);
     cluster.open_batch().wait().expect("a node takes it").cancel().wait().expect("it is given up");
     assert_eq!(nodes.wrong(), 0);
 }
@@ -158,19 +169,80 @@ fn a_session_whose_node_dies_is_an_error_that_names_it() {
     let mut nodes = Nodes::start(2);
     let server = serve(&nodes);
     (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 60000}"#));
-    let cluster = cluster(&nodes, &server);
-    let strict = cluster.clone().build().expect("a cluster");
-    let scan = strict.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it");
+    let cluster = cluster(&nodes, &server).outage_timeout(Duration::from_millis(500)).build().expect("a cluster");
+    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it");
     let node = u8::from(scan.node().ip() == nodes.address(1));
     let id = scan.data_id().to_owned();
     nodes.kill(node);
     let lost = scan.result().wait().expect_err("it is gone");
     assert!(matches!(&lost, Error::NodeGone { at, .. } if at.session.as_deref() == Some(&id)), "{lost}");
-    // Who wants it is moved to another node, with the whole file.
-    (0..2).filter(|&other| other != node).for_each(|other| nodes.fake(other, r#"{"scan_ms": 0}"#));
-    let forgiving = cluster.resubmissions(3).build().expect("a cluster");
-    let report = forgiving.report(&mut Source::bytes("a", "x")).wait().expect("a result");
-    assert_eq!(report.node.ip(), nodes.address(1 - node));
+    assert_eq!(lost.at().map(|at| at.node), Some(scan.node()));
+}
+
+#[test]
+fn who_wants_it_is_moved_with_the_whole_file_when_the_node_dies() {
+    for times in [0, 1] {
+        let mut nodes = Nodes::start(2);
+        let server = serve(&nodes);
+        (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 60000}"#));
+        let cluster = cluster(&nodes, &server).outage_timeout(Duration::from_millis(200)).resubmissions(times);
+        let cluster = cluster.build().expect("a cluster");
+        let (mut died, mut lost) = (None, 0);
+        let mut source = Source::bytes("a", "x");
+        let report = cluster.report_watched(&mut source, |step| match step {
+            Step::Sent(scan) if died.is_none() => {
+                let node = u8::from(scan.node().ip() == nodes.address(1));
+                nodes.fake(1 - node, r#"{"scan_ms": 0}"#);
+                died = Some(node);
+                // From a runtime of its own, which must not be ended within another.
+                std::thread::scope(|scope| drop(scope.spawn(|| nodes.kill(node)).join()));
+            }
+            Step::Lost(_) => lost += 1,
+            _ => {}
+        });
+        let outcome = report.wait();
+        let died = died.expect("a node has taken it");
+        assert_eq!(lost, times);
+        match outcome {
+            Ok(report) => assert!(times == 1 && report.node.ip() == nodes.address(1 - died), "{report:?}"),
+            Err(error) => assert!(times == 0 && error.is_lost(), "{error}"),
+        }
+        assert_eq!(nodes.wrong(), 0);
+    }
+}
+
+/// What happens between two machines now and then, and is no reason to lose a session.
+#[test]
+fn a_short_outage_is_outlived() {
+    let nodes = Nodes::start(1);
+    let server = serve(&nodes);
+    nodes.fake(0, r#"{"scan_ms": 300}"#);
+    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
+    let batch = cluster.open_batch().wait().expect("the node takes it");
+    nodes.fake(0, r#"{"outage": {"ms": 700}}"#);
+    assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
+    nodes.fake(0, r#"{"outage": {"ms": 700}}"#);
+    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
+    nodes.fake(0, r#"{"outage": {"ms": 700, "kind": "blackhole"}}"#);
+    batch.close().wait().expect("it is closed");
+}
+
+/// The node says so before it has read all, and closes the connection.
+#[test]
+fn refusals_of_large_uploads_are_heard() {
+    let nodes = Nodes::start(3);
+    let server = serve(&nodes);
+    (0..2).for_each(|node| nodes.fake(node, r#"{"scan": 503}"#));
+    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let large = vec![0; 8_000_000];
+    for _ in 0..10 {
+        let scan = cluster.scan(&mut Source::bytes("a", large.clone())).wait().expect("the third node takes it");
+        assert_eq!(scan.node().ip(), nodes.address(2));
+    }
+    nodes.fake(2, r#"{"scan": 403}"#);
+    let denied = cluster.scan(&mut Source::bytes("a", large)).wait().expect_err("nobody takes it");
+    assert!(matches!(denied, Error::AccessDenied { .. } | Error::Busy { .. }), "{denied}");
 }
 
 #[test]
@@ -182,6 +254,7 @@ fn documented_refusals_have_variants_of_their_own() {
     assert!(matches!(empty, Err(Error::EmptyFile { words, .. }) if words == "File is empty."));
     for (status, is_expected) in [
         (403, (|error: &Error| matches!(error, Error::AccessDenied { .. })) as fn(&Error) -> bool),
+        (411, |error| matches!(error, Error::LengthRequired { .. })),
         (500, |error| matches!(error, Error::ScanFailed { .. })),
         (418, |error| matches!(error, Error::Refused { status: 418, .. })),
     ] {
@@ -189,9 +262,20 @@ fn documented_refusals_have_variants_of_their_own() {
         let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is refused");
         assert!(is_expected(&refused), "{refused:?}");
     }
+    nodes.fake(0, r#"{"scan": 200, "license_expired": true}"#);
+    let expired = cluster.scan(&mut Source::bytes("a", "x")).wait();
+    assert!(matches!(expired, Err(Error::LicenseExpired { words, .. }) if words == "License is expired"));
+    nodes.fake(0, r#"{"license_expired": false}"#);
     let missing = cluster.scan(&mut Source::path("/nonexistent")).wait().expect_err("nothing is there");
     assert!(missing.to_string().starts_with("/nonexistent cannot be read: No such file"), "{missing}");
-    nodes.fake(0, r#"{"scan": 200, "hang": true}"#);
+    // It has fewer bytes than it is said to have: the node has nothing to do with it.
+    let short = cluster.scan(&mut Source::reader("a.txt", 9, &b"short"[..])).wait().expect_err("it ends early");
+    assert_eq!(short.to_string(), "a.txt cannot be read: it ended 4 bytes early");
+    let pipe = server.directory().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe for the test");
+    let pipe = cluster.scan(&mut Source::path(pipe)).wait().expect_err("nobody writes it");
+    assert!(pipe.to_string().contains("neither a file"), "{pipe}");
+    nodes.fake(0, r#"{"hang": true}"#);
     let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("nobody answers");
     assert!(silent.to_string().contains("nothing has moved for 2s"), "{silent}");
 }
@@ -250,7 +334,7 @@ fn over_https_the_certificate_of_the_shared_name_is_what_counts() {
     assert_eq!(scan.node().ip(), Ipv4Addr::LOCALHOST);
     assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
     let pin = cluster.pin().wait().expect("a node");
-    let fault = pin.client().put(pin.url("/_fake")).body("{\"wrong_certificate\": true}").send();
+    let fault = pin.request(Method::PUT, "/_fake").body("{\"wrong_certificate\": true}").send();
     assert!(fault.wait().expect("an answer").status().is_success());
     let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is another one's");
     assert!(refused.to_string().contains("certificate not valid for name \"core.lb.example\""), "{refused}");

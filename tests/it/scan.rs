@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::client::{eicar, serve};
 use crate::support::nodes::Nodes;
+use crate::support::program::output_of;
 use crate::support::server::Server;
 use crate::support::wait_until;
 
@@ -49,7 +50,7 @@ fn verdicts(json: &str) -> BTreeMap<String, String> {
         let text = |key: &str| done[key].as_str().expect("text").to_owned();
         (text("path").rsplit('/').next().expect("a name").to_owned(), text("verdict"))
     };
-    json.lines().map(line).collect()
+    json.lines().filter(|line| line.contains("\"path\"")).map(line).collect()
 }
 
 #[test]
@@ -66,8 +67,6 @@ fn folders_are_scanned_and_the_exit_code_tells_the_worst() {
     let expected = [("a.txt", "allowed"), ("b.txt", "allowed"), ("c.txt", "allowed"), ("virus.com", "blocked")];
     assert_eq!(verdicts(&json), expected.map(|(name, verdict)| (name.to_owned(), verdict.to_owned())).into());
     assert_eq!(scan(&nodes, &server, folder(false).path(), &[]).0, Some(0));
-    let (code, _, said) = scan(&nodes, &server, Path::new("/nonexistent"), &[]);
-    assert!(code == Some(1) && said.contains("/nonexistent"), "{said}");
     assert_eq!(nodes.wrong(), 0);
 }
 
@@ -77,11 +76,56 @@ fn a_batch_has_one_node_and_a_verdict_on_each_file() {
     let server = serve(&nodes);
     let (code, json, said) = scan(&nodes, &server, folder(true).path(), &["--batch", "--json"]);
     assert_eq!(code, Some(2), "{said}");
+    let last: Value = serde_json::from_str(json.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((last["verdict"].as_str(), last["reason"].as_str()), (Some("blocked"), Some("Infected")), "{last}");
     let verdicts = verdicts(&json);
     assert_eq!((verdicts["a.txt"].as_str(), verdicts["virus.com"].as_str()), ("allowed", "blocked"));
     let sessions: Vec<u64> = nodes.counters().iter().map(|counters| counters.sessions).collect();
     assert_eq!(sessions.iter().sum::<u64>(), 1, "{sessions:?}");
+    let signed = server.directory().join("signed");
+    let more = ["--batch", "--signed-result", signed.to_str().expect("a path of ours")];
+    let (code, table, _) = scan(&nodes, &server, folder(false).path(), &more);
+    assert!(code == Some(0) && table.contains("\nbatch ") && table.ends_with(": allowed\n"), "{table}");
+    assert!(std::fs::read_to_string(signed).expect("the signed result").contains("\nsignature: "));
     assert_eq!(nodes.wrong(), 0);
+}
+
+/// A file that was only sent is not allowed, and the node need not go on with it.
+#[test]
+fn an_interrupted_batch_is_given_up() {
+    let nodes = Nodes::start(2);
+    let server = serve(&nodes);
+    (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 60000}"#));
+    let folder = folder(true);
+    let mut command = command(&nodes, &server, folder.path(), &["--batch", "--json"]);
+    let child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let taken = || nodes.counters().iter().map(|counters| counters.uploads).sum::<u64>();
+    wait_until("all are sent", || taken() == 4);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("a process of ours");
+    let json = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{json}");
+    assert!(verdicts(&json).len() == 4 && verdicts(&json).values().all(|verdict| verdict == "failed"), "{json}");
+    assert_eq!(nodes.counters().iter().map(|counters| counters.cancelled).sum::<u64>(), 1);
+}
+
+/// What can be scanned is; what cannot is told.
+#[test]
+fn what_is_missing_fails_by_itself() {
+    let nodes = Nodes::start(2);
+    let server = serve(&nodes);
+    let folder = folder(false);
+    let (code, json, _) = scan(&nodes, &server, folder.path(), &["--json", "/nonexistent", "/dev/null"]);
+    assert_eq!(code, Some(1));
+    let verdicts = verdicts(&json);
+    let verdict = |name: &str| verdicts[name].as_str();
+    assert_eq!((verdict("a.txt"), verdict("nonexistent"), verdict("null")), ("allowed", "failed", "failed"));
+    // Results that nobody gets are no success.
+    let mut full = command(&nodes, &server, folder.path(), &[]);
+    let full = full.stdout(std::fs::File::create("/dev/full").expect("a device")).stderr(Stdio::piped());
+    let output = full.output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("standard output cannot be written"), "{said}");
 }
 
 #[test]
@@ -94,6 +138,10 @@ fn without_nodes_all_fail_and_the_reason_is_told() {
     assert!(table.contains("0 allowed, 0 blocked, 3 failed") && table.contains("can be reached"), "{table}");
 }
 
+fn interrupt(child: &Child) {
+    output_of(Command::new("/bin/sh").arg("-c").arg(format!("kill -INT {}", child.id())));
+}
+
 #[test]
 fn what_was_interrupted_goes_on_where_it_was() {
     let nodes = Nodes::start(2);
@@ -102,23 +150,33 @@ fn what_was_interrupted_goes_on_where_it_was() {
     let folder = folder(false);
     let journal = server.directory().join("journal");
     let more = ["--resume", journal.to_str().expect("a path of ours")];
-    let mut first = command(&nodes, &server, folder.path(), &more).stdout(Stdio::null()).spawn().expect("it starts");
+    let first = command(&nodes, &server, folder.path(), &more).stdout(Stdio::null()).spawn();
+    let mut first = first.expect("it starts");
     wait_until("all are sent", || std::fs::read_to_string(&journal).is_ok_and(|text| text.lines().count() == 3));
-    Command::new("/bin/sh").arg("-c").arg(format!("kill -INT {}", first.id())).status().expect("a signal");
+    interrupt(&first);
     assert_eq!(first.wait().expect("a process of ours").code(), Some(1), "interrupted");
-    // The scans that began are as long as they were; new ones would be short.
+    // The scans that began are as long as they were; new ones are short.
     (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 0}"#));
     let text = std::fs::read_to_string(&journal).expect("the journal");
-    let a_line = text.lines().find(|line| line.contains("a.txt")).expect("a line of it");
-    std::fs::write(&journal, text.replace(a_line, &a_line[..20])).expect("the journal");
+    let mut lines: Vec<&str> = text.lines().collect();
+    // One of them is torn, as if it had been the last.
+    lines.sort_by_key(|line| line.contains("a.txt"));
+    let torn = lines.join("\n");
+    std::fs::write(&journal, &torn[..torn.len() - 20]).expect("the journal");
     let more = ["--timeout", "1s", more[0], more[1]];
     let (code, table, _) = scan(&nodes, &server, folder.path(), &more);
     assert_eq!(code, Some(1));
     assert!(table.contains("1 allowed, 0 blocked, 2 failed") && table.contains("has no result after 1s"), "{table}");
     let (code, table, _) = scan(&nodes, &server, folder.path(), &more);
     assert_eq!(code, Some(1));
-    assert!(table.contains("0 allowed, 0 blocked, 2 failed"), "what is done is not done again: {table}");
-    let sessions: u64 = nodes.counters().iter().map(|counters| counters.sessions).sum();
-    assert_eq!(sessions, 4, "only the file whose line was torn was sent again");
-    assert_eq!(nodes.wrong(), 0);
+    assert!(table.contains("1 allowed, 0 blocked, 2 failed"), "what is known is shown: {table}");
+    let sessions = || nodes.counters().iter().map(|counters| counters.sessions).sum::<u64>();
+    assert_eq!(sessions(), 4, "only the file whose line was torn was sent again");
+    // What is at the place of a file that was scanned is another one.
+    std::fs::write(folder.path().join("a.txt"), eicar()).expect("a file for the test");
+    let (code, table, _) = scan(&nodes, &server, folder.path(), &more);
+    assert!(code == Some(2) && table.contains("0 allowed, 1 blocked, 2 failed"), "{table}");
+    let (code, table, _) = scan(&nodes, &server, folder.path(), &more);
+    assert!(code == Some(2) && table.contains("0 allowed, 1 blocked, 2 failed"), "it stays blocked: {table}");
+    assert_eq!((sessions(), nodes.wrong()), (5, 0));
 }

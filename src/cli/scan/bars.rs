@@ -7,11 +7,17 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::columns::shortened;
+
 /// How often bars are drawn.
 const DRAW: Duration = Duration::from_millis(100);
 
-/// Columns of a name.
-const NAME: usize = 32;
+/// Columns of a name; on a narrow terminal it gets what is left.
+const NAME: usize = 38;
+
+/// What a bar is about.
+const SENDING: &str = "sending ";
+const SCANNING: &str = "scanning";
 
 /// A bar for everything, and one for each file under way.
 #[derive(Clone)]
@@ -23,6 +29,8 @@ pub(super) struct Bars {
 /// The bar of one file; it is gone when this is dropped.
 pub(super) struct FileBar {
     bar: ProgressBar,
+    /// In bytes.
+    size: u64,
     all: MultiProgress,
 }
 
@@ -44,17 +52,19 @@ impl Bars {
     /// A file begins: what is sent of it is counted in `sent`.
     pub(super) fn begin(&self, path: &Path, size: u64, sent: Arc<AtomicU64>) -> FileBar {
         let bar = self.all.insert_before(&self.overall, ProgressBar::new(size));
-        bar.set_style(style("{prefix:32} {msg:9} [{bar:16}] {bytes}"));
-        bar.set_prefix(shortened(&path.display().to_string(), NAME));
-        bar.set_message("sending");
+        bar.set_message(shortened(&path.display().to_string(), NAME));
         let weak = bar.downgrade();
         tokio::spawn(async move {
-            while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished() && bar.message() == "sending") {
-                bar.set_position(sent.load(Ordering::Relaxed));
+            while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
+                if bar.prefix() == SENDING {
+                    bar.set_position(sent.load(Ordering::Relaxed));
+                }
                 tokio::time::sleep(DRAW).await;
             }
         });
-        FileBar { bar, all: self.all.clone() }
+        let bar = FileBar { bar, size, all: self.all.clone() };
+        bar.sending();
+        bar
     }
 
     /// A file is done.
@@ -69,11 +79,18 @@ impl Bars {
 }
 
 impl FileBar {
-    /// It is sent, and so far is its scan.
+    /// It is being sent.
+    pub(super) fn sending(&self) {
+        self.bar.set_prefix(SENDING);
+        self.bar.set_style(style("{wide_msg} {prefix} [{bar:16}] {bytes:>10}"));
+        self.bar.set_length(self.size);
+    }
+
+    /// It is sent, and so far is its scan, in percent.
     pub(super) fn scanned(&self, percent: u8) {
-        if self.bar.message() != "scanning" {
-            self.bar.set_message("scanning");
-            self.bar.set_style(style("{prefix:32} {msg:9} [{bar:16}] {percent} %"));
+        if self.bar.prefix() != SCANNING {
+            self.bar.set_prefix(SCANNING);
+            self.bar.set_style(style("{wide_msg} {prefix} [{bar:16}] {percent:>8} %"));
             self.bar.set_length(100);
         }
         self.bar.set_position(u64::from(percent));
@@ -84,26 +101,5 @@ impl Drop for FileBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         self.all.remove(&self.bar);
-    }
-}
-
-/// A text within so many columns: its end tells more than its beginning.
-pub(super) fn shortened(text: &str, columns: usize) -> String {
-    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    match clean.len() {
-        len if len <= columns => clean.into_iter().collect(),
-        len => std::iter::once('…').chain(clean[len + 1 - columns..].iter().copied()).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_names_keep_their_end() {
-        assert_eq!(shortened("a/b.txt", 7), "a/b.txt");
-        assert_eq!(shortened("folder/b.txt", 7), "…/b.txt");
-        assert_eq!(shortened("a\u{1b}[31m", 9), "a?[31m");
     }
 }

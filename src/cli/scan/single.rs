@@ -1,0 +1,80 @@
+//! A file in a session of its own, or in the one that an earlier run has begun.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use super::Wanted;
+use super::bars::Bars;
+use super::files::File;
+use super::journal::{Earlier, Journal, Past};
+use super::summary::Done;
+use crate::client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
+
+/// What such scans share.
+pub(super) struct Alone {
+    cluster: Cluster,
+    bars: Bars,
+    journal: Journal,
+    past: Past,
+}
+
+impl Alone {
+    /// # Errors
+    /// The file of `--resume` cannot be used.
+    pub(super) fn new(wanted: &Wanted, cluster: Cluster, bars: Bars) -> anyhow::Result<Self> {
+        let (journal, past) = Journal::open(wanted.resume.as_deref())?;
+        Ok(Self { cluster, bars, journal, past })
+    }
+
+    /// Scans a file, unless there is a verdict on it.
+    pub(super) async fn scan(&self, file: &File) -> Done {
+        let began = Instant::now();
+        let report = match self.past.of(file) {
+            Some(Earlier::Done(done)) => return Done { path: file.path.clone(), ..done.clone() },
+            Some(Earlier::Sent(ticket)) => match self.cluster.take_up(ticket) {
+                Ok(TakenUp::File(scan)) => self.go_on(file, &scan).await,
+                _ => self.send(file).await,
+            },
+            None => self.send(file).await,
+        };
+        let took = began.elapsed();
+        match report {
+            Ok(report) => {
+                let done = Done { took, ..Done::reported(file.path.clone(), &report) };
+                self.journal.done(file, &done);
+                done
+            }
+            Err(error) => {
+                // A scan that is slow goes on: another run may wait for it.
+                if !matches!(error, Error::TooLong { .. }) {
+                    self.journal.failed(file, &error.to_string());
+                }
+                Done { took, ..Done::failed_with(file.path.clone(), &error) }
+            }
+        }
+    }
+
+    /// Waits for a session of another run; the file is sent again when that is lost.
+    async fn go_on(&self, file: &File, scan: &FileScan) -> Result<Report, Error> {
+        let bar = self.bars.begin(&file.path, file.version.size, Arc::new(AtomicU64::new(file.version.size)));
+        match scan.result_watched(|percent| bar.scanned(percent)).await {
+            Err(error) if error.is_lost() => {
+                drop(bar);
+                self.send(file).await
+            }
+            other => other,
+        }
+    }
+
+    async fn send(&self, file: &File) -> Result<Report, Error> {
+        let mut source = Source::path(&file.path);
+        let bar = self.bars.begin(&file.path, file.version.size, source.sent());
+        let step = |step: Step<'_>| match step {
+            Step::Sent(scan) => self.journal.sent(file, &scan.ticket()),
+            Step::Scanned(percent) => bar.scanned(percent),
+            Step::Lost(_) => bar.sending(),
+        };
+        self.cluster.report_watched(&mut source, step).await
+    }
+}
