@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Arc::new(decide(pool, &standings, &pool.as_configured(), &mut rng).view)
     });
     let pools = pools.collect();
-    let fixed = Arc::new(Static { zones: loaded.zones, nsid: None });
+    let fixed = Arc::new(Static::new(loaded.zones, None));
     let serving = Serving { generation: 1, fixed, pools };
 
     // Header with one question; the name; type A, class IN.

@@ -137,7 +137,7 @@ impl Daemon {
         let mut prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
         let current = Current::new(ArcSwap::from_pointee(Serving {
             generation: 0,
-            fixed: Arc::new(Static { zones: Zones::new(Vec::new()), nsid: None }),
+            fixed: Arc::new(Static::new(Zones::new(Vec::new()), None)),
             pools: Vec::new(),
         }));
         let prober = Prober::new().context("the HTTP client of the probes cannot be made")?;
@@ -180,7 +180,7 @@ impl Daemon {
         };
         let grace = server.startup_grace;
         info!("starting: {summary}; answering once every node is probed, in {grace:?} at the latest");
-        let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
+        let fixed = Arc::new(Static::new(zones, server.nsid.clone()));
         let plan = Plan { generation: 1, fixed, pools };
         let enough = async {
             tokio::time::sleep(grace).await;
@@ -297,7 +297,7 @@ impl Daemon {
         }
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, notifications, .. } = loaded;
-        let fixed = Arc::new(Static { zones, nsid: server.nsid.clone() });
+        let fixed = Arc::new(Static::new(zones, server.nsid.clone()));
         let generation = self.generation + 1;
         let plan = Plan { generation, fixed, pools };
         let enough = async {

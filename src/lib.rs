@@ -10,15 +10,19 @@
 //!  dns::respond ◄──── dns::hickory (adapter)         health::probe       one attempt, a reason
 //!     │ dns::query, dns::edns   what is asked           │ Observation
 //!     ▼                                                 ▼
-//!  dns::answer ────────► serving::Serving ◄──────── health::publisher   the one task that stores snapshots
-//!     │   zone::lookup      one ArcSwap load            │ health::table, health::tracker   who flips
-//!     │   pool::select      a query                     │ pool::decide                     who may be answered
+//!  dns::fast ──────────► serving::Serving ◄──────── health::publisher   the one task that stores snapshots
+//!     │ else                ▲   one ArcSwap load a query  │ health::table, health::tracker   who flips
+//!     ▼                     │                             │ pool::decide                     who may be answered
+//!  dns::answer ─────────────┘
+//!     │   zone::lookup, pool::select
 //!     ▼
 //!  dns::encode            within the limit of the transport
 //! ```
 //! A query reads one immutable [`serving::Serving`] and shares nothing else with anybody. Observations become
 //! transitions in one task, which stores the next snapshot. `dns::answer` is a pure function of question, snapshot
-//! and random numbers: it defines what is answered, on every transport.
+//! and random numbers: it defines what is answered, on every transport. `dns::fast` answers what nearly everybody asks,
+//! the addresses of shared names, in one step and to the same bytes, since a balancer must not be the bottleneck; it
+//! leaves everything else to the definition.
 //!
 //! # The rest
 //! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and

@@ -151,6 +151,13 @@ impl Folded {
         Self { wire, starts }
     }
 
+    /// The bytes on the wire, the root's label included.
+    pub fn as_wire(&self) -> &[u8] {
+        let end =
+            self.starts.last().map_or(0, |&start| usize::from(start) + 1 + usize::from(self.wire[usize::from(start)]));
+        &self.wire[..end + 1]
+    }
+
     /// Number of labels, without the root's.
     pub fn label_count(&self) -> usize {
         self.starts.len()

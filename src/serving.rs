@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::dns::SharedNames;
 use crate::pool::PoolView;
 use crate::zone::Zones;
 
@@ -15,8 +16,18 @@ use crate::zone::Zones;
 pub struct Static {
     /// Zones with the shared names tied in.
     pub zones: Zones,
+    /// The shared names of these zones, for the fast path.
+    pub shared: SharedNames,
     /// Identifier of this server for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
+}
+
+impl Static {
+    /// Prepares zones for being asked.
+    pub fn new(zones: Zones, nsid: Option<Box<[u8]>>) -> Self {
+        let shared = SharedNames::of(&zones);
+        Self { zones, shared, nsid }
+    }
 }
 
 /// A snapshot.

@@ -73,6 +73,13 @@ impl<'a> Answer<'a> {
         Self { rcode, authoritative, answers: SmallVec::new(), authority: None, additional: SmallVec::new() }
     }
 
+    /// That a name has nothing of the type, for `longest` seconds at most.
+    pub(super) fn nothing(zone: &'a Zone, longest: u32) -> Self {
+        let mut answer = Self::new(Rcode::NoError, true);
+        answer.negative(zone, longest);
+        answer
+    }
+
     fn push(&mut self, owner: &'a [u8], rrset: &'a Rrset) {
         self.answers.push(Records { owner, rtype: rrset.rtype, ttl: rrset.ttl, data: Data::Rrset(&rrset.rdatas) });
     }

@@ -39,19 +39,27 @@ pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option
 
 /// Writes the response to a packet that is no good query.
 pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend([0; HEADER_LEN]);
-    if let Some(question) = rejection.question {
-        out.extend(question);
-        out[5] = 1;
+    match rejection.question {
+        Some(question) => start(question, out),
+        None => {
+            out.clear();
+            out.extend([0; HEADER_LEN]);
+        }
     }
     let Rejection { header, rcode, edns, .. } = rejection;
     finish(*header, *rcode, false, false, [0; 3], edns.as_ref(), nsid, out);
 }
 
+/// Begins a message with an empty header and the question as it was asked; QDCOUNT is set.
+pub(super) fn start(question: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    out.extend_from_slice(question);
+}
+
 /// Adds the OPT record and fills in the header; QDCOUNT is there already.
 #[expect(clippy::too_many_arguments, reason = "the fields of a header")]
-fn finish(
+pub(super) fn finish(
     header: Header,
     rcode: Rcode,
     authoritative: bool,

@@ -2,7 +2,7 @@
 //!
 //! In reading order: `endpoints` are the addresses that are listened on, each an `endpoint`, bound by `listener`; `udp` and `tcp`
 //! take packets and give them to [`respond()`], where `query` and `edns` read a packet in place, `answer` says
-//! what is answered, and `encode` writes it. `encrypted` runs hickory's listeners for TLS, HTTPS and QUIC;
+//! what is answered, and `encode` writes it; for shared names `fast` does both at once. `encrypted` runs hickory's listeners for TLS, HTTPS and QUIC;
 //! `hickory` hands their requests to the same `respond`.
 
 pub mod answer;
@@ -11,6 +11,9 @@ pub mod encode;
 mod encrypted;
 mod endpoint;
 mod endpoints;
+#[cfg(test)]
+mod equality;
+mod fast;
 mod hickory;
 mod listener;
 pub mod query;
@@ -22,4 +25,5 @@ mod udp;
 
 pub use edns::Edns;
 pub use endpoints::{Endpoints, Prepared};
-pub use respond::{Transport, respond};
+pub use fast::SharedNames;
+pub use respond::{Transport, respond, respond_generally};

@@ -56,12 +56,12 @@ fn serving(nodes: u8) -> Serving {
     let pool = Pool::of("core", (0..nodes).map(node).collect());
     let standings = vec![Standing::from(Health::Up); pool.slots().count()];
     let view = decide(&pool, &standings, &pool.as_configured(), &mut fastrand::Rng::with_seed(1)).view;
-    let fixed = Arc::new(Static { zones: Zones::new(vec![zone]), nsid: Some(Box::from(*b"ns-a")) });
+    let fixed = Arc::new(Static::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a"))));
     Serving { generation: 1, fixed, pools: vec![Arc::new(view)] }
 }
 
 /// A query, with EDNS when a payload size is given.
-fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
+pub(super) fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
     let mut packet = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(payload.is_some())];
     packet.extend(parse_wire(name.as_bytes(), None).unwrap());
     packet.extend(rtype.to_be_bytes());

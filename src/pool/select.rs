@@ -67,6 +67,11 @@ impl<const N: usize> Candidates<N> {
         Self { nodes, prefix_sums, capacity: (total / u64::from(heaviest)) as usize }
     }
 
+    /// Whether there is nobody to draw.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Draws at most `limit` nodes and gives one address of each, in random order.
     pub fn draw(&self, limit: usize, rng: &mut fastrand::Rng) -> Drawn<N> {
         let count = limit.min(self.capacity);

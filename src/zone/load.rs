@@ -189,7 +189,7 @@ impl Loader<'_> {
             return None;
         };
         let negative_ttl = soa.ttl.min(soa_minimum(&soa.rdatas[0]));
-        Some(Zone { apex: self.apex.clone(), depth, owners, soa, negative_ttl })
+        Some(Zone { apex: self.apex.clone(), depth, owners, soa, negative_ttl, shared: Vec::new() })
     }
 }
 

@@ -119,6 +119,11 @@ impl Zones {
         self.index_of(&Folded::new(name.as_wire()), Rtype::A).map(|zone| &mut self.zones[zone])
     }
 
+    /// All names that are tied to pools, with their zones.
+    pub fn shared_names(&self) -> impl Iterator<Item = (&Zone, &Name, SharedName)> {
+        self.zones.iter().flat_map(|zone| zone.shared.iter().map(move |(name, shared)| (zone, name, *shared)))
+    }
+
     fn index_of(&self, name: &Folded, qtype: Rtype) -> Option<usize> {
         let (mut deepest, mut above) = (None, None);
         for node in self.apexes.walk(name.labels_from_root()) {

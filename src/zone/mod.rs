@@ -70,6 +70,8 @@ pub struct Zone {
     depth: usize,
     /// Rooted at the apex.
     owners: NameTree<Owner>,
+    /// Those that are tied to a pool.
+    shared: Vec<(Name, SharedName)>,
     soa: Rrset,
     /// TTL of the SOA in negative answers, in seconds (RFC 2308 §5).
     negative_ttl: u32,
@@ -105,8 +107,8 @@ impl Zone {
     /// # Errors
     /// Says which records of the zone file stand in the way; then nothing has changed.
     pub fn share(&mut self, name: &Name, shared: SharedName) -> Result<(), Misplaced> {
-        let name = Folded::new(name.as_wire());
-        let below = || name.labels_from_root().skip(self.depth);
+        let folded = Folded::new(name.as_wire());
+        let below = || folded.labels_from_root().skip(self.depth);
         if self.owners.walk(below()).skip(1).any(|node| self.owners.value(node).rrset(Rtype::NS).is_some()) {
             return Err(Misplaced::Delegated);
         }
@@ -116,6 +118,7 @@ impl Zone {
             return Err(Misplaced::Beside(rrset.rtype));
         }
         owner.shared = Some(shared);
+        self.shared.push((name.clone(), shared));
         Ok(())
     }
 }
