@@ -130,6 +130,8 @@ pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[derive(Clone)]
 pub struct Folded {
     wire: [u8; MAX_WIRE_LEN],
+    /// Where the root's label stands.
+    len: u8,
     /// Where each label's length byte stands, leftmost first.
     starts: SmallVec<[u8; MAX_LABELS]>,
 }
@@ -137,18 +139,17 @@ pub struct Folded {
 impl Folded {
     /// Folds a complete, valid wire form of at most [`MAX_WIRE_LEN`] bytes.
     pub fn new(name: &[u8]) -> Self {
-        let mut wire = [0; MAX_WIRE_LEN];
         let mut starts = SmallVec::new();
-        let mut at = 0;
+        let mut len = 0;
         for label in Labels::of(name) {
-            starts.push(at as u8);
-            wire[at] = label.len() as u8;
-            for (to, from) in wire[at + 1..].iter_mut().zip(label) {
-                *to = from.to_ascii_lowercase();
-            }
-            at += 1 + label.len();
+            starts.push(len as u8);
+            len += 1 + label.len();
         }
-        Self { wire, starts }
+        let mut wire = [0; MAX_WIRE_LEN];
+        wire[..len].copy_from_slice(&name[..len]);
+        // All at once: the length of a label is below every letter.
+        wire[..len].make_ascii_lowercase();
+        Self { wire, starts, len: len as u8 }
     }
 
     /// The bytes on the wire, the root's label included.

@@ -114,12 +114,14 @@ fn put_drawn<const N: usize>(
     start(question.raw, out);
     let [type_high, type_low] = question.qtype.0.to_be_bytes();
     let [a, b, c, d] = shared.ttl.to_be_bytes();
-    let before: [u8; BEFORE_ADDRESS] = [0xc0, HEADER_LEN as u8, type_high, type_low, 0, 1, a, b, c, d, 0, N as u8];
+    let before = [0xc0, HEADER_LEN as u8, type_high, type_low, 0, 1, a, b, c, d, 0, N as u8];
     let drawn = candidates.draw(shared.answers, rng);
     let put = drawn.len().min(most);
-    for address in &drawn[..put] {
-        out.extend_from_slice(&before);
-        out.extend_from_slice(address);
+    let at = out.len();
+    out.resize(at + put * (BEFORE_ADDRESS + N), 0);
+    for (record, address) in out[at..].chunks_exact_mut(BEFORE_ADDRESS + N).zip(&drawn) {
+        record[..BEFORE_ADDRESS].copy_from_slice(&before);
+        record[BEFORE_ADDRESS..].copy_from_slice(address);
     }
     Some(put as u16)
 }
