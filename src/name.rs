@@ -154,9 +154,7 @@ impl Folded {
 
     /// The bytes on the wire, the root's label included.
     pub fn as_wire(&self) -> &[u8] {
-        let end =
-            self.starts.last().map_or(0, |&start| usize::from(start) + 1 + usize::from(self.wire[usize::from(start)]));
-        &self.wire[..end + 1]
+        &self.wire[..=usize::from(self.len)]
     }
 
     /// Number of labels, without the root's.

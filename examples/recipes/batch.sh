@@ -5,29 +5,48 @@
 #
 #   batch.sh http://core.lb.example:8008 FILE…
 set -eu
-url=$1
+url=${1%/}
 shift
 pin=$(evenkeel pin "$url" --curl)
 
 # A request to the node. The arguments in $pin are words of their own.
 # shellcheck disable=SC2086
-ask() { curl --silent --show-error --noproxy '*' --connect-timeout 3 --max-time 60 $pin "$@"; }
+ask() { curl --silent --show-error --noproxy '*' --globoff --connect-timeout 3 --max-time 60 $pin "$@"; }
 
-id=$(ask --request POST "$url/file/batch" | sed -n 's/.*"batch_id":"\([0-9a-f]*\)".*/\1/p')
-[ -n "$id" ] || { echo "no batch is opened: ${pin##* }" >&2; exit 1; }
-# Whatever goes wrong from here on: the node need not keep what is never closed.
-trap 'ask --request POST "$url/file/batch/$id/cancel" >/dev/null' EXIT
+# Whatever goes wrong, the node need not keep what is never closed.
+id=
+give_up() {
+    trap - EXIT
+    [ -z "$id" ] || ask --request POST "$url/file/batch/$id/cancel" >/dev/null || true
+    echo "$1" >&2
+    exit 1
+}
+trap 'give_up interrupted' INT TERM
+trap 'give_up failed' EXIT
+
+answer=$(ask --request POST "$url/file/batch") || give_up "no batch is opened"
+id=$(printf '%s' "$answer" | sed -n 's/.*"batch_id":"\([0-9a-f]*\)".*/\1/p')
+[ -n "$id" ] || give_up "no batch is opened: $answer"
 
 for file in "$@"; do
-    ask --fail --output /dev/null --request POST --upload-file "$file" --header "batch: $id" \
-        --header "filename: $(basename "$file" | tr -cd '[:print:]')" "$url/file"
+    answer=$(ask --request POST --upload-file "$file" --header "batch: $id" \
+        --header "filename: $(basename "$file" | tr -cd '[:print:]')" "$url/file") || give_up "$file is not sent"
+    case $answer in *'"data_id"'*) ;; *) give_up "$file is not taken: $answer" ;; esac
 done
-# Refused while files are in progress.
-until ask --fail --output /dev/null --request POST "$url/file/batch/$id/close" 2>/dev/null; do sleep 0.5; done
-trap - EXIT
 
-ask "$url/file/batch/$id/certificate"
-case $(ask "$url/file/batch/$id") in
+# Refused while files are in progress.
+until=$(($(date +%s) + 600))
+until answer=$(ask --fail --request POST "$url/file/batch/$id/close" 2>/dev/null); do
+    [ "$(date +%s)" -lt "$until" ] || give_up "$id is not closed after 600 s"
+    sleep 0.5
+done
+case $answer in *'"Not Found"'*) give_up "the node does not know $id" ;; esac
+
+result=$(ask --fail "$url/file/batch/$id") || give_up "there is no result of $id"
+ask --fail "$url/file/batch/$id/certificate" || give_up "there is no signed result of $id"
+trap - EXIT
+case $result in
     *'"process_info":{"result":"Allowed"'*) exit 0 ;;
-    *) exit 2 ;;
+    *'"process_info":{"result":"Blocked"'*) exit 2 ;;
+    *) echo "no verdict: $result" >&2; exit 1 ;;
 esac

@@ -1,15 +1,18 @@
 #!/bin/sh
 # Scans one file with curl: resolves the shared name once, pins one address with --resolve (Host and SNI stay the name),
-# sends, and asks the same node until it is done. Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
+# sends, and asks the same node until it is done (10 minutes at most). Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
 #
 #   scan.sh http://core.lb.example:8008 FILE
 set -eu
-url=$1 file=$2
+url=${1%/} file=$2
 authority=${url#*://}
 name=${authority%:*} port=${authority##*:}
 
 # A request to one node, under the shared name.
-ask() { curl --silent --show-error --noproxy '*' --connect-timeout 3 --max-time 60 --resolve "$name:$port:$node" "$@"; }
+ask() {
+    curl --silent --show-error --noproxy '*' --globoff --connect-timeout 3 --max-time 60 \
+        --resolve "$name:$port:$node" "$@"
+}
 
 # In an order of our own, since resolvers and systems sort. A node that refuses the connection (7) has seen nothing, so the
 # next one may be asked; once a node has taken the file, no other one knows it.
@@ -27,9 +30,9 @@ echo "sent to $node"
 wait=0.1
 until=$(($(date +%s) + 600))
 while [ "$(date +%s)" -lt "$until" ]; do
-    result=$(ask "$url/file/$id")
+    result=$(ask "$url/file/$id") || exit 1
     case $result in
-        *'"Not Found"'*) echo "$node does not know $id" >&2; exit 1 ;;
+        *"\"$id\":\"Not Found\""*) echo "$node does not know $id" >&2; exit 1 ;;
         *'"result":"Processing"'*) sleep "$wait"; wait=1 ;;
         *'"result":"Allowed"'*) echo allowed; exit 0 ;;
         *'"result":"Blocked"'*) echo blocked; exit 2 ;;

@@ -33,7 +33,8 @@ async function reachable(name, port) {
   throw new Error(`no node of ${name} can be reached`);
 }
 
-async function main([url, file]) {
+async function main([at, file]) {
+  const url = at.replace(/\/$/, "");
   const target = new URL(url);
   const node = await reachable(target.hostname, target.port || (target.protocol === "https:" ? 443 : 80));
   const lookup = (name, { all }, done) => (all ? done(null, [node]) : done(null, node.address, node.family));

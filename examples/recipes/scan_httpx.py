@@ -12,6 +12,7 @@ import socket
 import ssl
 import sys
 import time
+from urllib.parse import quote
 
 import httpx
 
@@ -57,13 +58,13 @@ def reachable(host, port):
 
 
 def main():
-    url, path = sys.argv[1:]
+    url, path = sys.argv[1].rstrip("/"), sys.argv[2]
     target = httpx.URL(url)
     address = reachable(target.host, target.port or (443 if target.scheme == "https" else 80))
     # With a transport of its own a client has no proxy between.
     with httpx.Client(transport=PinnedTransport(address, target.host), timeout=30) as client:
         with open(path, "rb") as file:  # a file object is streamed with its Content-Length
-            answer = client.post(f"{url}/file", content=file, headers={"filename": os.path.basename(path)})
+            answer = client.post(f"{url}/file", content=file, headers={"filename": quote(os.path.basename(path))})
         answer.raise_for_status()
         data_id = answer.json()["data_id"]
         print("sent to", address)

@@ -11,7 +11,7 @@ import random
 import socket
 import sys
 import time
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -65,11 +65,13 @@ def pinned(url):
 
 
 def main():
-    url, path = sys.argv[1:]
+    url, path = sys.argv[1].rstrip("/"), sys.argv[2]
     session, address = pinned(url)
-    with open(path, "rb") as file:  # a file object is streamed with its Content-Length
-        name = {"filename": os.path.basename(path)}
-        answer = session.post(f"{url}/file", data=file, headers=name, timeout=60)
+    with open(path, "rb") as file:
+        name = {"filename": quote(os.path.basename(path))}
+        # A file object is streamed with its Content-Length; an empty one would be sent in chunks, which nodes refuse.
+        content = file if os.path.getsize(path) else b""
+        answer = session.post(f"{url}/file", data=content, headers=name, timeout=60)
     answer.raise_for_status()
     data_id = answer.json()["data_id"]
     print("sent to", address)

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::backoff::Backoff;
 use super::error::Error;
+use super::options::Affinity;
 use super::pin::Pin;
 use super::search::Passed;
 use super::source::Source;
@@ -149,6 +150,10 @@ impl Pin {
             };
             match outcome {
                 Err(error) if error.is_passing() && backoff.wait().await => {}
+                // A balancer answers in the place of a node that it cannot reach.
+                Err(error) if error.is_passing() && self.options().affinity == Affinity::Cookie => {
+                    return Err(self.lost(error.to_string(), Some(session)));
+                }
                 other => return other,
             }
         }

@@ -1,6 +1,7 @@
 //! What is sent: a file, bytes, or anything that can be read and whose length is known.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
 
 use super::Error;
 
@@ -33,6 +34,7 @@ type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 enum Content {
     Path(PathBuf),
+    File(Arc<std::fs::File>),
     Bytes(Bytes),
     /// There until something of it is read.
     Reader {
@@ -45,6 +47,7 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
+            Self::File(file) => file.fmt(f),
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
             Self::Reader { len, .. } => write!(f, "a reader of {len} bytes"),
         }
@@ -61,6 +64,11 @@ impl Source {
         let path = path.as_ref().to_owned();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self::new(name, Content::Path(path))
+    }
+
+    /// An open file, from its beginning, under a name: this one, whatever is at its path by then.
+    pub fn file(name: impl Into<String>, file: std::fs::File) -> Self {
+        Self::new(name.into(), Content::File(Arc::new(file)))
     }
 
     /// Bytes under a name.
@@ -88,7 +96,7 @@ impl Source {
     /// Whether it can be sent again.
     pub(super) fn is_repeatable(&self) -> bool {
         match &self.content {
-            Content::Path(_) | Content::Bytes(_) => true,
+            Content::Path(_) | Content::File(_) | Content::Bytes(_) => true,
             Content::Reader { reader, .. } => locked(reader).is_some(),
         }
     }
@@ -121,6 +129,10 @@ impl Source {
                 let (file, len) = open(path).await.map_err(|error| self.failed(error))?;
                 (len, Reading::Begun(Box::new(file)))
             }
+            Content::File(file) => {
+                let (file, len) = again(file).await.map_err(|error| self.failed(error))?;
+                (len, Reading::Begun(Box::new(file)))
+            }
             Content::Reader { len, reader } => (*len, Reading::Once(Arc::clone(reader))),
         };
         self.len = len;
@@ -135,16 +147,27 @@ impl Source {
 /// Opens a file; gives its length in bytes.
 async fn open(path: &Path) -> io::Result<(tokio::fs::File, u64)> {
     // Before it is opened: that of a pipe waits for a writer.
-    let kind = tokio::fs::metadata(path).await?;
-    if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        return Err(io::Error::other("neither a file nor a link to one, so its length is not known"));
-    }
+    len_of(&tokio::fs::metadata(path).await?)?;
     let file = tokio::fs::File::open(path).await?;
-    let len = file.metadata().await?.len();
+    let len = len_of(&file.metadata().await?)?;
     Ok((file, len))
+}
+
+/// An open file from its beginning, and its length in bytes.
+async fn again(file: &std::fs::File) -> io::Result<(tokio::fs::File, u64)> {
+    let mut file = tokio::fs::File::from_std(file.try_clone()?);
+    let len = len_of(&file.metadata().await?)?;
+    file.rewind().await?;
+    Ok((file, len))
+}
+
+/// Length of what has one.
+fn len_of(metadata: &Metadata) -> io::Result<u64> {
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(metadata.len()),
+        kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::other("neither a file nor a link to one, so its length is not known")),
+    }
 }
 
 /// Plain values: a panic elsewhere cannot have left them half set.

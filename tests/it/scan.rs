@@ -87,6 +87,11 @@ fn a_batch_has_one_node_and_a_verdict_on_each_file() {
     let (code, table, _) = scan(&nodes, &server, folder(false).path(), &more);
     assert!(code == Some(0) && table.contains("\nbatch ") && table.ends_with(": allowed\n"), "{table}");
     assert!(std::fs::read_to_string(signed).expect("the signed result").contains("\nsignature: "));
+    // Where it cannot be kept, the verdicts are known all the same.
+    let (code, table, said) =
+        scan(&nodes, &server, folder(true).path(), &["--batch", "--signed-result", "/nonexistent/signed"]);
+    assert!(code == Some(2) && table.contains("3 allowed, 1 blocked, 0 failed"), "{table}");
+    assert!(said.contains("/nonexistent/signed cannot be written"), "{said}");
     assert_eq!(nodes.wrong(), 0);
 }
 
@@ -107,6 +112,27 @@ fn an_interrupted_batch_is_given_up() {
     assert_eq!(output.status.code(), Some(1), "{json}");
     assert!(verdicts(&json).len() == 4 && verdicts(&json).values().all(|verdict| verdict == "failed"), "{json}");
     assert_eq!(nodes.counters().iter().map(|counters| counters.cancelled).sum::<u64>(), 1);
+}
+
+/// A verdict that has come is told, also when nobody had the time to take it before the interrupt.
+#[test]
+fn an_interrupt_takes_no_verdict_back() {
+    let nodes = Nodes::start(2);
+    let server = serve(&nodes);
+    let folder = folder(true);
+    let journal = server.directory().join("journal");
+    let more = ["--json", "--resume", journal.to_str().expect("a path of ours")];
+    // One of them goes on for longer.
+    std::fs::write(folder.path().join("slow"), vec![0; 3_000_000]).expect("a file for the test");
+    (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 0, "reset_after": 2000000}"#));
+    let mut command = command(&nodes, &server, folder.path(), &more);
+    let child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let noted = || std::fs::read_to_string(&journal).unwrap_or_default();
+    wait_until("there is a verdict", || noted().contains("\"verdict\":\"blocked\""));
+    interrupt(&child);
+    let output = child.wait_with_output().expect("a process of ours");
+    let json = String::from_utf8(output.stdout).expect("text");
+    assert_eq!((verdicts(&json)["virus.com"].as_str(), output.status.code()), ("blocked", Some(2)), "{json}");
 }
 
 /// What can be scanned is; what cannot is told.

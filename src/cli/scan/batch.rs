@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use futures_util::{StreamExt, stream};
@@ -17,8 +18,13 @@ use super::work::{INTERRUPTED, Out, each};
 use crate::client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
 use crate::daemon::EndSignals;
 
-/// A file that is in the batch: the node's name for it, or why it is not.
-type Sent = (File, Duration, Result<String, Done>);
+/// A file that is in the batch, or should be.
+struct Sent {
+    file: File,
+    began: Instant,
+    /// The node's name for it, or why it is not in the batch.
+    outcome: Result<String, Done>,
+}
 
 /// The batch while it is filled.
 struct Filling {
@@ -31,7 +37,7 @@ struct Filling {
 /// Scans all files in one batch.
 ///
 /// # Errors
-/// It could not be opened, or its results cannot be written.
+/// Results cannot be written.
 pub(super) async fn scan(
     wanted: &Wanted,
     cluster: Cluster,
@@ -42,45 +48,51 @@ pub(super) async fn scan(
     if files.is_empty() {
         return Ok(());
     }
-    let batch = cluster.open_batch().await?;
-    let ticket = batch.ticket();
-    // From here on there is something to give up.
+    let at_once = usize::from(wanted.concurrency);
     let mut signals = EndSignals::catch()?;
+    let opened = tokio::select! {
+        opened = cluster.open_batch() => opened.map_err(|error| Done::failed_with(PathBuf::new(), &error)),
+        _ = signals.recv() => Err(Done::failed(PathBuf::new(), INTERRUPTED.to_owned())),
+    };
+    let batch = match opened {
+        Ok(batch) => batch,
+        Err(done) => return files.into_iter().try_for_each(|file| out.take(Done { path: file.path, ..done.clone() })),
+    };
+    let (node, ticket) = (batch.node(), batch.ticket());
     let filling = Arc::new(Filling { batch, bars: bars.clone(), lost: OnceLock::new() });
     let mut sent: Vec<Sent> = Vec::new();
-    let is_interrupted = {
-        let work = |file: File| {
-            let filling = Arc::clone(&filling);
-            async move { filling.send(&file).await }
-        };
-        let taken = |file: File, outcome: Result<(Duration, Result<String, Done>), String>| {
-            bars.count();
-            let failed = |why| (Duration::ZERO, Err(Done::failed(file.path.clone(), why)));
-            let (took, outcome) = outcome.unwrap_or_else(failed);
-            sent.push((file, took, outcome));
-            Ok(())
-        };
-        each(files, usize::from(wanted.concurrency), work, pin!(signals.recv()), taken).await?
+    let work = |file: File| {
+        let filling = Arc::clone(&filling);
+        async move { filling.send(file).await }
     };
-    let batch = Arc::into_inner(filling).map(|filling| filling.batch);
-    let closed = match batch {
-        Some(batch) if !is_interrupted => tokio::select! {
-            closed = close(batch, wanted) => closed,
+    let taken = |file: File, outcome: Result<Sent, String>| {
+        bars.count();
+        let failed = |why| Done::failed(file.path.clone(), why);
+        sent.push(outcome.map_err(failed).unwrap_or_else(|done| Sent {
+            file,
+            began: Instant::now(),
+            outcome: Err(done),
+        }));
+        Ok(())
+    };
+    let is_interrupted = each(files, at_once, work, pin!(signals.recv()), taken).await?;
+    let closed = match Arc::into_inner(filling) {
+        Some(filling) if !is_interrupted => tokio::select! {
+            closed = close(filling.batch) => closed,
             _ = signals.recv() => Err(INTERRUPTED.to_owned()),
         },
         _ => Err(INTERRUPTED.to_owned()),
     };
     match closed {
         Ok((closed, results)) => {
-            let node = closed.node();
-            let reports = tokio::select! {
-                reports = reports(&closed, &sent, usize::from(wanted.concurrency)) => reports,
-                _ = signals.recv() => HashMap::new(),
-            };
-            for (file, took, outcome) in sent {
-                out.take(verdict(file, took, outcome, &reports))?;
+            let reports = reports(&closed, &sent, at_once, signals.recv()).await;
+            for Sent { file, began, outcome } in sent {
+                let unread = || Done::failed(file.path.clone(), INTERRUPTED.to_owned());
+                let done = outcome.map(|data_id| reports.get(&data_id).cloned().unwrap_or_else(unread));
+                out.take(Done { took: began.elapsed(), ..done.unwrap_or_else(|done| done) })?;
             }
             out.take_batch(Batch::new(node, &results, closed.batch_id()))?;
+            out.summary.trouble = keep_signed_result(&closed, wanted).await.err();
         }
         Err(why) => {
             // Whoever asks again does not want to wait for the node either.
@@ -88,9 +100,10 @@ pub(super) async fn scan(
                 () = give_up(&cluster, &ticket) => {}
                 _ = signals.recv() => {}
             }
-            for (file, took, outcome) in sent {
-                let done = outcome.map_or_else(|done| done, |_| Done::failed(file.path, why.clone()));
-                out.take(Done { took, ..done })?;
+            for Sent { file, began, outcome } in sent {
+                let unknown =
+                    |data_id| Done { node: Some(node), data_id: Some(data_id), ..Done::failed(file.path, why.clone()) };
+                out.take(Done { took: began.elapsed(), ..outcome.map_or_else(|done| done, unknown) })?;
             }
         }
     }
@@ -98,66 +111,78 @@ pub(super) async fn scan(
 }
 
 impl Filling {
-    async fn send(&self, file: &File) -> (Duration, Result<String, Done>) {
+    async fn send(&self, file: File) -> Sent {
         let began = Instant::now();
-        let outcome = match self.lost.get() {
-            Some(why) => Err(Done::failed(file.path.clone(), why.clone())),
+        let (file, outcome) = match self.lost.get() {
+            Some(why) => {
+                let done = Done::failed(file.path.clone(), why.clone());
+                (file, Err(done))
+            }
             None => self.upload(file).await,
         };
-        (began.elapsed(), outcome)
+        Sent { file, began, outcome }
     }
 
-    async fn upload(&self, file: &File) -> Result<String, Done> {
-        let mut source = Source::path(&file.path);
+    async fn upload(&self, file: File) -> (File, Result<String, Done>) {
+        let (file, opened) = match file.open() {
+            Ok(opened) => opened,
+            Err((file, error)) => {
+                let done = Done::failed(file.path.clone(), error.to_string());
+                return (file, Err(done));
+            }
+        };
+        let mut source = Source::file(file.name(), opened);
         let _bar = self.bars.begin(&file.path, file.version.size, source.sent());
         let sent = self.batch.send(&mut source).await;
-        sent.map_err(|error| {
+        let sent = sent.map_err(|error| {
             if error.is_lost() || matches!(error, Error::BatchElsewhere { .. }) {
                 self.lost.get_or_init(|| error.to_string());
             }
-            Done::failed_with(file.path.clone(), &error)
-        })
+            // The session is the batch, and the file has no name in it.
+            Done { data_id: None, ..Done::failed_with(file.path.clone(), &error) }
+        });
+        (file, sent)
     }
 }
 
-/// Closes the batch and reads its results; writes the signed one where it is wanted.
-async fn close(batch: OpenBatch, wanted: &Wanted) -> Result<(ClosedBatch, BatchStatus), String> {
+/// Closes the batch and reads its results.
+async fn close(batch: OpenBatch) -> Result<(ClosedBatch, BatchStatus), String> {
     let closed = batch.close().await.map_err(|not_closed| not_closed.to_string())?;
     let results = closed.results().await.map_err(|error| error.to_string())?;
-    if let Some(path) = &wanted.signed_result {
-        let signed = closed.signed_result().await.map_err(|error| error.to_string())?;
-        let written = fs::write(path, signed).with_context(|| format!("{} cannot be written", path.display()));
-        written.map_err(|error| format!("{error:#}"))?;
-    }
     Ok((closed, results))
 }
 
-/// What the node says of each file by its name for it.
-async fn reports(closed: &ClosedBatch, sent: &[Sent], at_once: usize) -> HashMap<String, Done> {
-    let files = sent.iter().filter_map(|(file, _, outcome)| Some((file, outcome.as_ref().ok()?)));
+/// Writes the signed result where it is wanted.
+async fn keep_signed_result(closed: &ClosedBatch, wanted: &Wanted) -> Result<(), String> {
+    let Some(path) = &wanted.signed_result else { return Ok(()) };
+    let signed = closed.signed_result().await.map_err(|error| format!("there is no signed result: {error}"))?;
+    let written = fs::write(path, signed).with_context(|| format!("{} cannot be written", path.display()));
+    written.map_err(|error| format!("{error:#}"))
+}
+
+/// What the node says of each file, by its name for it; what it has said when somebody interrupts.
+async fn reports(closed: &ClosedBatch, sent: &[Sent], at_once: usize, interrupt: impl Future) -> HashMap<String, Done> {
+    let files = sent.iter().filter_map(|sent| Some((&sent.file, sent.outcome.as_ref().ok()?)));
     let asked = files.map(|(file, data_id)| async move {
+        let undecided = || Done::failed(file.path.clone(), "the batch is closed and it has no verdict".to_owned());
         let done = match closed.file(data_id).await {
-            Ok(progress) => match progress.report {
-                Some(report) => Done::reported(file.path.clone(), &report),
-                None => Done::failed(file.path.clone(), "the batch is closed and it has no verdict".to_owned()),
-            },
+            Ok(progress) => progress.report.map_or_else(undecided, |report| Done::reported(file.path.clone(), &report)),
             Err(error) => Done::failed_with(file.path.clone(), &error),
         };
         (data_id.clone(), done)
     });
-    stream::iter(asked).buffer_unordered(at_once).collect().await
-}
-
-/// What came of a file of a closed batch.
-fn verdict(file: File, took: Duration, outcome: Result<String, Done>, reports: &HashMap<String, Done>) -> Done {
-    let done = match outcome {
-        Ok(data_id) => {
-            let interrupted = || Done::failed(file.path, INTERRUPTED.to_owned());
-            reports.get(&data_id).cloned().unwrap_or_else(interrupted)
+    let mut asked = stream::iter(asked).buffer_unordered(at_once);
+    let mut interrupt = pin!(interrupt);
+    let mut reports = HashMap::new();
+    loop {
+        tokio::select! {
+            next = asked.next() => match next {
+                Some((data_id, done)) => drop(reports.insert(data_id, done)),
+                None => return reports,
+            },
+            _ = &mut interrupt => return reports,
         }
-        Err(done) => done,
-    };
-    Done { took, ..done }
+    }
 }
 
 /// Cancels a batch that will not be closed: its node need not go on. Whether it hears that is its matter.

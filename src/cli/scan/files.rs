@@ -1,10 +1,10 @@
 //! The files of what was named: files themselves, and all below folders.
 
 use std::collections::HashSet;
-use std::fs::Metadata;
+use std::fs::{Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use walkdir::WalkDir;
 
@@ -20,8 +20,8 @@ pub(super) struct File {
 pub(super) struct Version {
     /// In bytes.
     pub(super) size: u64,
-    /// Nanoseconds since 1970, as far as the file system keeps them.
-    pub(super) modified: u128,
+    /// Nanoseconds since 1970, or before it, as far as the file system keeps them.
+    pub(super) modified: i128,
 }
 
 /// What was named.
@@ -35,8 +35,28 @@ pub(super) struct Listed {
 
 impl Version {
     fn of(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        Self { size: metadata.len(), modified: modified.unwrap_or_default().as_nanos() }
+        let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self { size: metadata.len(), modified }
+    }
+}
+
+impl File {
+    /// Opens it as it is by now, which may be another one than was listed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn open(self) -> Result<(Self, std::fs::File), (Self, io::Error)> {
+        // What has become a pipe must not wait for its writer.
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path);
+        match opened.and_then(|file| Ok((Version::of(&file.metadata()?), file))) {
+            Ok((version, file)) => Ok((Self { version, ..self }, file)),
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Its own name.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 }
 

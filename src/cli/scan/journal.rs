@@ -21,6 +21,8 @@ use crate::client::Ticket;
 /// A line.
 #[derive(Debug, Deserialize, Serialize)]
 struct Line {
+    /// URL of the cluster: another one may judge otherwise.
+    cluster: String,
     /// The absolute path, if it is text; otherwise its bytes.
     path: String,
     size: u64,
@@ -59,6 +61,7 @@ pub(super) struct Past(HashMap<String, (Version, Earlier)>);
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     file: Option<Mutex<Flock<std::fs::File>>>,
+    cluster: String,
     has_failed: AtomicBool,
 }
 
@@ -75,7 +78,7 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be read or written, is another kind of file, or another scan is writing it.
-    pub(super) fn open(path: Option<&Path>) -> anyhow::Result<(Self, Past)> {
+    pub(super) fn open(path: Option<&Path>, cluster: &str) -> anyhow::Result<(Self, Past)> {
         let Some(path) = path else { return Ok(Default::default()) };
         let at = || format!("--resume: {}", path.display());
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
@@ -90,12 +93,18 @@ impl Journal {
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(at)?;
-        let past = read(&bytes).with_context(at)?;
-        if bytes.last().is_some_and(|&byte| byte != b'\n') {
-            // What was cut short must not swallow the line that comes next.
-            file.write_all(b"\n").with_context(at)?;
+        let past = read(&bytes, cluster).with_context(at)?;
+        // What was cut short must not swallow the line that comes next.
+        let ended = if bytes.last().is_some_and(|&byte| byte != b'\n') { file.write_all(b"\n") } else { Ok(()) };
+        let (cluster, has_failed) = (cluster.to_owned(), AtomicBool::new(false));
+        let journal = Self { file: Some(Mutex::new(file)), cluster, has_failed };
+        match ended {
+            Ok(()) => Ok((journal, past)),
+            Err(error) => {
+                journal.warn(&error);
+                Ok((Self::default(), past))
+            }
         }
-        Ok((Self { file: Some(Mutex::new(file)), has_failed: AtomicBool::new(false) }, past))
     }
 
     /// A file has been sent.
@@ -116,11 +125,16 @@ impl Journal {
     /// A journal that cannot be written is worth a word, and no reason to stop.
     fn note(&self, file: &File, what: What) {
         let Version { size, modified } = file.version;
-        let line = Line { path: key(&file.path), size, modified: modified.to_string(), what };
-        if let Err(error) = self.write(&line)
-            && !self.has_failed.swap(true, Ordering::Relaxed)
-        {
-            let _ = writeln!(io::stderr(), "evenkeel: the file of --resume cannot be written, go on without: {error}");
+        let (cluster, path, modified) = (self.cluster.clone(), key(&file.path), modified.to_string());
+        if let Err(error) = self.write(&Line { cluster, path, size, modified, what }) {
+            self.warn(&error);
+        }
+    }
+
+    fn warn(&self, error: &io::Error) {
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            let _ =
+                writeln!(io::stderr(), "evenkeel: the file of --resume cannot be written: {error}; going on without");
         }
     }
 
@@ -136,13 +150,16 @@ impl Journal {
 ///
 /// # Errors
 /// It holds something else.
-fn read(bytes: &[u8]) -> anyhow::Result<Past> {
+fn read(bytes: &[u8], of: &str) -> anyhow::Result<Past> {
     let mut past = HashMap::new();
     let lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut understood = 0;
     for line in &lines {
-        let Ok(Line { path, size, modified, what }) = serde_json::from_slice(line) else { continue };
+        let Ok(Line { cluster, path, size, modified, what }) = serde_json::from_slice(line) else { continue };
         understood += 1;
+        if cluster != of {
+            continue;
+        }
         let version = Version { size, modified: modified.parse().unwrap_or_default() };
         let earlier = match what {
             What::Done(done) => Some(Earlier::Done(done)),
@@ -178,6 +195,8 @@ mod tests {
     use super::super::summary::Outcome;
     use super::*;
 
+    const CLUSTER: &str = "http://core.lb.example:8008";
+
     fn file(name: &str, size: u64) -> File {
         File { path: PathBuf::from(name), version: Version { size, modified: 1_700_000_000_123_456_789 } }
     }
@@ -191,16 +210,16 @@ mod tests {
     fn what_is_noted_is_found_again_while_the_file_is_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let (journal, past) = Journal::open(Some(&path)).unwrap();
+        let (journal, past) = Journal::open(Some(&path), CLUSTER).unwrap();
         assert!(past.of(&file("a", 1)).is_none());
-        assert!(Journal::open(Some(&path)).unwrap_err().to_string().ends_with("another scan is writing it"));
+        assert!(Journal::open(Some(&path), CLUSTER).unwrap_err().to_string().ends_with("another scan is writing it"));
         journal.sent(&file("a", 1), &"file 10.0.0.11:8008 3f2a".parse().unwrap());
         journal.sent(&file("b", 1), &"file 10.0.0.11:8008 77b1".parse().unwrap());
         journal.done(&file("b", 1), &done("b"));
         journal.sent(&file("c", 1), &"file 10.0.0.11:8008 0815".parse().unwrap());
         journal.failed(&file("c", 1), "its node is gone");
         drop(journal);
-        let (_, past) = Journal::open(Some(&path)).unwrap();
+        let (_, past) = Journal::open(Some(&path), CLUSTER).unwrap();
         assert!(matches!(past.of(&file("a", 1)), Some(Earlier::Sent(_))));
         assert!(matches!(past.of(&file("b", 1)), Some(Earlier::Done(b)) if b.outcome == done("b").outcome));
         assert!(past.of(&file("c", 1)).is_none());
@@ -212,7 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let note = |name: &str| {
-            let (journal, _) = Journal::open(Some(&path)).unwrap();
+            let (journal, _) = Journal::open(Some(&path), CLUSTER).unwrap();
             journal.done(&file(name, 1), &done(name));
         };
         note("ä");
@@ -220,7 +239,7 @@ mod tests {
         for cut in 1..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             note("b");
-            let (_, past) = Journal::open(Some(&path)).unwrap();
+            let (_, past) = Journal::open(Some(&path), CLUSTER).unwrap();
             assert!(past.of(&file("b", 1)).is_some(), "cut at {cut}");
         }
     }
@@ -230,9 +249,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.txt");
         std::fs::write(&path, "my notes\nand more\n").unwrap();
-        let refused = Journal::open(Some(&path)).unwrap_err();
+        let refused = Journal::open(Some(&path), CLUSTER).unwrap_err();
         assert!(format!("{refused:#}").contains("notes.txt: it holds something else"), "{refused:#}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nand more\n");
-        assert!(Journal::open(Some(Path::new("/dev/full"))).is_err());
+        assert!(Journal::open(Some(Path::new("/dev/full")), CLUSTER).is_err());
     }
 }

@@ -107,9 +107,17 @@ pub(super) fn run(wanted: &Wanted) -> ExitCode {
         outcome
     });
     match outcome {
-        Ok(summary) if summary.outcomes().any(Outcome::is_blocked) => ExitCode::from(BLOCKED),
-        Ok(summary) if summary.outcomes().any(Outcome::is_failed) => ExitCode::from(FAILED),
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(summary) => {
+            let is_trouble = summary.trouble.is_some();
+            if let Some(trouble) = &summary.trouble {
+                failed(&anyhow::anyhow!("{trouble}"));
+            }
+            match () {
+                () if summary.outcomes().any(Outcome::is_blocked) => ExitCode::from(BLOCKED),
+                () if is_trouble || summary.outcomes().any(Outcome::is_failed) => ExitCode::from(FAILED),
+                () => ExitCode::SUCCESS,
+            }
+        }
         // Whoever read the results has gone, and knows.
         Err(error) if is_broken_pipe(&error) => ExitCode::from(FAILED),
         Err(error) => failed(&error),

@@ -1,5 +1,6 @@
 //! A file in a session of its own, or in the one that an earlier run has begun.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -23,52 +24,56 @@ impl Alone {
     /// # Errors
     /// The file of `--resume` cannot be used.
     pub(super) fn new(wanted: &Wanted, cluster: Cluster, bars: Bars) -> anyhow::Result<Self> {
-        let (journal, past) = Journal::open(wanted.resume.as_deref())?;
+        let (journal, past) = Journal::open(wanted.resume.as_deref(), &wanted.cluster)?;
         Ok(Self { cluster, bars, journal, past })
     }
 
     /// Scans a file, unless there is a verdict on it.
-    pub(super) async fn scan(&self, file: &File) -> Done {
+    pub(super) async fn scan(&self, file: File) -> Done {
         let began = Instant::now();
-        let report = match self.past.of(file) {
-            Some(Earlier::Done(done)) => return Done { path: file.path.clone(), ..done.clone() },
+        let (file, opened) = match file.open() {
+            Ok(opened) => opened,
+            Err((file, error)) => return Done::failed(file.path, error.to_string()),
+        };
+        let report = match self.past.of(&file) {
+            Some(Earlier::Done(done)) => return Done { path: file.path, ..done.clone() },
             Some(Earlier::Sent(ticket)) => match self.cluster.take_up(ticket) {
-                Ok(TakenUp::File(scan)) => self.go_on(file, &scan).await,
-                _ => self.send(file).await,
+                Ok(TakenUp::File(scan)) => self.go_on(&file, opened, &scan).await,
+                _ => self.send(&file, opened).await,
             },
-            None => self.send(file).await,
+            None => self.send(&file, opened).await,
         };
         let took = began.elapsed();
         match report {
             Ok(report) => {
                 let done = Done { took, ..Done::reported(file.path.clone(), &report) };
-                self.journal.done(file, &done);
+                self.journal.done(&file, &done);
                 done
             }
             Err(error) => {
                 // A scan that is slow goes on: another run may wait for it.
                 if !matches!(error, Error::TooLong { .. }) {
-                    self.journal.failed(file, &error.to_string());
+                    self.journal.failed(&file, &error.to_string());
                 }
-                Done { took, ..Done::failed_with(file.path.clone(), &error) }
+                Done { took, ..Done::failed_with(file.path, &error) }
             }
         }
     }
 
     /// Waits for a session of another run; the file is sent again when that is lost.
-    async fn go_on(&self, file: &File, scan: &FileScan) -> Result<Report, Error> {
+    async fn go_on(&self, file: &File, opened: fs::File, scan: &FileScan) -> Result<Report, Error> {
         let bar = self.bars.begin(&file.path, file.version.size, Arc::new(AtomicU64::new(file.version.size)));
         match scan.result_watched(|percent| bar.scanned(percent)).await {
             Err(error) if error.is_lost() => {
                 drop(bar);
-                self.send(file).await
+                self.send(file, opened).await
             }
             other => other,
         }
     }
 
-    async fn send(&self, file: &File) -> Result<Report, Error> {
-        let mut source = Source::path(&file.path);
+    async fn send(&self, file: &File, opened: fs::File) -> Result<Report, Error> {
+        let mut source = Source::file(file.name(), opened);
         let bar = self.bars.begin(&file.path, file.version.size, source.sent());
         let step = |step: Step<'_>| match step {
             Step::Sent(scan) => self.journal.sent(file, &scan.ticket()),

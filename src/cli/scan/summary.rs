@@ -51,6 +51,8 @@ pub(super) struct Batch {
 pub(super) struct Summary {
     pub(super) files: Vec<Done>,
     pub(super) batch: Option<Batch>,
+    /// What else went wrong.
+    pub(super) trouble: Option<String>,
 }
 
 mod seconds {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::super::FAILED;
 use super::Wanted;
 use super::bars::Bars;
 use super::files::{self, File};
@@ -29,6 +30,7 @@ pub(super) async fn scan_all(wanted: &Wanted) -> anyhow::Result<Summary> {
     let listed = files::list(&wanted.paths);
     let cluster = wanted.cluster()?;
     let mut out = Out { is_json: wanted.json, summary: Summary::default() };
+    leave_at_the_second_signal()?;
     let bars = Bars::new(listed.files.len(), !wanted.json);
     for (path, why) in listed.unreadable {
         out.take(Done::failed(path, why))?;
@@ -40,7 +42,7 @@ pub(super) async fn scan_all(wanted: &Wanted) -> anyhow::Result<Summary> {
         let alone = Arc::new(single::Alone::new(wanted, cluster, bars.clone())?);
         let scan = move |file: File| {
             let alone = Arc::clone(&alone);
-            async move { alone.scan(&file).await }
+            async move { alone.scan(file).await }
         };
         let mut signals = EndSignals::catch()?;
         let mut interrupt = pin!(signals.recv());
@@ -56,6 +58,17 @@ pub(super) async fn scan_all(wanted: &Wanted) -> anyhow::Result<Summary> {
         out.summary.show().context(STDOUT)?;
     }
     Ok(out.summary)
+}
+
+/// Ends the process when somebody interrupts it twice: it may hang where nobody reads what it writes.
+fn leave_at_the_second_signal() -> io::Result<()> {
+    let mut signals = EndSignals::catch()?;
+    tokio::spawn(async move {
+        signals.recv().await;
+        signals.recv().await;
+        std::process::exit(i32::from(FAILED));
+    });
+    Ok(())
 }
 
 /// Where results go, as they come when they are JSON.
@@ -113,26 +126,29 @@ pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'stat
         });
         left.insert(task.id(), file);
     }
-    let is_interrupted = loop {
-        tokio::select! {
-            done = tasks.join_next_with_id() => {
-                let (id, done) = match done {
-                    None => break false,
-                    Some(Ok((id, done))) => (id, Ok(done)),
-                    Some(Err(error)) => (error.id(), Err(format!("the scan has panicked: {error}"))),
-                };
-                if let Some(file) = left.remove(&id) {
-                    take(file, done)?;
-                }
+    let mut is_interrupted = false;
+    loop {
+        let (id, done) = tokio::select! {
+            biased;
+            joined = tasks.join_next_with_id() => match joined {
+                None => break,
+                Some(Ok((id, done))) => (id, Ok(done)),
+                Some(Err(error)) if error.is_cancelled() => continue,
+                Some(Err(error)) => (error.id(), Err(format!("the scan has panicked: {error}"))),
+            },
+            _ = &mut interrupt, if !is_interrupted => {
+                // What has ended by now is still taken.
+                is_interrupted = true;
+                tasks.abort_all();
+                continue;
             }
-            _ = &mut interrupt => break true,
+        };
+        if let Some(file) = left.remove(&id) {
+            take(file, done)?;
         }
-    };
-    if is_interrupted {
-        tasks.shutdown().await;
-        for file in left.into_values() {
-            take(file, Err(INTERRUPTED.to_owned()))?;
-        }
+    }
+    for file in left.into_values() {
+        take(file, Err(INTERRUPTED.to_owned()))?;
     }
     Ok(is_interrupted)
 }
