@@ -30,14 +30,15 @@ fn the_demo_answers_follows_faults_and_fails_open() {
     let is_of_the_tour = |line: &&str| {
         line.starts_with("dig @127")
             || line.starts_with("curl ")
-            || line.starts_with("cargo run") && line.contains("--socket")
+            || line.starts_with("pin=")
+            || line.starts_with("cargo run") && (line.contains("--socket") || line.contains("--server"))
     };
     for command in readme.lines().filter(is_of_the_tour) {
         let command = command.replace("cargo run --release --", program);
         let printed = output_of(Command::new("/bin/sh").arg("-c").arg(&command));
         let silent = [" drain ", " resume ", " nominate ", " unregister "].iter().any(|word| command.contains(word));
         assert!(
-            silent || ["127.0.0.1", "readyz", "core-1"].iter().any(|text| printed.contains(text)),
+            silent || ["127.0.0.1", "readyz", "core-1", "product_id"].iter().any(|text| printed.contains(text)),
             "{command}: {printed}"
         );
         if command.contains(" nominate ") {
