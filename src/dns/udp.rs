@@ -14,7 +14,8 @@ use arc_swap::Cache;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn6, SockaddrStorage, recvmmsg, sendmmsg,
+    sendmsg,
 };
 use tracing::warn;
 
@@ -55,6 +56,8 @@ pub(super) struct Worker {
     socket: UdpSocket,
     serving: Cache<Current, Arc<Serving>>,
     stop: Arc<AtomicBool>,
+    /// Whether packets tell which address was asked.
+    is_wildcard: bool,
     rng: fastrand::Rng,
     replies: Vec<Reply>,
     /// The bytes of `replies`, in their order.
@@ -65,10 +68,12 @@ pub(super) struct Worker {
 impl Worker {
     /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
     pub(super) fn new(socket: UdpSocket, current: Current, stop: Arc<AtomicBool>) -> Self {
+        let is_wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
         Self {
             socket,
             serving: Cache::new(current),
             stop,
+            is_wildcard,
             rng: fastrand::Rng::new(),
             replies: Vec::with_capacity(BATCH),
             buffers: vec![Vec::new(); BATCH],
@@ -79,8 +84,7 @@ impl Worker {
     /// Answers until told to stop, then what is still waiting in the socket.
     pub(super) fn run(mut self) {
         let mut packets = vec![[0_u8; PACKET]; BATCH];
-        let wildcard = self.socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
-        let control = wildcard.then(|| cmsg_space!(libc::in6_pktinfo));
+        let control = self.is_wildcard.then(|| cmsg_space!(libc::in6_pktinfo));
         let mut headers = MultiHeaders::preallocate(BATCH, control);
         let mut send_headers = MultiHeaders::preallocate(BATCH, None);
         let mut last_batches = 0;
@@ -125,7 +129,8 @@ impl Worker {
             };
             let buffer = &mut self.buffers[self.replies.len()];
             if respond(packet, Transport::Udp, serving, &mut self.rng, buffer) {
-                let from = message.cmsgs().ok().and_then(|mut messages| messages.find_map(Asked::from_control));
+                let messages = self.is_wildcard.then(|| message.cmsgs().ok()).flatten();
+                let from = messages.and_then(|mut messages| messages.find_map(Asked::from_control));
                 self.replies.push(Reply { len: buffer.len(), to, from });
             }
         }
@@ -175,8 +180,10 @@ impl Worker {
 }
 
 fn source_port(address: &SockaddrStorage) -> u16 {
-    let v4 = address.as_sockaddr_in().map(|v4| v4.port());
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.port())).unwrap_or_default()
+    match address.as_sockaddr_in() {
+        Some(v4) => v4.port(),
+        None => address.as_sockaddr_in6().map_or(0, SockaddrIn6::port),
+    }
 }
 
 impl Asked {
