@@ -161,6 +161,7 @@ fn links_between_documents_lead_somewhere() {
         "README.md",
         "docs/configuration.md",
         "docs/answers.md",
+        "docs/benchmarks/README.md",
         "docs/operating.md",
         "docs/pinning.md",
         "docs/running.md",
