@@ -1,4 +1,5 @@
 //! The law of the fast path: the bytes that it writes are those of [`respond_generally`], from the same draw.
+//! `fuzz/equality.rs` holds it to that for as long as one likes.
 
 use std::path::Path;
 use std::sync::Arc;
