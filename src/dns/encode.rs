@@ -41,10 +41,7 @@ pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option
 pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
     match rejection.question {
         Some(question) => start(question, out),
-        None => {
-            out.clear();
-            out.extend([0; HEADER_LEN]);
-        }
+        None => start_header(0, out),
     }
     let Rejection { header, rcode, edns, .. } = rejection;
     finish(*header, *rcode, false, false, [0; 3], edns.as_ref(), nsid, out);
@@ -52,9 +49,14 @@ pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mu
 
 /// Begins a message with an empty header and the question as it was asked; QDCOUNT is set.
 pub(super) fn start(question: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    start_header(1, out);
     out.extend_from_slice(question);
+}
+
+/// Begins a message with a header that has only QDCOUNT.
+fn start_header(questions: u8, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&[0, 0, 0, 0, 0, questions, 0, 0, 0, 0, 0, 0]);
 }
 
 /// Adds the OPT record and fills in the header; QDCOUNT is there already.
@@ -92,9 +94,7 @@ struct Message<'o> {
 
 impl<'o> Message<'o> {
     fn new(out: &'o mut Vec<u8>, limit: usize, question: &[u8]) -> Self {
-        out.clear();
-        out.extend([0; HEADER_LEN]);
-        out[5] = 1;
+        start_header(1, out);
         let mut message = Self { out, limit, targets: SmallVec::new() };
         message.put_name(question);
         message.out.extend(&question[question.len() - 4..]);

@@ -24,7 +24,7 @@ scan  CNAME core
 sub   NS  ns1
 ";
 
-/// Names that are asked for; those that begin with a letter below are shared.
+/// Names that are asked for: shared ones, what lies below a shared wildcard, and others.
 const NAMES: [&str; 8] = [
     "core.lb.example",
     "lb.example",

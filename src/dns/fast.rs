@@ -20,7 +20,7 @@ use crate::zone::{Rtype, SharedName, Zone, Zones};
 const BEFORE_ADDRESS: usize = 12;
 
 /// The shared names of all zones, by their folded wire form.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SharedNames(HashMap<Box<[u8]>, Prepared>);
 
 /// A shared name, and what is answered when its pool has no address of a family.
