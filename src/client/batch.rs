@@ -86,14 +86,13 @@ impl OpenBatch {
     pub async fn send(&self, source: &mut Source) -> Result<String, Error> {
         let mut headers = headers(source);
         let batch = HeaderValue::from_str(&self.batch_id);
-        let batch = batch.map_err(|error| self.pin.odd_at(&self.batch_id, &error.to_string()))?;
+        let batch = batch.map_err(|error| self.pin.odd(Some(&self.batch_id), error.to_string()))?;
         headers.push((HeaderName::from_static("batch"), batch));
         let (mut busy, mut outage) = (None, None);
         loop {
             let error = match self.pin.send("/file", source, &headers, &self.batch_id).await {
                 Ok(answer) => {
-                    let odd = |why: String| self.pin.odd_at(&self.batch_id, &why);
-                    return identifier(&answer, "data_id").map_err(odd);
+                    return identifier(&answer, "data_id").map_err(|why| self.pin.odd(Some(&self.batch_id), why));
                 }
                 Err(error) if source.is_repeatable() => error,
                 Err(error) => return Err(error),
@@ -230,5 +229,5 @@ impl ClosedBatch {
 
 async fn status(pin: &Pin, batch_id: &str) -> Result<BatchStatus, Error> {
     let json = pin.ask(Method::GET, &format!("/file/batch/{batch_id}"), batch_id).await?;
-    report::batch_status(json).map_err(|why| pin.odd_at(batch_id, &why))
+    report::batch_status(json).map_err(|why| pin.odd(Some(batch_id), why))
 }

@@ -83,7 +83,7 @@ impl Cluster {
     async fn scan_rather_not_at(&self, last: &[SocketAddr], source: &mut Source) -> Result<FileScan, Error> {
         let headers = headers(source);
         let (pin, answer) = self.begin("/file", last, Some(source), &headers).await?;
-        let data_id = identifier(&answer, "data_id").map_err(|why| pin.odd(&why))?;
+        let data_id = identifier(&answer, "data_id").map_err(|why| pin.odd(None, why))?;
         Ok(FileScan::new(pin, data_id))
     }
 
@@ -127,7 +127,7 @@ impl Cluster {
     /// No node takes it, or what it says to it.
     pub async fn open_batch(&self) -> Result<OpenBatch, Error> {
         let (pin, answer) = self.begin("/file/batch", &[], None, &Headers::new()).await?;
-        let batch_id = identifier(&answer, "batch_id").map_err(|why| pin.odd(&why))?;
+        let batch_id = identifier(&answer, "batch_id").map_err(|why| pin.odd(None, why))?;
         Ok(OpenBatch::new(pin, batch_id))
     }
 

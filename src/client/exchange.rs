@@ -86,7 +86,7 @@ impl Pin {
         }
         let pin = if response.status().is_success() { self.following(&response)? } else { self.clone() };
         let text = self.success(response, None).await?;
-        Ok((pin, serde_json::from_str(&text).map_err(|error| self.odd(&error.to_string()))?))
+        Ok((pin, self.json(&text, None)?))
     }
 
     /// Sends a file into a session of this node.
@@ -100,7 +100,7 @@ impl Pin {
         let outcome = self.uploaded(|| self.with_headers(path, headers), source).await?;
         let response = outcome.map_err(|broken| self.gone(broken, Some(session)))?;
         let text = self.success(response, Some(session)).await?;
-        serde_json::from_str(&text).map_err(|error| self.odd_at(session, &error.to_string()))
+        self.json(&text, Some(session))
     }
 
     /// Sends a source. A node that breaks it off in the middle has not begun anything, and may have said why before it
@@ -137,7 +137,7 @@ impl Pin {
     /// reached, for as long as that may last.
     pub(super) async fn ask(&self, method: Method, path: &str, session: &str) -> Result<Value, Error> {
         let text = self.ask_text(method, path, session).await?;
-        serde_json::from_str(&text).map_err(|error| self.odd_at(session, &error.to_string()))
+        self.json(&text, Some(session))
     }
 
     /// The same for an answer that is text.
@@ -160,13 +160,12 @@ impl Pin {
     }
 
     /// An answer that is none of a Core node.
-    pub(super) fn odd_at(&self, session: &str, why: &str) -> Error {
-        Error::Odd { at: self.at(Some(session)), why: why.to_owned() }
+    pub(super) fn odd(&self, session: Option<&str>, why: String) -> Error {
+        Error::Odd { at: self.at(session), why }
     }
 
-    /// The same before there is a session.
-    pub(super) fn odd(&self, why: &str) -> Error {
-        Error::Odd { at: self.at(None), why: why.to_owned() }
+    fn json(&self, text: &str, session: Option<&str>) -> Result<Value, Error> {
+        serde_json::from_str(text).map_err(|error| self.odd(session, error.to_string()))
     }
 
     fn with_headers(&self, path: &str, headers: &Headers) -> RequestBuilder {

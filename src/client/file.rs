@@ -85,7 +85,7 @@ impl FileScan {
 /// How far a file is at its node, be it alone or in a batch.
 pub(super) async fn progress(pin: &Pin, data_id: &str) -> Result<Progress, Error> {
     let json = pin.ask(Method::GET, &format!("/file/{data_id}"), data_id).await?;
-    report::progress(pin.node(), data_id, json).map_err(|why| pin.odd_at(data_id, &why))
+    report::progress(pin.node(), data_id, json).map_err(|why| pin.odd(Some(data_id), why))
 }
 
 /// Headers of an upload.

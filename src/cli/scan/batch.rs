@@ -65,14 +65,11 @@ pub(super) async fn scan(
         let filling = Arc::clone(&filling);
         async move { filling.send(file).await }
     };
-    let taken = |file: File, outcome: Result<Sent, String>| {
+    let taken = |file: File, ended: Result<(Instant, Result<String, Done>), String>| {
         bars.count();
-        let failed = |why| Done::failed(file.path.clone(), why);
-        sent.push(outcome.map_err(failed).unwrap_or_else(|done| Sent {
-            file,
-            began: Instant::now(),
-            outcome: Err(done),
-        }));
+        let failed = |why| (Instant::now(), Err(Done::failed(file.path.clone(), why)));
+        let (began, outcome) = ended.unwrap_or_else(failed);
+        sent.push(Sent { file, began, outcome });
         Ok(())
     };
     let is_interrupted = each(files, at_once, work, pin!(signals.recv()), taken).await?;
@@ -111,37 +108,28 @@ pub(super) async fn scan(
 }
 
 impl Filling {
-    async fn send(&self, file: File) -> Sent {
+    /// Sends a file; gives when that began, and the node's name for it.
+    async fn send(&self, file: File) -> (Instant, Result<String, Done>) {
         let began = Instant::now();
-        let (file, outcome) = match self.lost.get() {
-            Some(why) => {
-                let done = Done::failed(file.path.clone(), why.clone());
-                (file, Err(done))
-            }
-            None => self.upload(file).await,
+        let outcome = match self.lost.get() {
+            Some(why) => Err(Done::failed(file.path, why.clone())),
+            None => self.upload(&file).await,
         };
-        Sent { file, began, outcome }
+        (began, outcome)
     }
 
-    async fn upload(&self, file: File) -> (File, Result<String, Done>) {
-        let (file, opened) = match file.open() {
-            Ok(opened) => opened,
-            Err((file, error)) => {
-                let done = Done::failed(file.path.clone(), error.to_string());
-                return (file, Err(done));
-            }
-        };
+    async fn upload(&self, file: &File) -> Result<String, Done> {
+        let opened = file.open();
+        let (file, opened) = opened.map_err(|error| Done::failed(file.path.clone(), error.to_string()))?;
         let mut source = Source::file(file.name(), opened);
         let _bar = self.bars.begin(&file.path, file.version.size, source.sent());
-        let sent = self.batch.send(&mut source).await;
-        let sent = sent.map_err(|error| {
+        self.batch.send(&mut source).await.map_err(|error| {
             if error.is_lost() || matches!(error, Error::BatchElsewhere { .. }) {
                 self.lost.get_or_init(|| error.to_string());
             }
             // The session is the batch, and the file has no name in it.
             Done { data_id: None, ..Done::failed_with(file.path.clone(), &error) }
-        });
-        (file, sent)
+        })
     }
 }
 

@@ -45,13 +45,10 @@ impl File {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn open(self) -> Result<(Self, std::fs::File), (Self, io::Error)> {
+    pub(super) fn open(&self) -> io::Result<(Self, std::fs::File)> {
         // What has become a pipe must not wait for its writer.
-        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path);
-        match opened.and_then(|file| Ok((Version::of(&file.metadata()?), file))) {
-            Ok((version, file)) => Ok((Self { version, ..self }, file)),
-            Err(error) => Err((self, error)),
-        }
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path)?;
+        Ok((Self { path: self.path.clone(), version: Version::of(&file.metadata()?) }, file))
     }
 
     /// Its own name.

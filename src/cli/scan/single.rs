@@ -1,6 +1,7 @@
 //! A file in a session of its own, or in the one that an earlier run has begun.
 
 use std::fs;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -10,10 +11,38 @@ use super::bars::Bars;
 use super::files::File;
 use super::journal::{Earlier, Journal, Past};
 use super::summary::Done;
+use super::work::{Out, each};
 use crate::client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
+use crate::daemon::EndSignals;
+
+/// Scans each file by itself.
+///
+/// # Errors
+/// The file of `--resume` cannot be used, or results cannot be written.
+pub(super) async fn scan(
+    wanted: &Wanted,
+    cluster: Cluster,
+    files: Vec<File>,
+    bars: &Bars,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let (journal, past) = Journal::open(wanted.resume.as_deref(), &wanted.cluster)?;
+    let alone = Arc::new(Alone { cluster, bars: bars.clone(), journal, past });
+    let work = |file: File| {
+        let alone = Arc::clone(&alone);
+        async move { alone.scan(file).await }
+    };
+    let taken = |file: File, done: Result<Done, String>| {
+        bars.count();
+        out.take(done.unwrap_or_else(|why| Done::failed(file.path, why)))
+    };
+    let mut signals = EndSignals::catch()?;
+    each(files, usize::from(wanted.concurrency), work, pin!(signals.recv()), taken).await?;
+    Ok(())
+}
 
 /// What such scans share.
-pub(super) struct Alone {
+struct Alone {
     cluster: Cluster,
     bars: Bars,
     journal: Journal,
@@ -21,19 +50,12 @@ pub(super) struct Alone {
 }
 
 impl Alone {
-    /// # Errors
-    /// The file of `--resume` cannot be used.
-    pub(super) fn new(wanted: &Wanted, cluster: Cluster, bars: Bars) -> anyhow::Result<Self> {
-        let (journal, past) = Journal::open(wanted.resume.as_deref(), &wanted.cluster)?;
-        Ok(Self { cluster, bars, journal, past })
-    }
-
     /// Scans a file, unless there is a verdict on it.
-    pub(super) async fn scan(&self, file: File) -> Done {
+    async fn scan(&self, file: File) -> Done {
         let began = Instant::now();
         let (file, opened) = match file.open() {
             Ok(opened) => opened,
-            Err((file, error)) => return Done::failed(file.path, error.to_string()),
+            Err(error) => return Done::failed(file.path, error.to_string()),
         };
         let report = match self.past.of(&file) {
             Some(Earlier::Done(done)) => return Done { path: file.path, ..done.clone() },

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -35,22 +35,10 @@ pub(super) async fn scan_all(wanted: &Wanted) -> anyhow::Result<Summary> {
     for (path, why) in listed.unreadable {
         out.take(Done::failed(path, why))?;
     }
-    let places = usize::from(wanted.concurrency);
     if wanted.batch {
         batch::scan(wanted, cluster, listed.files, &bars, &mut out).await?;
     } else {
-        let alone = Arc::new(single::Alone::new(wanted, cluster, bars.clone())?);
-        let scan = move |file: File| {
-            let alone = Arc::clone(&alone);
-            async move { alone.scan(file).await }
-        };
-        let mut signals = EndSignals::catch()?;
-        let mut interrupt = pin!(signals.recv());
-        let taken = |file: File, done: Result<Done, String>| {
-            bars.count();
-            out.take(done.unwrap_or_else(|why| Done::failed(file.path, why)))
-        };
-        each(listed.files, places, scan, interrupt.as_mut(), taken).await?;
+        single::scan(wanted, cluster, listed.files, &bars, &mut out).await?;
     }
     bars.end();
     out.summary.files.sort_by(|a, b| a.path.cmp(&b.path));
