@@ -126,12 +126,10 @@ pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A lower-cased name with its labels at hand from right to left, as lookups walk them.
 ///
-/// It lives on the stack: one is made for every query.
+/// It lives on the stack: one is made for nearly every query that is not for a shared name.
 #[derive(Clone)]
 pub struct Folded {
     wire: [u8; MAX_WIRE_LEN],
-    /// Where the root's label stands.
-    len: u8,
     /// Where each label's length byte stands, leftmost first.
     starts: SmallVec<[u8; MAX_LABELS]>,
 }
@@ -140,21 +138,14 @@ impl Folded {
     /// Folds a complete, valid wire form of at most [`MAX_WIRE_LEN`] bytes.
     pub fn new(name: &[u8]) -> Self {
         let mut starts = SmallVec::new();
-        let mut len = 0;
+        let mut start = 0;
         for label in Labels::of(name) {
-            starts.push(len as u8);
-            len += 1 + label.len();
+            starts.push(start as u8);
+            start += 1 + label.len();
         }
         let mut wire = [0; MAX_WIRE_LEN];
-        wire[..len].copy_from_slice(&name[..len]);
-        // All at once: the length of a label is below every letter.
-        wire[..len].make_ascii_lowercase();
-        Self { wire, starts, len: len as u8 }
-    }
-
-    /// The bytes on the wire, the root's label included.
-    pub fn as_wire(&self) -> &[u8] {
-        &self.wire[..=usize::from(self.len)]
+        fold(name, &mut wire);
+        Self { wire, starts }
     }
 
     /// Number of labels, without the root's.
@@ -170,6 +161,15 @@ impl Folded {
             &self.wire[start + 1..start + 1 + len]
         })
     }
+}
+
+/// The lower-cased form of a complete, valid wire form of at most [`MAX_WIRE_LEN`] bytes, written into `room`.
+pub fn fold<'r>(name: &[u8], room: &'r mut [u8; MAX_WIRE_LEN]) -> &'r [u8] {
+    let folded = &mut room[..name.len()];
+    folded.copy_from_slice(name);
+    // All at once: the length of a label is below every letter.
+    folded.make_ascii_lowercase();
+    folded
 }
 
 /// Reads a name in presentation format (RFC 1035 §5.1) into wire form, its letters as they are.

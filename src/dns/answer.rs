@@ -102,13 +102,14 @@ impl<'a> Answer<'a> {
 pub fn answer<'a>(question: &Question<'a>, serving: &'a Serving, rng: &mut fastrand::Rng) -> Answer<'a> {
     let qtype = question.qtype;
     let zones = &serving.fixed.zones;
-    let Some(mut zone) = zones.find(&question.folded, qtype) else {
+    let asked = Folded::new(question.name);
+    let Some(mut zone) = zones.find(&asked, qtype) else {
         return Answer::new(Rcode::Refused, false);
     };
     let mut answer = Answer::new(Rcode::NoError, true);
     let mut owner = question.name;
     let mut target_folded;
-    let mut folded = &question.folded;
+    let mut folded = &asked;
     loop {
         match zone.lookup(folded, qtype) {
             Found::Rrset(rrset) => answer.push(owner, rrset),

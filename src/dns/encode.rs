@@ -9,6 +9,7 @@ use super::answer::{Answer, Data, Records};
 use super::edns::Edns;
 use super::query::{HEADER_LEN, Header, Query, Rcode, Rejection};
 use crate::name::{Labels, suffixes};
+use crate::pool::Pick;
 
 /// Names whose places are kept as targets of compression; more would cost more than they save.
 const MAX_TARGETS: usize = 48;
@@ -132,10 +133,10 @@ impl<'o> Message<'o> {
         true
     }
 
-    fn put_drawn<const N: usize>(&mut self, records: &Records<'_>, drawn: &[[u8; N]], count: &mut u16) -> bool {
+    fn put_drawn<const N: usize>(&mut self, records: &Records<'_>, drawn: &[Pick<N>], count: &mut u16) -> bool {
         let mut added = 0;
-        for address in drawn {
-            if !self.put_whole(records, std::iter::once(address.as_slice()), &mut added) {
+        for pick in drawn {
+            if !self.put_whole(records, std::iter::once(pick.address.as_slice()), &mut added) {
                 break;
             }
         }

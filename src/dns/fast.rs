@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use super::answer::Answer;
 use super::encode::{encode, finish, start};
 use super::query::{HEADER_LEN, Header, Query, Question, Rcode};
-use crate::name::Folded;
+use crate::name::{MAX_WIRE_LEN, fold};
 use crate::pool::{Candidates, PoolView};
 use crate::serving::Serving;
 use crate::zone::{Rtype, SharedName, Zone, Zones};
@@ -50,7 +50,7 @@ impl SharedNames {
 /// The authority section of an answer without addresses: what `encode` writes behind the question.
 fn nothing(zone: &Zone, name: &[u8], ttl: u32) -> Box<[u8]> {
     let raw = [name, &Rtype::A.0.to_be_bytes(), &[0, 1]].concat();
-    let question = Question { name, folded: Folded::new(name), qtype: Rtype::A, raw: &raw };
+    let question = Question { name, qtype: Rtype::A, raw: &raw };
     let query = Query { header: Header { id: 0, flags: 0 }, question, edns: None };
     let mut out = Vec::new();
     encode(&query, &Answer::nothing(zone, ttl), usize::from(u16::MAX), None, &mut out);
@@ -67,11 +67,12 @@ pub(super) fn respond(
     rng: &mut fastrand::Rng,
     out: &mut Vec<u8>,
 ) -> bool {
-    let Question { folded, qtype, raw, .. } = &query.question;
+    let Question { name, qtype, raw } = &query.question;
     if !matches!(*qtype, Rtype::A | Rtype::AAAA) {
         return false;
     }
-    let Some(Prepared { shared, nothing }) = serving.fixed.shared.0.get(folded.as_wire()) else { return false };
+    let mut room = [0; MAX_WIRE_LEN];
+    let Some(Prepared { shared, nothing }) = serving.fixed.shared.0.get(fold(name, &mut room)) else { return false };
     let PoolView::Addresses { v4, v6 } = &*serving.pools[shared.pool] else { return false };
     let nsid = serving.fixed.nsid.as_deref();
     let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
@@ -119,9 +120,9 @@ fn put_drawn<const N: usize>(
     let put = drawn.len().min(most);
     let at = out.len();
     out.resize(at + put * (BEFORE_ADDRESS + N), 0);
-    for (record, address) in out[at..].chunks_exact_mut(BEFORE_ADDRESS + N).zip(&drawn) {
+    for (record, pick) in out[at..].chunks_exact_mut(BEFORE_ADDRESS + N).zip(&drawn) {
         record[..BEFORE_ADDRESS].copy_from_slice(&before);
-        record[BEFORE_ADDRESS..].copy_from_slice(address);
+        record[BEFORE_ADDRESS..].copy_from_slice(&pick.address);
     }
     Some(put as u16)
 }

@@ -1,7 +1,7 @@
 //! The path of a query.
 //!
 //! In reading order: `endpoints` are the addresses that are listened on, each an `endpoint`, bound by `listener`; `udp` and `tcp`
-//! take packets and give them to [`respond()`], where `query` and `edns` read a packet in place, `answer` says
+//! take packets (`family` is what differs between IPv4 and IPv6) and give them to [`respond()`], where `query` and `edns` read a packet in place, `answer` says
 //! what is answered, and `encode` writes it; for shared names `fast` does both at once. `encrypted` runs hickory's listeners for TLS, HTTPS and QUIC;
 //! `hickory` hands their requests to the same `respond`.
 
@@ -13,6 +13,7 @@ mod endpoint;
 mod endpoints;
 #[cfg(test)]
 mod equality;
+mod family;
 mod fast;
 mod hickory;
 mod listener;

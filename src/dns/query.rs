@@ -4,7 +4,7 @@
 //! packet reaches, whatever the counts in the header claim.
 
 use super::edns::{Edns, EdnsError};
-use crate::name::{Folded, MAX_LABEL_LEN, MAX_WIRE_LEN};
+use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
 use crate::zone::Rtype;
 
 /// Bytes of the header (RFC 1035 §4.1.1).
@@ -38,8 +38,6 @@ pub struct Header {
 pub struct Question<'p> {
     /// The name in wire form, its letters as the client wrote them.
     pub name: &'p [u8],
-    /// The same, folded.
-    pub folded: Folded,
     /// The type asked for.
     pub qtype: Rtype,
     /// Name, type and class as received.
@@ -69,7 +67,6 @@ pub struct Rejection<'p> {
 }
 
 /// What a packet turned out to be.
-#[expect(clippy::large_enum_variant, reason = "a query lives on the stack of one call; a box would cost more")]
 pub enum Received<'p> {
     /// Nothing that may be answered: too short, or itself a response.
     Ignored,
@@ -120,8 +117,7 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         return reject(Rcode::Refused, Some(raw), edns);
     }
     let name = &raw[..name_len];
-    let question = Question { name, folded: Folded::new(name), qtype, raw };
-    Received::Query(Query { header, question, edns })
+    Received::Query(Query { header, question: Question { name, qtype, raw }, edns })
 }
 
 impl Header {

@@ -1,7 +1,7 @@
 //! UDP: threads that take packets in batches, answer them in place, and send the answers in batches.
 //!
 //! Each worker has a socket of its own and shares nothing but the snapshot with the others; the kernel spreads
-//! clients over the sockets.
+//! clients over the sockets. Two system calls serve a batch, and nothing is allocated.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::UdpSocket;
@@ -11,14 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::Cache;
-use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn6, SockaddrStorage, recvmmsg, sendmmsg,
-    sendmsg,
-};
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
+use smallvec::SmallVec;
 use tracing::warn;
 
+use super::family::{Family, V4, V6};
 use super::respond::{Transport, respond};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving};
@@ -26,8 +24,10 @@ use crate::serving::{Current, Serving};
 /// Packets taken by one system call.
 const BATCH: usize = 64;
 
-/// Longest packet that is read; queries are far shorter, and what is cut off makes a FORMERR.
-const PACKET: usize = 4096;
+/// Longest packet that is read: more than the 1,232 bytes that clients are told; what is cut off makes a FORMERR. It is
+/// an odd number of cache lines, so that the beginnings of a batch's packets do not compete for the same few places in the
+/// cache.
+const PACKET: usize = 21 * 64;
 
 /// Batches that are still answered once the worker is told to stop: more than a socket's buffer holds, so that what
 /// had arrived by then is answered, but a flood does not keep the worker for ever.
@@ -36,64 +36,58 @@ const LAST_BATCHES: u32 = 64;
 /// How long a worker waits when the system refuses to give it packets.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
-/// A response that waits to be sent.
-struct Reply {
-    len: usize,
-    to: SockaddrStorage,
-    /// The address that was asked, on a wildcard socket.
-    from: Option<Asked>,
-}
-
-/// The address at which a packet came in.
-#[derive(Clone, Copy)]
-enum Asked {
-    V4(libc::in_pktinfo),
-    V6(libc::in6_pktinfo),
-}
-
 /// A thread's state.
 pub(super) struct Worker {
     socket: UdpSocket,
     serving: Cache<Current, Arc<Serving>>,
     stop: Arc<AtomicBool>,
-    /// Whether packets tell which address was asked.
-    is_wildcard: bool,
     rng: fastrand::Rng,
-    replies: Vec<Reply>,
-    /// The bytes of `replies`, in their order.
-    buffers: Vec<Vec<u8>>,
     log: Seldom,
+}
+
+/// The responses to a batch, in the order of their arrival.
+struct Replies<F: Family> {
+    to: Vec<Option<F::Client>>,
+    /// The address that was asked, on a wildcard socket.
+    from: Vec<Option<F::Asked>>,
+    /// At least as many as there are replies.
+    buffers: Vec<Vec<u8>>,
 }
 
 impl Worker {
     /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
     pub(super) fn new(socket: UdpSocket, current: Current, stop: Arc<AtomicBool>) -> Self {
-        let is_wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
-        Self {
-            socket,
-            serving: Cache::new(current),
-            stop,
-            is_wildcard,
-            rng: fastrand::Rng::new(),
-            replies: Vec::with_capacity(BATCH),
-            buffers: vec![Vec::new(); BATCH],
-            log: Seldom::default(),
-        }
+        Self { socket, serving: Cache::new(current), stop, rng: fastrand::Rng::new(), log: Seldom::default() }
     }
 
     /// Answers until told to stop, then what is still waiting in the socket.
-    pub(super) fn run(mut self) {
-        let mut packets = vec![[0_u8; PACKET]; BATCH];
-        let control = self.is_wildcard.then(|| cmsg_space!(libc::in6_pktinfo));
-        let mut headers = MultiHeaders::preallocate(BATCH, control);
-        let mut send_headers = MultiHeaders::preallocate(BATCH, None);
+    pub(super) fn run(self) {
+        match self.socket.local_addr() {
+            Ok(address) if address.is_ipv4() => self.answer::<V4>(address.ip().is_unspecified()),
+            Ok(address) => self.answer::<V6>(address.ip().is_unspecified()),
+            Err(error) => warn!("a UDP socket has no address, nothing is answered there: {error}"),
+        }
+    }
+
+    /// The same for an address family; on a wildcard socket, packets tell which address was asked.
+    fn answer<F: Family>(mut self, is_wildcard: bool) {
+        let mut packets = Box::new([[0_u8; PACKET]; BATCH]);
+        let room = || is_wildcard.then(F::room);
+        let mut received = MultiHeaders::<F::Client>::preallocate(BATCH, room());
+        let mut plain = MultiHeaders::<F::Client>::preallocate(BATCH, None);
+        let mut sourced = MultiHeaders::<F::Client>::preallocate(BATCH, room());
+        let mut replies = Replies::<F> {
+            to: Vec::with_capacity(BATCH),
+            from: Vec::with_capacity(BATCH),
+            buffers: vec![Vec::new(); BATCH],
+        };
         let mut last_batches = 0;
         while last_batches < LAST_BATCHES {
             let stopping = self.stop.load(Ordering::Relaxed);
             last_batches += u32::from(stopping);
             let flags = if stopping { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
-            match self.receive(&mut packets, &mut headers, flags) {
-                Ok(()) => self.send(&mut send_headers),
+            match self.receive(&mut packets, &mut received, flags, &mut replies) {
+                Ok(()) => self.send(&replies, &mut plain, &mut sourced),
                 // The read timeout, or, when stopping, nothing is left.
                 Err(Errno::EAGAIN) if stopping => return,
                 // An idle worker must not hold on to a snapshot that was replaced.
@@ -107,58 +101,57 @@ impl Worker {
     }
 
     /// Takes a batch and prepares the replies to it.
-    fn receive(
+    fn receive<F: Family>(
         &mut self,
-        packets: &mut [[u8; PACKET]],
-        headers: &mut MultiHeaders<SockaddrStorage>,
+        packets: &mut [[u8; PACKET]; BATCH],
+        headers: &mut MultiHeaders<F::Client>,
         flags: MsgFlags,
+        replies: &mut Replies<F>,
     ) -> Result<(), Errno> {
-        self.replies.clear();
-        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] = std::array::from_fn(|_| [IoSliceMut::new(&mut [])]);
-        for (slice, packet) in slices.iter_mut().zip(packets) {
-            *slice = [IoSliceMut::new(packet)];
-        }
+        replies.to.clear();
+        replies.from.clear();
+        let mut slices = packets.each_mut().map(|packet| [IoSliceMut::new(packet)]);
         let received = recvmmsg(self.socket.as_raw_fd(), headers, slices.iter_mut(), flags, None)?;
         let serving = self.serving.load();
         for message in received {
-            let Some(to) = message.address.filter(|to| source_port(to) != 0) else {
+            let Some(client) = message.address.filter(|client| F::port(client) != 0) else {
                 continue;
             };
             let Some(packet) = message.iovs().next() else {
                 continue;
             };
-            let buffer = &mut self.buffers[self.replies.len()];
-            if respond(packet, Transport::Udp, serving, &mut self.rng, buffer) {
-                let messages = self.is_wildcard.then(|| message.cmsgs().ok()).flatten();
-                let from = messages.and_then(|mut messages| messages.find_map(Asked::from_control));
-                self.replies.push(Reply { len: buffer.len(), to, from });
+            if respond(packet, Transport::Udp, serving, &mut self.rng, &mut replies.buffers[replies.to.len()]) {
+                replies.to.push(Some(client));
+                replies.from.push(message.cmsgs().ok().and_then(|mut messages| messages.find_map(F::asked)));
             }
         }
         Ok(())
     }
 
-    /// Sends the replies: in one call, or one by one where each needs its own source address.
-    fn send(&mut self, headers: &mut MultiHeaders<SockaddrStorage>) {
+    /// Sends the replies, those that leave from the same address by one call.
+    fn send<F: Family>(
+        &mut self,
+        replies: &Replies<F>,
+        plain: &mut MultiHeaders<F::Client>,
+        sourced: &mut MultiHeaders<F::Client>,
+    ) {
         let fd = self.socket.as_raw_fd();
+        let slices: SmallVec<[[IoSlice<'_>; 1]; BATCH]> =
+            replies.buffers[..replies.to.len()].iter().map(|reply| [IoSlice::new(reply)]).collect();
         let mut next = 0;
-        while next < self.replies.len() {
-            let outcome = match self.replies[next].from {
-                Some(from) => {
-                    send_from(fd, &self.buffers[next][..self.replies[next].len], &self.replies[next].to, from)
-                        .map(|()| 1)
-                }
-                None => {
-                    let rest = &self.replies[next..];
-                    let slices: Vec<[IoSlice<'_>; 1]> = rest
-                        .iter()
-                        .zip(&self.buffers[next..])
-                        .map(|(reply, buffer)| [IoSlice::new(&buffer[..reply.len])])
-                        .collect();
-                    let addresses: Vec<Option<SockaddrStorage>> = rest.iter().map(|reply| Some(reply.to)).collect();
-                    sendmmsg(fd, headers, &slices, &addresses, [], MsgFlags::empty()).map(Iterator::count)
-                }
+        while next < slices.len() {
+            let (first, flags) = (replies.from[next], MsgFlags::empty());
+            let is_same = |from: &&Option<F::Asked>| match (first, from) {
+                (Some(first), Some(from)) => F::is_same(&first, from),
+                (first, from) => first.is_none() && from.is_none(),
             };
-            match outcome {
+            let together = next..next + replies.from[next..].iter().take_while(is_same).count();
+            let (slices, to) = (&slices[together.clone()], &replies.to[together]);
+            let outcome = match &first {
+                Some(from) => sendmmsg(fd, sourced, slices, to, [F::source(from)], flags),
+                None => sendmmsg(fd, plain, slices, to, [], flags),
+            };
+            match outcome.map(Iterator::count) {
                 Ok(sent) => next += sent.max(1),
                 Err(Errno::EINTR) => {}
                 Err(error) => {
@@ -176,52 +169,5 @@ impl Worker {
             let address = self.socket.local_addr().map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
             warn!("{address}: {}", message());
         }
-    }
-}
-
-fn source_port(address: &SockaddrStorage) -> u16 {
-    match address.as_sockaddr_in() {
-        Some(v4) => v4.port(),
-        None => address.as_sockaddr_in6().map_or(0, SockaddrIn6::port),
-    }
-}
-
-impl Asked {
-    fn from_control(message: ControlMessageOwned) -> Option<Self> {
-        match message {
-            ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::V4(info)),
-            ControlMessageOwned::Ipv6PacketInfo(info) => Some(Self::V6(info)),
-            _ => None,
-        }
-    }
-}
-
-fn send_from(fd: i32, bytes: &[u8], to: &SockaddrStorage, from: Asked) -> Result<(), Errno> {
-    let slices = [IoSlice::new(bytes)];
-    let send = |control: ControlMessage<'_>| sendmsg(fd, &slices, &[control], MsgFlags::empty(), Some(to));
-    match from {
-        Asked::V4(mut info) => {
-            // The address as it was asked; the route decides the interface.
-            info.ipi_spec_dst = info.ipi_addr;
-            info.ipi_ifindex = 0;
-            send(ControlMessage::Ipv4PacketInfo(&info))
-        }
-        // Link-local addresses need their interface, and for the others it is the one the packet came by.
-        Asked::V6(info) => send(ControlMessage::Ipv6PacketInfo(&info)),
-    }
-    .map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use super::*;
-
-    #[test]
-    fn ports_are_read_in_both_families() {
-        let port = |address: &str| source_port(&address.parse::<SocketAddr>().unwrap().into());
-        assert_eq!(port("127.0.0.1:53"), 53);
-        assert_eq!(port("[::1]:54"), 54);
     }
 }

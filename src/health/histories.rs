@@ -147,7 +147,8 @@ fn happen(pool: &Pool, table: &mut Table, overrides: &mut Overrides, node: usize
 /// Last octets of what is answered.
 fn answered(view: &PoolView) -> Vec<usize> {
     let PoolView::Addresses { v4, .. } = view else { return Vec::new() };
-    let mut nodes: Vec<_> = v4.draw(99, &mut fastrand::Rng::with_seed(1)).iter().map(|a| usize::from(a[3])).collect();
+    let mut nodes: Vec<_> =
+        v4.draw(99, &mut fastrand::Rng::with_seed(1)).iter().map(|pick| usize::from(pick.address[3])).collect();
     nodes.sort_unstable();
     nodes
 }

@@ -134,7 +134,7 @@ pub fn decide(pool: &Pool, standings: &[Standing], said: &[Said], rng: &mut fast
     let view = match pool.when_empty {
         WhenEmpty::ServFail if nobody => PoolView::ServFail,
         WhenEmpty::Fallback | WhenEmpty::All if nobody && !pool.fallback.is_empty() => {
-            addresses_view(pool.fallback.iter().map(|&address| (None, address, 1)), rng)
+            addresses_view(pool, pool.fallback.iter().map(|&address| (None, address, 1)), rng)
         }
         // Operators hold out every active node: open to nobody is no answer.
         WhenEmpty::All if nobody => PoolView::ServFail,
@@ -224,31 +224,29 @@ fn view(
         // In hundredths, so that percentages of the smallest weight still differ.
         (Some(node), address, pool.nodes[node].weight * u32::from(standing.percent))
     });
-    addresses_view(weighed, rng)
+    addresses_view(pool, weighed, rng)
 }
 
-/// Gathers addresses by family; those of one node follow each other and stay one candidate.
-fn addresses_view(addresses: impl Iterator<Item = (Option<usize>, IpAddr, u32)>, rng: &mut fastrand::Rng) -> PoolView {
-    fn add<const N: usize>(
-        to: &mut Vec<(Option<usize>, Candidate<N>)>,
-        node: Option<usize>,
-        octets: [u8; N],
-        weight: u32,
-    ) {
+/// Gathers addresses by family; those of one node follow each other and stay one candidate. Without a node, they are
+/// the pool's fallback.
+fn addresses_view(
+    pool: &Pool,
+    addresses: impl Iterator<Item = (Option<usize>, IpAddr, u32)>,
+    rng: &mut fastrand::Rng,
+) -> PoolView {
+    fn add<const N: usize>(to: &mut Vec<Candidate<N>>, is_node: bool, node: u32, octets: [u8; N], weight: u32) {
         match to.last_mut() {
-            Some((last, candidate)) if node.is_some() && *last == node => candidate.addresses.push(octets),
-            _ => to.push((node, Candidate { weight, addresses: smallvec::smallvec![octets] })),
+            Some(last) if is_node && last.node == node => last.addresses.push(octets),
+            _ => to.push(Candidate { node, weight, addresses: smallvec::smallvec![octets] }),
         }
     }
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for (node, address, weight) in addresses {
+        let (is_node, node) = (node.is_some(), node.unwrap_or(pool.nodes.len()) as u32);
         match address {
-            IpAddr::V4(address) => add(&mut v4, node, address.octets(), weight),
-            IpAddr::V6(address) => add(&mut v6, node, address.octets(), weight),
+            IpAddr::V4(address) => add(&mut v4, is_node, node, address.octets(), weight),
+            IpAddr::V6(address) => add(&mut v6, is_node, node, address.octets(), weight),
         }
     }
-    PoolView::Addresses {
-        v4: Candidates::new(v4.into_iter().map(|(_, candidate)| candidate).collect(), rng),
-        v6: Candidates::new(v6.into_iter().map(|(_, candidate)| candidate).collect(), rng),
-    }
+    PoolView::Addresses { v4: Candidates::new(v4, rng), v6: Candidates::new(v6, rng) }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use decide::{Basis, Decision, PoolView, Verdict, active_up, decide};
-pub use select::{Candidates, Drawn, FAMILY_V4, FAMILY_V6};
+pub use select::{Candidates, Drawn, FAMILY_V4, FAMILY_V6, Pick};
 
 use serde::{Deserialize, Serialize};
 

@@ -24,23 +24,41 @@ const COMPARED: usize = 16;
 /// One node with its eligible addresses of a family.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate<const N: usize> {
+    /// Its place in the pool.
+    pub node: u32,
     /// At least 1.
     pub weight: u32,
     /// At least one.
-    pub addresses: SmallVec<[[u8; N]; 1]>,
+    pub addresses: Addresses<N>,
+}
+
+type Addresses<const N: usize> = SmallVec<[[u8; N]; 1]>;
+
+/// An address that was drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pick<const N: usize> {
+    /// As it stands in a record.
+    pub address: [u8; N],
+    /// The place of its node in the pool; one behind the last for the pool's fallback.
+    pub node: u32,
 }
 
 /// Addresses that were drawn, in random order.
-pub type Drawn<const N: usize> = SmallVec<[[u8; N]; 8]>;
+pub type Drawn<const N: usize> = SmallVec<[Pick<N>; 8]>;
 
-type Picks = SmallVec<[u32; COMPARED]>;
+type Places = SmallVec<[u32; COMPARED]>;
 
 /// The nodes of one address family that may be answered.
 #[derive(Debug)]
 pub struct Candidates<const N: usize> {
-    nodes: Vec<Candidate<N>>,
-    /// Sums of the weights up to and including each node; empty when all weights are equal.
-    prefix_sums: Vec<u64>,
+    /// The first address of each.
+    firsts: Box<[Pick<N>]>,
+    /// All addresses of each; empty when none has more than one.
+    all: Box<[Addresses<N>]>,
+    /// Empty when all weights are equal.
+    weights: Box<[u32]>,
+    /// Sums of the weights up to and including each node; likewise.
+    prefix_sums: Box<[u64]>,
     /// ⌊Σw / w_max⌋: the most nodes that one draw can hold with exact shares.
     capacity: usize,
 }
@@ -49,52 +67,66 @@ impl<const N: usize> Candidates<N> {
     /// Prepares nodes for drawing.
     pub(super) fn new(mut nodes: Vec<Candidate<N>>, rng: &mut fastrand::Rng) -> Self {
         let heaviest = nodes.iter().map(|node| node.weight).max().unwrap_or(1);
-        if nodes.iter().all(|node| node.weight == heaviest) {
-            let capacity = nodes.len();
-            return Self { nodes, prefix_sums: Vec::new(), capacity };
-        }
-        if nodes.len() > REORDERED {
+        let is_equal = nodes.iter().all(|node| node.weight == heaviest);
+        if !is_equal && nodes.len() > REORDERED {
             rng.shuffle(&mut nodes);
         }
-        let prefix_sums: Vec<u64> = nodes
+        let weights: Box<[u32]> =
+            if is_equal { Box::default() } else { nodes.iter().map(|node| node.weight).collect() };
+        let prefix_sums: Box<[u64]> = weights
             .iter()
-            .scan(0, |sum, node| {
-                *sum += u64::from(node.weight);
+            .scan(0, |sum, &weight| {
+                *sum += u64::from(weight);
                 Some(*sum)
             })
             .collect();
-        let total = prefix_sums.last().copied().unwrap_or_default();
-        Self { nodes, prefix_sums, capacity: (total / u64::from(heaviest)) as usize }
+        let capacity = prefix_sums.last().map_or(nodes.len(), |total| (total / u64::from(heaviest)) as usize);
+        let firsts = nodes.iter().map(|node| Pick { address: node.addresses[0], node: node.node }).collect();
+        let have_one = nodes.iter().all(|node| node.addresses.len() == 1);
+        let all = if have_one { Box::default() } else { nodes.into_iter().map(|node| node.addresses).collect() };
+        Self { firsts, all, weights, prefix_sums, capacity }
     }
 
     /// Whether there is nobody to draw.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.firsts.is_empty()
     }
 
     /// Draws at most `limit` nodes and gives one address of each, in random order.
     pub fn draw(&self, limit: usize, rng: &mut fastrand::Rng) -> Drawn<N> {
         let count = limit.min(self.capacity);
-        let mut picks = if self.prefix_sums.is_empty() {
-            draw_equal(self.nodes.len(), count, rng)
-        } else if self.nodes.len() <= REORDERED {
-            self.draw_reordered(count, rng)
+        let mut drawn = if count == self.firsts.len() && self.all.is_empty() {
+            Drawn::from_slice(&self.firsts)
         } else {
-            self.draw_systematic(count, rng)
+            let places = if self.weights.is_empty() {
+                draw_equal(self.firsts.len(), count, rng)
+            } else if self.weights.len() <= REORDERED {
+                self.draw_reordered(count, rng)
+            } else {
+                self.draw_systematic(count, rng)
+            };
+            places.into_iter().map(|place| self.one_address(place as usize, rng)).collect()
         };
-        rng.shuffle(&mut picks);
-        let address = |&pick: &u32| {
-            let addresses = &self.nodes[pick as usize].addresses;
-            if addresses.len() == 1 { addresses[0] } else { addresses[rng.usize(..addresses.len())] }
-        };
-        picks.iter().map(address).collect()
+        rng.shuffle(&mut drawn);
+        drawn
+    }
+
+    /// Any address of a node.
+    fn one_address(&self, place: usize, rng: &mut fastrand::Rng) -> Pick<N> {
+        let first = self.firsts[place];
+        match self.all.get(place) {
+            Some(addresses) if addresses.len() > 1 => {
+                Pick { address: addresses[rng.usize(..addresses.len())], ..first }
+            }
+            _ => first,
+        }
     }
 
     /// Systematic sampling in the stored order: `count` points at equal distances from a random start.
     ///
     /// In units of 1/`count` the points are `start + i·Σw`, and node j holds the range `[count·S(j-1), count·S(j))`,
     /// never longer than Σw: it catches at most one point, with probability `count·w/Σw`.
-    fn draw_systematic(&self, count: usize, rng: &mut fastrand::Rng) -> Picks {
+    fn draw_systematic(&self, count: usize, rng: &mut fastrand::Rng) -> Places {
         let total = self.prefix_sums[self.prefix_sums.len() - 1];
         let start = rng.u64(..total);
         let point = |i: usize| (start + i as u64 * total) / count as u64;
@@ -102,37 +134,33 @@ impl<const N: usize> Candidates<N> {
     }
 
     /// The same in a fresh random order, so that every set of nodes that can be drawn together sometimes is.
-    fn draw_reordered(&self, count: usize, rng: &mut fastrand::Rng) -> Picks {
-        let mut order: SmallVec<[u32; REORDERED]> = (0..self.nodes.len() as u32).collect();
+    fn draw_reordered(&self, count: usize, rng: &mut fastrand::Rng) -> Places {
+        let mut order: SmallVec<[u32; REORDERED]> = (0..self.weights.len() as u32).collect();
         rng.shuffle(&mut order);
         let total = self.prefix_sums[self.prefix_sums.len() - 1];
         let mut next_point = rng.u64(..total);
         let mut reached = 0;
-        let mut picks = Picks::new();
+        let mut places = Places::new();
         for node in order {
-            reached += u64::from(self.nodes[node as usize].weight) * count as u64;
+            reached += u64::from(self.weights[node as usize]) * count as u64;
             if next_point < reached {
-                picks.push(node);
+                places.push(node);
                 next_point += total;
             }
         }
-        picks
+        places
     }
 }
 
 /// `count` different numbers below `len`, every set equally likely (Floyd: CACM 30(9), 1987).
-fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Picks {
-    let mut picks = Picks::new();
-    if count == len {
-        picks.extend(0..len as u32);
-        return picks;
-    }
+fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Places {
+    let mut places = Places::new();
     let mut taken: Vec<u64> = if count > COMPARED { vec![0; len.div_ceil(64)] } else { Vec::new() };
     for last in len - count..len {
         let mut pick = rng.usize(..=last);
         let repeated = match taken.get(pick / 64) {
             Some(word) => word >> (pick % 64) & 1 == 1,
-            None => picks.contains(&(pick as u32)),
+            None => places.contains(&(pick as u32)),
         };
         if repeated {
             pick = last;
@@ -140,9 +168,9 @@ fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Picks {
         if let Some(word) = taken.get_mut(pick / 64) {
             *word |= 1 << (pick % 64);
         }
-        picks.push(pick as u32);
+        places.push(pick as u32);
     }
-    picks
+    places
 }
 
 #[cfg(test)]
@@ -155,6 +183,7 @@ mod tests {
 
     fn candidates(weights: &[u32]) -> Candidates<4> {
         let node = |(i, &weight): (usize, &u32)| Candidate {
+            node: i as u32,
             weight,
             addresses: smallvec::smallvec![(i as u32).to_be_bytes()],
         };
@@ -162,7 +191,9 @@ mod tests {
     }
 
     fn drawn(from: &Candidates<4>, limit: usize, rng: &mut fastrand::Rng) -> Vec<usize> {
-        from.draw(limit, rng).iter().map(|a| u32::from_be_bytes(*a) as usize).collect()
+        let drawn = from.draw(limit, rng);
+        assert!(drawn.iter().all(|pick| pick.address == pick.node.to_be_bytes()));
+        drawn.iter().map(|pick| pick.node as usize).collect()
     }
 
     /// Pearson's statistic against equal expectations; `bound` is far beyond the 99.99% quantile.
@@ -231,10 +262,10 @@ mod tests {
 
     #[test]
     fn nodes_with_several_addresses_use_all_of_them() {
-        let node = Candidate { weight: 1, addresses: smallvec::smallvec![[1; 4], [2; 4]] };
+        let node = Candidate { node: 0, weight: 1, addresses: smallvec::smallvec![[1; 4], [2; 4]] };
         let from = Candidates::new(vec![node], &mut fastrand::Rng::with_seed(1));
         let mut rng = fastrand::Rng::with_seed(1);
-        let ones = (0..1000).filter(|_| from.draw(8, &mut rng)[0] == [1; 4]).count();
+        let ones = (0..1000).filter(|_| from.draw(8, &mut rng)[0].address == [1; 4]).count();
         assert!((400..600).contains(&ones));
     }
 

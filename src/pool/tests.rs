@@ -38,8 +38,8 @@ fn answered(view: &PoolView) -> Option<(Vec<u8>, Vec<u8>)> {
     };
     let mut rng = fastrand::Rng::with_seed(1);
     let mut octets = (
-        v4.draw(99, &mut rng).iter().map(|a| a[3]).collect::<Vec<_>>(),
-        v6.draw(99, &mut rng).iter().map(|a| a[15]).collect::<Vec<_>>(),
+        v4.draw(99, &mut rng).iter().map(|pick| pick.address[3]).collect::<Vec<_>>(),
+        v6.draw(99, &mut rng).iter().map(|pick| pick.address[15]).collect::<Vec<_>>(),
     );
     octets.0.sort_unstable();
     octets.1.sort_unstable();
@@ -104,7 +104,7 @@ fn a_node_carries_the_part_of_its_weight_that_it_can() {
     let decision = judged(&pool(nodes, WhenEmpty::All), &standings);
     let PoolView::Addresses { v4, .. } = decision.view else { panic!("addresses") };
     let mut rng = fastrand::Rng::with_seed(1);
-    let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0][3] == 1).count();
+    let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0].address[3] == 1).count();
     assert!((900..1100).contains(&first), "a third of the answers: {first}");
 }
 
