@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use evenkeel::config::{self, Origin};
-use evenkeel::dns::{Transport, respond};
+use evenkeel::dns::{Protocol, Responder, Tallies, Transport};
 use evenkeel::health::{Health, Standing};
 use evenkeel::name::parse_wire;
 use evenkeel::pool::decide;
@@ -39,13 +39,15 @@ fn main() -> ExitCode {
         Arc::new(decide(pool, &standings, &pool.as_configured(), &mut rng).view)
     });
     let pools = pools.collect();
-    let fixed = Arc::new(Static::new(loaded.zones, None));
+    let tallies = Tallies::default();
+    let fixed = Arc::new(Static::new(loaded.zones, None, tallies.number(&loaded.pools)));
     let serving = Serving { generation: 1, fixed, pools };
 
     // Header with one question; the name; type A, class IN.
     let query = [&[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], wire.as_slice(), &[0, 1, 0, 1]].concat();
     let mut response = Vec::new();
-    if respond(&query, Transport::Udp, &serving, &mut rng, &mut response)
+    let mut responder = Responder::new(tallies.begin(Protocol::Udp));
+    if responder.respond(&query, Transport::Udp, &serving, &mut response)
         && let Ok(message) = Message::from_vec(&response)
     {
         println!("{message}");

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use evenkeel::config::{self, Origin};
-use evenkeel::dns::{Transport, respond, respond_generally};
+use evenkeel::dns::{Numbers, Protocol, Responder, Tallies, Transport};
 use evenkeel::health::{Health, Standing};
 use evenkeel::name::parse_wire;
 use evenkeel::pool::{Node, decide};
@@ -85,7 +85,7 @@ fn snapshot(rng: &mut Rng) -> Serving {
     });
     let pools = pools.collect();
     let nsid = rng.bool().then(|| Box::from(*b"ns-a"));
-    Serving { generation: 1, fixed: Arc::new(Static::new(loaded.zones, nsid)), pools }
+    Serving { generation: 1, fixed: Arc::new(Static::new(loaded.zones, nsid, Numbers::default())), pools }
 }
 
 /// A question with or without EDNS, and often a change somewhere in it.
@@ -119,13 +119,16 @@ fn packet(rng: &mut Rng) -> Vec<u8> {
 fn compare(seed: u64) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
     let serving = snapshot(&mut rng);
+    let mut responder = Responder::new(Tallies::default().begin(Protocol::Udp));
     let (mut fast, mut general) = (Vec::new(), Vec::new());
     for _ in 0..PACKETS {
         let packet = packet(&mut rng);
         let transport = if rng.bool() { Transport::Udp } else { Transport::Stream };
         let draw = rng.u64(..);
-        let is_fast = respond(&packet, transport, &serving, &mut Rng::with_seed(draw), &mut fast);
-        let is_general = respond_generally(&packet, transport, &serving, &mut Rng::with_seed(draw), &mut general);
+        responder.reseed(draw);
+        let is_fast = responder.respond(&packet, transport, &serving, &mut fast);
+        responder.reseed(draw);
+        let is_general = responder.respond_generally(&packet, transport, &serving, &mut general);
         if is_fast != is_general || is_fast && fast != general {
             return Err(format!("seed {seed}, packet {packet:02x?}\nfast    {fast:02x?}\ngeneral {general:02x?}"));
         }

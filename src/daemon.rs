@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Doors, Operator};
 use crate::config::{self, Admin, Loaded, Origin};
 use crate::diagnostic::Diagnostics;
-use crate::dns::Endpoints;
+use crate::dns::{Endpoints, Numbers, Tallies};
 use crate::events::{Journal, Notifiers};
 use crate::health::probe::Prober;
 use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
@@ -101,6 +101,8 @@ pub struct Daemon {
     publisher: PublisherHandle,
     publishing: JoinHandle<()>,
     endpoints: Endpoints,
+    /// What was answered.
+    tallies: Arc<Tallies>,
     generation: u64,
     /// Of the configuration that was started with.
     state: (Option<PathBuf>, Option<Admin>),
@@ -133,11 +135,12 @@ impl Daemon {
     /// Addresses cannot be bound, or the system refuses what a server needs.
     pub async fn start(origin: Origin, mut loaded: Loaded) -> Result<Self, StartError> {
         open_files::fit(&mut loaded);
-        let mut endpoints = Endpoints::default();
+        let tallies = Arc::new(Tallies::default());
+        let mut endpoints = Endpoints::new(Arc::clone(&tallies));
         let mut prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
         let current = Current::new(ArcSwap::from_pointee(Serving {
             generation: 0,
-            fixed: Arc::new(Static::new(Zones::new(Vec::new()), None)),
+            fixed: Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default())),
             pools: Vec::new(),
         }));
         let prober = Prober::new().context("the HTTP client of the probes cannot be made")?;
@@ -170,7 +173,7 @@ impl Daemon {
         let summary = summary(&loaded);
         let Loaded { server, admin, zones, pools, notifications, .. } = loaded;
         let notifiers = Notifiers::start(Arc::clone(&journal), notifications);
-        let operator = Operator::new(book, control.clone(), journal, prober);
+        let operator = Operator::new(book, control.clone(), journal, prober, Arc::clone(&tallies));
         let looking_after = operator.clone();
         let looking_after = async move { looking_after.look_after().await };
         let looking_after = AbortOnDropHandle::new(tokio::spawn(vital::task(looking_after)));
@@ -180,7 +183,7 @@ impl Daemon {
         };
         let grace = server.startup_grace;
         info!("starting: {summary}; answering once every node is probed, in {grace:?} at the latest");
-        let fixed = Arc::new(Static::new(zones, server.nsid.clone()));
+        let fixed = Arc::new(Static::new(zones, server.nsid.clone(), tallies.number(&pools)));
         let plan = Plan { generation: 1, fixed, pools };
         let enough = async {
             tokio::time::sleep(grace).await;
@@ -199,6 +202,7 @@ impl Daemon {
             publisher,
             publishing,
             endpoints,
+            tallies,
             generation: 1,
             state,
             control,
@@ -297,7 +301,7 @@ impl Daemon {
         }
         let summary = summary(&loaded);
         let Loaded { server, zones, pools, notifications, .. } = loaded;
-        let fixed = Arc::new(Static::new(zones, server.nsid.clone()));
+        let fixed = Arc::new(Static::new(zones, server.nsid.clone(), self.tallies.number(&pools)));
         let generation = self.generation + 1;
         let plan = Plan { generation, fixed, pools };
         let enough = async {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::dns::SharedNames;
+use crate::dns::{Numbers, SharedNames};
 use crate::pool::PoolView;
 use crate::zone::Zones;
 
@@ -18,15 +18,17 @@ pub struct Static {
     pub zones: Zones,
     /// The shared names of these zones, for the fast path.
     pub shared: SharedNames,
+    /// Under which number each node is counted.
+    pub numbers: Numbers,
     /// Identifier of this server for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
 }
 
 impl Static {
     /// Prepares zones for being asked.
-    pub fn new(zones: Zones, nsid: Option<Box<[u8]>>) -> Self {
+    pub fn new(zones: Zones, nsid: Option<Box<[u8]>>, numbers: Numbers) -> Self {
         let shared = SharedNames::of(&zones);
-        Self { zones, shared, nsid }
+        Self { zones, shared, numbers, nsid }
     }
 }
 

@@ -1,9 +1,11 @@
 //! How things stand, as the API tells it and `evenkeel status` shows it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dns::{Answers, Protocol};
 use crate::health::Health;
 use crate::overrides::{Nomination, Override};
 use crate::pool::Role;
@@ -19,6 +21,8 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// What is said of nodes that the configuration does not have.
     pub absent: Vec<Absent>,
+    /// What was answered since the server began, by the protocols that are listened on.
+    pub answers: BTreeMap<Protocol, Answers>,
 }
 
 /// One pool.
@@ -32,6 +36,8 @@ pub struct PoolStatus {
     pub available: usize,
     /// In the order of the configuration.
     pub nodes: Vec<NodeStatus>,
+    /// Records with an address of its fallback that were answered since the server began.
+    pub fallback_records: u64,
 }
 
 /// One node.
@@ -51,6 +57,8 @@ pub struct NodeStatus {
     pub eligible: bool,
     /// Why, or why not.
     pub why: String,
+    /// Records with an address of it that were answered since the server began.
+    pub records: u64,
     /// What an operator says.
     pub r#override: Option<Override>,
     /// Why its role is another one than the configuration's.

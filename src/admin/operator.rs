@@ -7,10 +7,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::error;
 
 use super::under_way::UnderWay;
+use crate::dns::{Tallies, Totals};
 use crate::events::{Event, Journal, Kind, Page};
 use crate::health::probe::Prober;
 use crate::health::{Control, Stopped};
-use crate::overrides::{Book, Ended, NotPossible, Override, Overrides, now};
+use crate::overrides::{Book, Ended, NotPossible, Override, Overrides, full_name, now};
 use crate::pool::{Role, Word};
 use crate::seldom::Seldom;
 use crate::status::{Absent, NodeStatus, PoolStatus, Status};
@@ -64,14 +65,17 @@ pub struct Operator {
     pub(super) journal: Arc<Journal>,
     /// What actions are done with.
     pub(super) prober: Prober,
+    /// What was answered.
+    tallies: Arc<Tallies>,
     /// Changes of roles: one after the other in a pool, each with its action.
     pub(super) under_way: UnderWay,
 }
 
 impl Operator {
     /// Works with a book whose overrides the publisher knows.
-    pub fn new(book: Book, control: Control, journal: Arc<Journal>, prober: Prober) -> Self {
-        Self { book: Arc::new(Mutex::new(book)), control, journal, prober, under_way: UnderWay::default() }
+    pub fn new(book: Book, control: Control, journal: Arc<Journal>, prober: Prober, tallies: Arc<Tallies>) -> Self {
+        let book = Arc::new(Mutex::new(book));
+        Self { book, control, journal, prober, tallies, under_way: UnderWay::default() }
     }
 
     /// How everything stands.
@@ -79,7 +83,15 @@ impl Operator {
     /// # Errors
     /// The server is ending, or just starting.
     pub async fn status(&self) -> Result<Status, Refused> {
-        let (generation, pools) = self.pools().await?;
+        let (generation, mut pools) = self.pools().await?;
+        let Totals { answers, records } = self.tallies.read();
+        let count = |name: &str| records.get(name).copied().unwrap_or(0);
+        for pool in &mut pools {
+            pool.fallback_records = count(&pool.name);
+            for node in &mut pool.nodes {
+                node.records = count(&full_name(&pool.name, &node.name));
+            }
+        }
         let book = self.book.lock().await;
         let overrides = book.overrides();
         let absent = overrides.names().filter(|name| node(&pools, name).is_none());
@@ -89,7 +101,7 @@ impl Operator {
             nomination: overrides.nomination(name).cloned(),
         });
         let absent = absent.collect();
-        Ok(Status { generation, overrides_are_kept: book.is_kept(), pools, absent })
+        Ok(Status { generation, overrides_are_kept: book.is_kept(), pools, absent, answers })
     }
 
     /// At most `limit` events after one of a number, or the last ones. When there is none, the first is waited for.

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::io::{self, Write as _};
 
 use super::operate::{Socket, on_runtime};
+use crate::dns::{Answers, Protocol};
 use crate::overrides::{Nomination, Override, moment, now};
-use crate::status::{PoolStatus, Status};
+use crate::status::{NodeStatus, PoolStatus, Status};
 
 pub(super) fn run(socket: &Socket, json: bool) -> std::process::ExitCode {
     on_runtime(async {
@@ -21,6 +22,12 @@ fn shown(status: &Status) -> String {
     let mut text = String::new();
     for pool in &status.pools {
         show_pool(pool, &mut text);
+    }
+    for (protocol, answers) in &status.answers {
+        show_answers(*protocol, answers, &mut text);
+    }
+    if !status.answers.is_empty() {
+        text.push('\n');
     }
     for absent in &status.absent {
         let word = absent.r#override.as_ref().map(Override::described);
@@ -43,7 +50,9 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
     // A string takes everything that is written.
     let _ = writeln!(text, "pool {}: {eligible} of {} nodes are answered", pool.name, pool.nodes.len());
     let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
-    let _ = writeln!(text, "  {:width$}  ANSWERED  ROLE    WEIGHT  WHY", "NODE");
+    let digits = |node: &NodeStatus| node.records.to_string().len();
+    let records = pool.nodes.iter().map(digits).max().unwrap_or(0).max("RECORDS".len());
+    let _ = writeln!(text, "  {:width$}  ANSWERED  {:>records$}  ROLE    WEIGHT  WHY", "NODE", "RECORDS");
     for node in &pool.nodes {
         let answered = if node.eligible { "yes" } else { "no" };
         let nomination = node.nomination.as_ref().map(|said| {
@@ -58,8 +67,8 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         };
         let _ = writeln!(
             text,
-            "  {:width$}  {answered:8}  {:6}  {:<6}  {}{nomination}{idle}",
-            node.name, node.role, node.weight, node.why
+            "  {:width$}  {answered:8}  {:>records$}  {:6}  {:<6}  {}{nomination}{idle}",
+            node.name, node.records, node.role, node.weight, node.why
         );
         let differ = node.addresses.iter().any(|address| address.why != node.why);
         for address in node.addresses.iter().filter(|_| differ || node.addresses.len() > 1) {
@@ -67,5 +76,22 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
             let _ = writeln!(text, "  {:width$}  {answered:8}  {} {}", "", address.address, address.why);
         }
     }
+    if pool.fallback_records > 0 {
+        let _ = writeln!(text, "  {} records of its fallback were answered", pool.fallback_records);
+    }
     text.push('\n');
+}
+
+/// `UDP: 12 responses (NOERROR 11, NXDOMAIN 1), 1 truncated, 0 packets ignored; 99 % took up to 32 us`.
+fn show_answers(protocol: Protocol, answers: &Answers, text: &mut String) {
+    let responses = answers.responses();
+    let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();
+    let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
+    let Answers { truncated, ignored, .. } = answers;
+    let _ = write!(text, "{protocol}: {responses} responses{codes}, {truncated} truncated, {ignored} packets ignored");
+    let _ = match answers.time_of(99) {
+        None => writeln!(text),
+        Some(Some(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
+        Some(None) => writeln!(text, "; 1 % or more took longer than 16 ms"),
+    };
 }

@@ -66,11 +66,20 @@ pub struct Answer<'a> {
     pub authority: Option<Records<'a>>,
     /// Addresses of the name servers of a referral.
     pub additional: SmallVec<[Glue<'a>; 0]>,
+    /// The pool that addresses were drawn from.
+    pub drawn_from: Option<usize>,
 }
 
 impl<'a> Answer<'a> {
     fn new(rcode: Rcode, authoritative: bool) -> Self {
-        Self { rcode, authoritative, answers: SmallVec::new(), authority: None, additional: SmallVec::new() }
+        Self {
+            rcode,
+            authoritative,
+            answers: SmallVec::new(),
+            authority: None,
+            additional: SmallVec::new(),
+            drawn_from: None,
+        }
     }
 
     /// That a name has nothing of the type, for `longest` seconds at most.
@@ -78,6 +87,18 @@ impl<'a> Answer<'a> {
         let mut answer = Self::new(Rcode::NoError, true);
         answer.negative(zone, longest);
         answer
+    }
+
+    /// The nodes whose addresses were drawn, in the order of the records.
+    pub fn drawn_nodes(&self) -> impl Iterator<Item = u32> {
+        let nodes = |records: &Records<'_>| -> SmallVec<[u32; 8]> {
+            match &records.data {
+                Data::V4(drawn) => drawn.iter().map(|pick| pick.node).collect(),
+                Data::V6(drawn) => drawn.iter().map(|pick| pick.node).collect(),
+                Data::Rrset(_) | Data::Fixed(_) => SmallVec::new(),
+            }
+        };
+        self.answers.iter().flat_map(nodes)
     }
 
     fn push(&mut self, owner: &'a [u8], rrset: &'a Rrset) {
@@ -167,6 +188,7 @@ fn draw<'a>(
         answer.negative(zone, shared.ttl);
     } else {
         answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
+        answer.drawn_from = Some(shared.pool);
     }
 }
 

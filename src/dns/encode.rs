@@ -17,8 +17,17 @@ const MAX_TARGETS: usize = 48;
 /// Largest offset a compression pointer can hold.
 const MAX_POINTER: usize = 0x3fff;
 
+/// What became of an answer in its message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Written {
+    /// Whether TC is set.
+    pub is_truncated: bool,
+    /// How many of the drawn addresses it holds.
+    pub drawn: usize,
+}
+
 /// Writes the response to a query, at most `limit` bytes (at least 512), into `out`, which is emptied first.
-pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
+pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
     let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
     let mut message = Message::new(out, limit - opt_len, query.question.raw);
     let mut counts = [0_u16; 3];
@@ -35,7 +44,9 @@ pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option
             truncated |= glue.required && !fits;
         }
     }
+    let drawn = message.drawn;
     finish(query.header, answer.rcode, answer.authoritative, truncated, counts, query.edns.as_ref(), nsid, out);
+    Written { is_truncated: truncated, drawn }
 }
 
 /// Writes the response to a packet that is no good query.
@@ -91,12 +102,14 @@ struct Message<'o> {
     limit: usize,
     /// Offsets of names, and of their parents, that can be pointed at.
     targets: SmallVec<[u16; MAX_TARGETS]>,
+    /// How many drawn addresses it holds.
+    drawn: usize,
 }
 
 impl<'o> Message<'o> {
     fn new(out: &'o mut Vec<u8>, limit: usize, question: &[u8]) -> Self {
         start_header(1, out);
-        let mut message = Self { out, limit, targets: SmallVec::new() };
+        let mut message = Self { out, limit, targets: SmallVec::new(), drawn: 0 };
         message.put_name(question);
         message.out.extend(&question[question.len() - 4..]);
         message
@@ -141,6 +154,7 @@ impl<'o> Message<'o> {
             }
         }
         *count += added;
+        self.drawn += usize::from(added);
         added > 0
     }
 

@@ -18,6 +18,8 @@ use tracing::{error, warn};
 
 use super::hickory::Handler;
 use super::listener::{Held, bind_quic, bind_tcp};
+use super::respond::SharedResponder;
+use super::tallies::Protocol;
 use crate::serving::Current;
 
 /// For handshakes, and for the wait for a request on an open connection.
@@ -40,13 +42,20 @@ pub(super) enum Encrypted {
     Quic,
 }
 
+impl Encrypted {
+    /// What its answers are counted under.
+    pub(super) fn protocol(&self) -> Protocol {
+        match self {
+            Self::Tls => Protocol::Tls,
+            Self::Https(_) => Protocol::Https,
+            Self::Quic => Protocol::Quic,
+        }
+    }
+}
+
 impl fmt::Display for Encrypted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tls => "TLS",
-            Self::Https(_) => "HTTPS",
-            Self::Quic => "QUIC",
-        })
+        self.protocol().fmt(f)
     }
 }
 
@@ -114,6 +123,7 @@ pub(super) async fn serve(
     address: SocketAddr,
     certificate: Arc<Certificate>,
     current: Current,
+    responder: SharedResponder,
     stop: CancellationToken,
 ) {
     let mut socket = Some(socket);
@@ -123,7 +133,7 @@ pub(super) async fn serve(
             // It was ours, and others of ours may overlap it.
             None => bind(&transport, address, Held::ByUs),
         };
-        let registered = bound.and_then(|socket| register(&transport, socket, &certificate, &current));
+        let registered = bound.and_then(|socket| register(&transport, socket, &certificate, &current, &responder));
         match registered {
             Ok(mut server) => tokio::select! {
                 outcome = server.block_until_done() => {
@@ -150,8 +160,9 @@ fn register(
     socket: EncryptedSocket,
     certificate: &Arc<Certificate>,
     current: &Current,
+    responder: &SharedResponder,
 ) -> io::Result<Server<Handler>> {
-    let mut server = Server::new(Handler { current: Arc::clone(current) });
+    let mut server = Server::new(Handler { current: Arc::clone(current), responder: responder.clone() });
     let certificate: Arc<dyn ResolvesServerCert> = Arc::<Certificate>::clone(certificate);
     match (transport, socket) {
         (Encrypted::Tls, EncryptedSocket::Tcp(listener)) => {

@@ -13,6 +13,8 @@ use tracing::warn;
 
 use super::encrypted::{self, Certificate, Encrypted, EncryptedSocket};
 use super::listener::{self, Bound, Held};
+use super::respond::{Responder, SharedResponder};
+use super::tallies::{Protocol, Tallies};
 use super::{tcp, udp};
 use crate::config::Server;
 use crate::serving::Current;
@@ -82,6 +84,7 @@ impl Socket {
         server: &Server,
         certificate: Option<&Arc<Certificate>>,
         current: &Current,
+        tallies: &Tallies,
     ) -> io::Result<Endpoint> {
         let (address, stop) = (self.address(), CancellationToken::new());
         let current = Arc::clone(current);
@@ -89,13 +92,19 @@ impl Socket {
         let task = match self {
             Self::Plain(Bound { udp, tcp, .. }) => {
                 for socket in udp {
-                    let worker = udp::Worker::new(socket, Arc::clone(&current), Arc::clone(&workers.stop));
+                    let worker = udp::Worker::new(
+                        socket,
+                        Arc::clone(&current),
+                        Responder::new(tallies.begin(Protocol::Udp)),
+                        Arc::clone(&workers.stop),
+                    );
                     workers.spawn(worker, address)?;
                 }
+                let responder = SharedResponder::new(tallies.begin(Protocol::Tcp));
                 let (limits, stop) = (server.tcp, stop.clone());
                 let task = async move {
                     match tokio::net::TcpListener::from_std(tcp) {
-                        Ok(listener) => tcp::serve(listener, current, limits, stop).await,
+                        Ok(listener) => tcp::serve(listener, current, responder, limits, stop).await,
                         Err(error) => warn!("{address}: TCP is not answered: {error}"),
                     }
                 };
@@ -104,7 +113,16 @@ impl Socket {
             Self::Encrypted(encrypted, socket, address) => {
                 let no_certificate = || io::Error::other("no certificate is configured");
                 let certificate = Arc::clone(certificate.ok_or_else(no_certificate)?);
-                tokio::spawn(encrypted::serve(encrypted, socket, address, certificate, current, stop.clone()))
+                let responder = SharedResponder::new(tallies.begin(encrypted.protocol()));
+                tokio::spawn(encrypted::serve(
+                    encrypted,
+                    socket,
+                    address,
+                    certificate,
+                    current,
+                    responder,
+                    stop.clone(),
+                ))
             }
         };
         Ok(Endpoint { address, workers, stop, task })

@@ -15,6 +15,7 @@ use tracing::warn;
 use super::encrypted::{Certificate, Encrypted};
 use super::endpoint::{Endpoint, Socket, Transport};
 use super::listener::Held;
+use super::tallies::Tallies;
 use crate::config::{Listen, Server, TcpLimits, Tls, overlap};
 use crate::diagnostic::Diagnostics;
 use crate::serving::Current;
@@ -38,6 +39,8 @@ pub struct Endpoints {
     /// Those that were ended, while they still finish what has arrived.
     ending: Vec<(Key, SocketAddr, JoinHandle<()>)>,
     certificate: Option<Arc<Certificate>>,
+    /// What they have answered.
+    tallies: Arc<Tallies>,
     /// Of the plain endpoints, as they were begun.
     settings: Option<(usize, TcpLimits)>,
 }
@@ -57,6 +60,11 @@ fn listens(server: &Server) -> Vec<(Transport, &Listen)> {
 }
 
 impl Endpoints {
+    /// None yet; what they will answer is counted there.
+    pub fn new(tallies: Arc<Tallies>) -> Self {
+        Self { tallies, ..Self::default() }
+    }
+
     /// Binds every address that is not listened on yet.
     ///
     /// # Errors
@@ -100,7 +108,7 @@ impl Endpoints {
             self.certificate = Some(Arc::new(Certificate::new(Arc::clone(&tls.certified))));
         }
         for (key, socket) in prepared.new.drain(..) {
-            match socket.begin(server, self.certificate.as_ref(), current) {
+            match socket.begin(server, self.certificate.as_ref(), current, &self.tallies) {
                 Ok(endpoint) => drop(self.running.insert(key, endpoint)),
                 Err(error) => {
                     self.give_up();

@@ -1,4 +1,5 @@
-//! The law of the fast path: the bytes that it writes are those of [`respond_generally`], from the same draw.
+//! The law of the fast path: the bytes that it writes are those of [`Responder::respond_generally`], from the same draw, and
+//! it counts the same.
 //! `fuzz/equality.rs` holds it to that for as long as one likes.
 
 use std::path::Path;
@@ -6,7 +7,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::respond::{Transport, respond, respond_generally};
+use super::respond::{Responder, Transport};
+use super::tallies::{Protocol, Tallies};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::health::{Health, Standing};
 use crate::name::Name;
@@ -60,7 +62,7 @@ fn pool(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty) -> (Pool, Vec<Standing
     (pool, standings)
 }
 
-fn serving(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty, answers: usize, ttl: u32) -> Serving {
+fn serving(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty, answers: usize, ttl: u32) -> (Serving, Tallies) {
     let mut diagnostics = Diagnostics::default();
     let apex = Name::parse("lb.example").unwrap();
     let mut zone = load(Source::from_text("z", ZONE), Path::new("z"), &apex, &mut diagnostics).unwrap();
@@ -69,11 +71,13 @@ fn serving(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty, answers: usize, ttl
     }
     let (pool, standings) = pool(kinds, when_empty);
     let view = decide(&pool, &standings, &pool.as_configured(), &mut fastrand::Rng::with_seed(1)).view;
-    let fixed = Arc::new(Static::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a"))));
-    Serving { generation: 1, fixed, pools: vec![Arc::new(view)] }
+    let tallies = Tallies::default();
+    let numbers = tallies.number(std::slice::from_ref(&pool));
+    let fixed = Arc::new(Static::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), numbers));
+    (Serving { generation: 1, fixed, pools: vec![Arc::new(view)] }, tallies)
 }
 
-fn snapshots() -> impl Strategy<Value = Serving> {
+fn snapshots() -> impl Strategy<Value = (Serving, Tallies)> {
     let kinds = prop::collection::vec((any::<u8>(), 1..5_u32, prop::bool::weighted(0.8)), 1..80);
     let equal = prop::bool::ANY;
     let when_empty = prop::sample::select(vec![WhenEmpty::All, WhenEmpty::ServFail, WhenEmpty::NoData]);
@@ -125,31 +129,49 @@ fn packets() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+type Respond = fn(&mut Responder, &[u8], Transport, &Serving, &mut Vec<u8>) -> bool;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn both_paths_write_the_same_bytes(serving in snapshots(), packets in prop::collection::vec(packets(), 1..20), seed: u64) {
-        for packet in packets {
-            for transport in [Transport::Udp, Transport::Stream] {
-                let (mut fast, mut general) = (Vec::new(), Vec::new());
-                let rng = || fastrand::Rng::with_seed(seed);
-                let is_answered = respond(&packet, transport, &serving, &mut rng(), &mut fast);
-                prop_assert_eq!(is_answered, respond_generally(&packet, transport, &serving, &mut rng(), &mut general));
-                prop_assert_eq!(&fast, &general, "{:?}", packet);
-            }
-        }
+    fn both_paths_write_the_same_bytes_and_count_the_same(
+        (serving, tallies) in snapshots(),
+        packets in prop::collection::vec(packets(), 1..20),
+        seed: u64,
+    ) {
+        let mut responder = Responder::new(tallies.begin(Protocol::Udp));
+        let mut all = |respond: Respond| -> Vec<_> {
+            let both = packets.iter().flat_map(|packet| [(packet, Transport::Udp), (packet, Transport::Stream)]);
+            both.map(|(packet, transport)| {
+                responder.reseed(seed);
+                let mut out = Vec::new();
+                (respond(&mut responder, packet, transport, &serving, &mut out), out)
+            })
+            .collect()
+        };
+        let fast = all(Responder::respond);
+        let counted = tallies.read();
+        let general = all(Responder::respond_generally);
+        prop_assert_eq!(fast, general, "{:?}", packets);
+        let counted_twice = tallies.read();
+        let twice = counted.records.into_iter().map(|(node, records)| (node, 2 * records)).collect();
+        prop_assert_eq!(counted_twice.records, twice);
+        let [mut once, twice] = [counted.answers, counted_twice.answers].map(|mut a| a.remove(&Protocol::Udp).unwrap());
+        once.rcodes.values_mut().for_each(|responses| *responses *= 2);
+        prop_assert_eq!(once.rcodes, twice.rcodes);
+        prop_assert_eq!((2 * once.ignored, 2 * once.truncated), (twice.ignored, twice.truncated));
     }
 }
 
 #[test]
 fn the_fast_path_takes_what_nearly_everybody_asks() {
     use super::query::{Received, parse};
-    let serving = serving(&[(0, 1, true), (0, 1, true)], WhenEmpty::All, 8, 5);
+    let (serving, _) = serving(&[(0, 1, true), (0, 1, true)], WhenEmpty::All, 8, 5);
     let takes = |name: &str, qtype: u16| {
         let packet = super::tests::query(name, qtype, Some(1232));
         let Received::Query(query) = parse(&packet) else { panic!("a question") };
-        super::fast::respond(&query, 1232, &serving, &mut fastrand::Rng::new(), &mut Vec::new())
+        super::fast::respond(&query, 1232, &serving, &mut super::tests::responder(), &mut Vec::new())
     };
     assert!(takes("core.lb.example", 1) && takes("CORE.lb.Example", 28), "addresses, or that there are none");
     assert!(!takes("core.lb.example", 16) && !takes("any.wild.lb.example", 1) && !takes("scan.lb.example", 1));

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use super::answer::Answer;
 use super::encode::{encode, finish, start};
 use super::query::{HEADER_LEN, Header, Query, Question, Rcode};
+use super::respond::Responder;
 use crate::name::{MAX_WIRE_LEN, fold};
 use crate::pool::{Candidates, PoolView};
 use crate::serving::Serving;
@@ -64,7 +65,7 @@ pub(super) fn respond(
     query: &Query<'_>,
     limit: usize,
     serving: &Serving,
-    rng: &mut fastrand::Rng,
+    responder: &mut Responder,
     out: &mut Vec<u8>,
 ) -> bool {
     let Question { name, qtype, raw } = &query.question;
@@ -87,8 +88,8 @@ pub(super) fn respond(
         [0, 1, 0]
     } else {
         let drawn = match *qtype {
-            Rtype::A => put_drawn(v4, *shared, room, &query.question, rng, out),
-            _ => put_drawn(v6, *shared, room, &query.question, rng, out),
+            Rtype::A => put_drawn(v4, *shared, room, &query.question, serving, responder, out),
+            _ => put_drawn(v6, *shared, room, &query.question, serving, responder, out),
         };
         match drawn {
             Some(count) => [count, 0, 0],
@@ -96,6 +97,7 @@ pub(super) fn respond(
         }
     };
     finish(query.header, Rcode::NoError, true, false, counts, query.edns.as_ref(), nsid, out);
+    responder.tally.response(Rcode::NoError, false);
     true
 }
 
@@ -105,7 +107,8 @@ fn put_drawn<const N: usize>(
     shared: SharedName,
     room: usize,
     question: &Question<'_>,
-    rng: &mut fastrand::Rng,
+    serving: &Serving,
+    responder: &mut Responder,
     out: &mut Vec<u8>,
 ) -> Option<u16> {
     let most = room / (BEFORE_ADDRESS + N);
@@ -116,7 +119,7 @@ fn put_drawn<const N: usize>(
     let [type_high, type_low] = question.qtype.0.to_be_bytes();
     let [a, b, c, d] = shared.ttl.to_be_bytes();
     let before = [0xc0, HEADER_LEN as u8, type_high, type_low, 0, 1, a, b, c, d, 0, N as u8];
-    let drawn = candidates.draw(shared.answers, rng);
+    let drawn = candidates.draw(shared.answers, &mut responder.rng);
     let put = drawn.len().min(most);
     let at = out.len();
     out.resize(at + put * (BEFORE_ADDRESS + N), 0);
@@ -124,5 +127,6 @@ fn put_drawn<const N: usize>(
         record[..BEFORE_ADDRESS].copy_from_slice(&before);
         record[BEFORE_ADDRESS..].copy_from_slice(&pick.address);
     }
+    responder.count_nodes(serving, shared.pool, drawn[..put].iter().map(|pick| pick.node));
     Some(put as u16)
 }

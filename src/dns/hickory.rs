@@ -11,22 +11,20 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tracing::{debug, error};
 
-use super::respond::{Transport, respond};
+use super::respond::SharedResponder;
 use crate::serving::Current;
 
 /// Answers the requests of hickory's listeners.
 pub(super) struct Handler {
     pub(super) current: Current,
+    pub(super) responder: SharedResponder,
 }
 
 #[async_trait]
 impl RequestHandler for Handler {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut client: R) -> ResponseInfo {
         let mut out = Vec::new();
-        let answered = {
-            let mut rng = fastrand::Rng::new();
-            respond(request.as_slice(), Transport::Stream, &self.current.load(), &mut rng, &mut out)
-        };
+        let answered = self.responder.respond(request.as_slice(), &self.current.load(), &mut out);
         if !answered {
             return failure(request); // to nothing that gets here, but then there is nothing to say
         }

@@ -3,6 +3,8 @@
 //! The parser reads in place and allocates nothing; it walks the records behind the question only as far as the
 //! packet reaches, whatever the counts in the header claim.
 
+use std::fmt;
+
 use super::edns::{Edns, EdnsError};
 use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
 use crate::zone::Rtype;
@@ -22,6 +24,26 @@ pub enum Rcode {
     NotImp = 4,
     Refused = 5,
     BadVers = 16,
+}
+
+impl Rcode {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::NoError, Self::FormErr, Self::ServFail, Self::NxDomain, Self::NotImp, Self::Refused, Self::BadVers];
+}
+
+impl fmt::Display for Rcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoError => "NOERROR",
+            Self::FormErr => "FORMERR",
+            Self::ServFail => "SERVFAIL",
+            Self::NxDomain => "NXDOMAIN",
+            Self::NotImp => "NOTIMP",
+            Self::Refused => "REFUSED",
+            Self::BadVers => "BADVERS",
+        })
+    }
 }
 
 /// The parts of a query's header that a response takes over.

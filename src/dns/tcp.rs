@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::respond::{Transport, respond};
+use super::respond::SharedResponder;
 use crate::config::TcpLimits;
 use crate::seldom::Seldom;
 use crate::serving::Current;
@@ -91,7 +91,13 @@ impl Open {
 }
 
 /// Accepts and answers until `stop`; then answers what has arrived, and returns.
-pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLimits, stop: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    current: Current,
+    responder: SharedResponder,
+    limits: TcpLimits,
+    stop: CancellationToken,
+) {
     let mut log = Seldom::default();
     let began = Instant::now();
     let connection = |stream| {
@@ -103,7 +109,7 @@ pub(super) async fn serve(listener: TcpListener, current: Current, limits: TcpLi
             began,
             last_query: Arc::clone(&last_query),
             received: Vec::new(),
-            rng: fastrand::Rng::new(),
+            responder: responder.clone(),
         };
         (connection, last_query)
     };
@@ -163,7 +169,7 @@ struct Connection {
     last_query: LastQuery,
     /// Bytes that make no whole message yet.
     received: Vec<u8>,
-    rng: fastrand::Rng,
+    responder: SharedResponder,
 }
 
 impl Connection {
@@ -215,7 +221,7 @@ impl Connection {
             };
             taken += 2 + message.len();
             let serving = self.current.load();
-            if respond(message, Transport::Stream, &serving, &mut self.rng, &mut response) {
+            if self.responder.respond(message, &serving, &mut response) {
                 out.extend((response.len() as u16).to_be_bytes());
                 out.extend(&response);
                 answered = true;

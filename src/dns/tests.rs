@@ -7,7 +7,8 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{RData, Record};
 use proptest::prelude::*;
 
-use super::respond::{Transport, respond};
+use super::respond::{Responder, Transport};
+use super::tallies::{Numbers, Protocol, Tallies};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::health::{Health, Standing};
 use crate::name::{Name, parse_wire};
@@ -56,7 +57,7 @@ fn serving(nodes: u8) -> Serving {
     let pool = Pool::of("core", (0..nodes).map(node).collect());
     let standings = vec![Standing::from(Health::Up); pool.slots().count()];
     let view = decide(&pool, &standings, &pool.as_configured(), &mut fastrand::Rng::with_seed(1)).view;
-    let fixed = Arc::new(Static::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a"))));
+    let fixed = Arc::new(Static::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), Numbers::default()));
     Serving { generation: 1, fixed, pools: vec![Arc::new(view)] }
 }
 
@@ -74,9 +75,16 @@ pub(super) fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
     packet
 }
 
+/// One that counts for nobody.
+pub(super) fn responder() -> Responder {
+    let mut responder = Responder::new(Tallies::default().begin(Protocol::Udp));
+    responder.reseed(1);
+    responder
+}
+
 fn ask(serving: &Serving, packet: &[u8], transport: Transport) -> (usize, Message) {
     let mut out = Vec::new();
-    assert!(respond(packet, transport, serving, &mut fastrand::Rng::with_seed(1), &mut out));
+    assert!(responder().respond(packet, transport, serving, &mut out));
     (out.len(), Message::from_vec(&out).expect("a response that can be decoded"))
 }
 
@@ -186,7 +194,7 @@ proptest! {
     #[test]
     fn any_bytes_are_survived(packet in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut out = Vec::new();
-        if respond(&packet, Transport::Udp, &serving(2), &mut fastrand::Rng::with_seed(1), &mut out) {
+        if responder().respond(&packet, Transport::Udp, &serving(2), &mut out) {
             prop_assert!(Message::from_vec(&out).is_ok());
         }
     }
@@ -207,7 +215,7 @@ proptest! {
             packet.truncate(cut.index(packet.len()));
         }
         let mut out = Vec::new();
-        if respond(&packet, Transport::Udp, &serving(2), &mut fastrand::Rng::with_seed(1), &mut out) {
+        if responder().respond(&packet, Transport::Udp, &serving(2), &mut out) {
             prop_assert!(Message::from_vec(&out).is_ok());
         }
     }

@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
 use nix::errno::Errno;
@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use tracing::warn;
 
 use super::family::{Family, V4, V6};
-use super::respond::{Transport, respond};
+use super::respond::{Responder, Transport};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving};
 
@@ -33,6 +33,9 @@ const PACKET: usize = 21 * 64;
 /// had arrived by then is answered, but a flood does not keep the worker for ever.
 const LAST_BATCHES: u32 = 64;
 
+/// One batch in so many is timed: to look at the clock for each would cost more than to answer.
+const TIMED: u32 = 64;
+
 /// How long a worker waits when the system refuses to give it packets.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
@@ -41,7 +44,9 @@ pub(super) struct Worker {
     socket: UdpSocket,
     serving: Cache<Current, Arc<Serving>>,
     stop: Arc<AtomicBool>,
-    rng: fastrand::Rng,
+    responder: Responder,
+    /// Batches that were taken.
+    batches: u32,
     log: Seldom,
 }
 
@@ -56,8 +61,8 @@ struct Replies<F: Family> {
 
 impl Worker {
     /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
-    pub(super) fn new(socket: UdpSocket, current: Current, stop: Arc<AtomicBool>) -> Self {
-        Self { socket, serving: Cache::new(current), stop, rng: fastrand::Rng::new(), log: Seldom::default() }
+    pub(super) fn new(socket: UdpSocket, current: Current, responder: Responder, stop: Arc<AtomicBool>) -> Self {
+        Self { socket, serving: Cache::new(current), stop, responder, batches: 0, log: Seldom::default() }
     }
 
     /// Answers until told to stop, then what is still waiting in the socket.
@@ -87,7 +92,12 @@ impl Worker {
             last_batches += u32::from(stopping);
             let flags = if stopping { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
             match self.receive(&mut packets, &mut received, flags, &mut replies) {
-                Ok(()) => self.send(&replies, &mut plain, &mut sourced),
+                Ok(began) => {
+                    self.send(&replies, &mut plain, &mut sourced);
+                    if let Some(began) = began {
+                        self.responder.tally.took(began.elapsed(), replies.to.len());
+                    }
+                }
                 // The read timeout, or, when stopping, nothing is left.
                 Err(Errno::EAGAIN) if stopping => return,
                 // An idle worker must not hold on to a snapshot that was replaced.
@@ -100,18 +110,20 @@ impl Worker {
         }
     }
 
-    /// Takes a batch and prepares the replies to it.
+    /// Takes a batch and prepares the replies to it; gives the moment at which it had come, for batches that are timed.
     fn receive<F: Family>(
         &mut self,
         packets: &mut [[u8; PACKET]; BATCH],
         headers: &mut MultiHeaders<F::Client>,
         flags: MsgFlags,
         replies: &mut Replies<F>,
-    ) -> Result<(), Errno> {
+    ) -> Result<Option<Instant>, Errno> {
         replies.to.clear();
         replies.from.clear();
         let mut slices = packets.each_mut().map(|packet| [IoSliceMut::new(packet)]);
         let received = recvmmsg(self.socket.as_raw_fd(), headers, slices.iter_mut(), flags, None)?;
+        self.batches = self.batches.wrapping_add(1);
+        let began = self.batches.is_multiple_of(TIMED).then(Instant::now);
         let serving = self.serving.load();
         for message in received {
             let Some(client) = message.address.filter(|client| F::port(client) != 0) else {
@@ -120,12 +132,13 @@ impl Worker {
             let Some(packet) = message.iovs().next() else {
                 continue;
             };
-            if respond(packet, Transport::Udp, serving, &mut self.rng, &mut replies.buffers[replies.to.len()]) {
+            let out = &mut replies.buffers[replies.to.len()];
+            if self.responder.respond(packet, Transport::Udp, serving, out) {
                 replies.to.push(Some(client));
                 replies.from.push(message.cmsgs().ok().and_then(|mut messages| messages.find_map(F::asked)));
             }
         }
-        Ok(())
+        Ok(began)
     }
 
     /// Sends the replies, those that leave from the same address by one call.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::probe::script::Script;
 use super::{Control, Kind, Memory, Monitor, Plan, Publisher, PublisherHandle};
+use crate::dns::Numbers;
 use crate::overrides::{self, Override, Overrides};
 use crate::pool::{Node, Pool, PoolView, Role, Word};
 use crate::serving::{Current, Serving, Static};
@@ -48,7 +49,7 @@ impl Bench {
         let script = Arc::new(script);
         let current = Current::new(ArcSwap::from_pointee(Serving {
             generation: 0,
-            fixed: Arc::new(Static::new(Zones::new(Vec::new()), None)),
+            fixed: Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default())),
             pools: Vec::new(),
         }));
         let overrides = Overrides::default();
@@ -66,7 +67,7 @@ impl Bench {
 
     async fn adopt(&mut self, pools: Vec<Pool>, grace: Duration) {
         self.generation += 1;
-        let fixed = Arc::new(Static::new(Zones::new(Vec::new()), None));
+        let fixed = Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default()));
         let plan = Plan { generation: self.generation, fixed, pools };
         let enough = async {
             tokio::time::sleep(grace).await;
@@ -229,7 +230,7 @@ async fn a_reload_that_is_given_up_leaves_no_probe_and_changes_nothing() {
     let mut bench = Bench::new(Script::taking(INTERVAL), 1000);
     let monitor = monitor("m", INTERVAL * 2);
     bench.adopt(vec![pool("core", 0..2, &monitor)], INTERVAL * 2).await;
-    let fixed = Arc::new(Static::new(Zones::new(Vec::new()), None));
+    let fixed = Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default()));
     let plan = Plan { generation: 9, fixed, pools: vec![pool("core", 0..5, &monitor)] };
     let enough = async {
         tokio::time::sleep(INTERVAL / 2).await;
