@@ -43,5 +43,17 @@ pub struct Serving {
     pub pools: Vec<Arc<PoolView>>,
 }
 
+impl Serving {
+    /// The next snapshot: with other views of some pools, by their place, and everything else shared with this one.
+    #[must_use]
+    pub fn with(&self, views: impl IntoIterator<Item = (usize, PoolView)>) -> Self {
+        let mut pools = self.pools.clone();
+        for (index, view) in views {
+            pools[index] = Arc::new(view);
+        }
+        Self { generation: self.generation, fixed: Arc::clone(&self.fixed), pools }
+    }
+}
+
 /// The one pointer to the current snapshot.
 pub type Current = Arc<ArcSwap<Serving>>;

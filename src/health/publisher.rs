@@ -282,18 +282,18 @@ impl Publisher {
     }
 
     fn publish_flips(&mut self) {
-        let before = self.current.load_full();
-        let mut pools = before.pools.clone();
+        let mut views = Vec::new();
         for index in std::mem::take(&mut self.dirty) {
             let served = &mut self.pools[index];
             let (view, turns) = served.decide(&self.table.pool(index), &self.overrides, &mut self.rng);
-            pools[index] = Arc::new(view);
+            views.push((index, view));
             if served.is_settling() {
                 self.drifting.insert(index);
             }
             self.report.turns(served, turns, &self.table, index);
         }
-        self.store(Serving { generation: before.generation, fixed: Arc::clone(&before.fixed), pools });
+        let next = self.current.load().with(views);
+        self.store(next);
     }
 
     /// Makes a snapshot the current one; then there is time for the log and for what was replaced.

@@ -1,0 +1,158 @@
+//! What the parts of both paths cost by themselves, without sockets.
+//!
+//! ```sh
+//! cargo bench --bench micro            # all of them
+//! cargo bench --bench micro -- respond # those whose names hold a word
+//! ```
+//! `respond` is a whole query: `parse`, then the fast path or `lookup` and `encode`. `decide` is what a flip costs the
+//! publisher for the pool that it touches, `flip` that and the snapshot around it.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use evenkeel::config::{self, Loaded, Origin};
+use evenkeel::dns::answer::answer;
+use evenkeel::dns::encode::encode;
+use evenkeel::dns::query::{Query, Received, parse};
+use evenkeel::dns::{Protocol, Responder, Tallies, Transport};
+use evenkeel::health::{Health, Standing};
+use evenkeel::name::{Folded, parse_wire};
+use evenkeel::pool::{Decision, Pool, PoolView, decide};
+use evenkeel::serving::{Serving, Static};
+use fastrand::Rng;
+
+const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 900 604800 5\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n\
+    www A 192.0.2.3\nsub NS ns.sub\nns.sub A 192.0.2.4\n";
+
+/// A configuration with so many pools of so many nodes, and so many names over them, `n0.lb.example` and so on.
+fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize) -> usize) -> Loaded {
+    let address =
+        |pool: usize, node: usize| format!("10.{}.{}.{}", pool % 200 + node / 60_000, node / 250 % 250, node % 250);
+    let node = |pool: usize, node: usize| {
+        format!("{{name=\"n{node}\",address=\"{}\",weight={}}},", address(pool, node), weight(node))
+    };
+    let pool = |pool: usize| {
+        let nodes: String = (0..nodes).map(|i| node(pool, i)).collect();
+        format!("[pools.p{pool}]\nnodes=[{nodes}]\n")
+    };
+    let name = |name: usize| format!("[names.\"n{name}.lb.example\"]\npool=\"p{}\"\n", name % pools);
+    let text = ["[zones.\"lb.example\"]\nfile=\"lb.zone\"\n".to_owned()]
+        .into_iter()
+        .chain((0..pools).map(pool))
+        .chain((0..names).map(name))
+        .collect::<String>();
+    // Files of a configuration that is part of the program live as long as it.
+    let files = vec![("evenkeel.toml", &*text.leak()), ("lb.zone", ZONE)].leak();
+    config::load(&Origin::Embedded(files)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn up(pool: &Pool) -> Vec<Standing> {
+    vec![Standing::from(Health::Up); pool.slots().count()]
+}
+
+fn decided(pool: &Pool) -> Decision {
+    decide(pool, &up(pool), &pool.as_configured(), &mut Rng::with_seed(1))
+}
+
+/// Everything up.
+fn serving(loaded: Loaded, tallies: &Tallies) -> Serving {
+    let pools = loaded.pools.iter().map(|pool| Arc::new(decided(pool).view)).collect();
+    let fixed = Arc::new(Static::new(loaded.zones, None, tallies.number(&loaded.pools)));
+    Serving { generation: 1, fixed, pools }
+}
+
+/// A question with the OPT record that resolvers send.
+fn packet(name: &str, qtype: u8) -> Vec<u8> {
+    let mut packet = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    packet.extend(parse_wire(name.as_bytes(), None).expect("a name"));
+    packet.extend([0, qtype, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    packet
+}
+
+fn query(packet: &[u8]) -> Query<'_> {
+    let Received::Query(query) = parse(packet) else { panic!("a question") };
+    query
+}
+
+fn a_query(c: &mut Criterion) {
+    let tallies = Tallies::default();
+    let serving = serving(configuration(1000, 8, 100_000, |_| 1), &tallies);
+    let mut responder = Responder::new(tallies.begin(Protocol::Udp));
+    let mut out = Vec::new();
+    let shared = packet("n77777.lb.example", 1);
+    c.bench_function("parse", |b| b.iter(|| matches!(parse(black_box(&shared)), Received::Query(_))));
+    c.bench_function("lookup", |b| {
+        let wire = parse_wire(b"www.lb.example", None).expect("a name");
+        b.iter(|| {
+            let name = Folded::new(black_box(&wire));
+            let zone = serving.fixed.zones.find(&name, evenkeel::zone::Rtype::A).expect("a zone");
+            black_box(zone.lookup(&name, evenkeel::zone::Rtype::A));
+        });
+    });
+    c.bench_function("encode", |b| {
+        let query = query(&shared);
+        let answer = answer(&query.question, &serving, &mut Rng::with_seed(1));
+        b.iter(|| encode(black_box(&query), &answer, 1232, None, &mut out));
+    });
+    for (what, name, qtype) in [
+        ("shared", "n77777.lb.example", 1),
+        ("shared without addresses", "n77777.lb.example", 28),
+        ("static", "www.lb.example", 1),
+        ("no such name", "nothing.lb.example", 1),
+        ("referral", "core.sub.lb.example", 1),
+        ("refused", "example.org", 1),
+    ] {
+        let packet = packet(name, qtype);
+        c.bench_function(&format!("respond/{what}"), |b| {
+            b.iter(|| responder.respond(black_box(&packet), Transport::Udp, &serving, &mut out));
+        });
+    }
+    // Each query for another name, in an order that no cache knows.
+    let packets: Vec<_> = (0..100_000).map(|i| packet(&format!("n{}.lb.example", i * 7919 % 100_000), 1)).collect();
+    c.bench_function("respond/100,000 names", |b| {
+        let mut next = 0;
+        b.iter(|| {
+            next = (next + 1) % packets.len();
+            responder.respond(&packets[next], Transport::Udp, &serving, &mut out)
+        });
+    });
+}
+
+fn a_draw(c: &mut Criterion) {
+    let mut group = c.benchmark_group("draw 8");
+    for nodes in [8, 100, 10_000] {
+        for (what, weight) in [("equal", (|_| 1) as fn(usize) -> usize), ("weighted", |node| 1 + node % 3)] {
+            let loaded = configuration(1, nodes, 1, weight);
+            let PoolView::Addresses { v4, .. } = decided(&loaded.pools[0]).view else { panic!("addresses") };
+            let mut rng = Rng::with_seed(1);
+            group.bench_function(BenchmarkId::new(what, nodes), |b| b.iter(|| v4.draw(8, &mut rng)));
+        }
+    }
+}
+
+fn a_flip(c: &mut Criterion) {
+    for nodes in [10, 100, 10_000] {
+        let loaded = configuration(1, nodes, 1, |_| 1);
+        let (pool, standings) = (&loaded.pools[0], up(&loaded.pools[0]));
+        let (said, mut rng) = (pool.as_configured(), Rng::with_seed(1));
+        c.bench_function(&format!("decide/{nodes} nodes"), |b| b.iter(|| decide(pool, &standings, &said, &mut rng)));
+    }
+    for pools in [1, 1000] {
+        let loaded = configuration(pools, 10, pools, |_| 1);
+        let (pool, standings) = (loaded.pools[0].clone(), up(&loaded.pools[0]));
+        let (said, mut rng) = (pool.as_configured(), Rng::with_seed(1));
+        let current = ArcSwap::from_pointee(serving(loaded, &Tallies::default()));
+        c.bench_function(&format!("flip/{pools} pools of 10"), |b| {
+            b.iter(|| {
+                let view = decide(&pool, &standings, &said, &mut rng).view;
+                let next = current.load().with([(0, view)]);
+                drop(current.swap(Arc::new(next)));
+            });
+        });
+    }
+}
+
+criterion_group!(benches, a_query, a_draw, a_flip);
+criterion_main!(benches);
