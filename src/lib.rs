@@ -11,7 +11,7 @@
 //!     │ dns::query, dns::edns   what is asked           │ Observation
 //!     ▼                                                 ▼
 //!  dns::fast ──────────► serving::Serving ◄──────── health::publisher   the one task that stores snapshots
-//!     │ else                ▲   one ArcSwap load a query  │ health::table, health::tracker   who flips
+//!     │ else                ▲   one ArcSwap load a batch  │ health::table, health::tracker   who flips
 //!     ▼                     │                             │ pool::decide                     who may be answered
 //!  dns::answer ─────────────┘
 //!     │   zone::lookup, pool::select
@@ -22,7 +22,8 @@
 //! transitions in one task, which stores the next snapshot. `dns::answer` is a pure function of question, snapshot
 //! and random numbers: it defines what is answered, on every transport. `dns::fast` answers what nearly everybody asks,
 //! the addresses of shared names, in one step and to the same bytes, since a balancer must not be the bottleneck; it
-//! leaves everything else to the definition.
+//! leaves everything else to the definition: what else there is takes a tenth of a microsecond more, of four and a half that
+//! the system takes for a packet in and one out. Both count what they answer in `dns::tally`.
 //!
 //! # The rest
 //! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and

@@ -1,4 +1,4 @@
-//! The adapter for the encrypted transports: hickory-server's [`RequestHandler`] on top of [`respond`].
+//! The adapter for the encrypted transports: hickory-server's [`RequestHandler`] on top of [`super::Responder`].
 //!
 //! hickory has parsed the request before it comes here, and it writes the response itself; what is answered is the
 //! same as on UDP and TCP, because the raw request goes through the same code and the bytes that come out are only

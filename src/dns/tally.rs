@@ -34,7 +34,7 @@ pub(super) struct Counts {
     pub(super) nodes: ArcSwap<Box<[AtomicU64]>>,
 }
 
-/// A writer's hand on its numbers. There is one for each [`Counts`].
+/// A writer's hand on its numbers. There is one for each worker, and one for all streams of a listener.
 #[derive(Debug)]
 pub struct Tally {
     counts: Arc<Counts>,

@@ -117,6 +117,13 @@ fn the_faults_and_counters_of_the_fake_node_are_those_that_it_has() {
     }
 }
 
+#[test]
+fn what_is_counted_is_what_is_documented() {
+    let answers = serde_json::to_value(evenkeel::dns::Answers::default()).expect("JSON");
+    let members: BTreeSet<&str> = answers.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(first_cells(&read("docs/operating.md"), "What was answered"), members);
+}
+
 /// The commands in the `sh` blocks of a document.
 fn commands(document: &str) -> Vec<String> {
     let blocks = document.split("```sh\n").skip(1);

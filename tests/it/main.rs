@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod cookie;
+mod counts;
 mod demo;
 mod documents;
 mod encrypted;
@@ -12,6 +13,7 @@ mod hostile;
 mod monitors;
 mod notifications;
 mod operators;
+mod overload;
 mod peers;
 mod protocol;
 mod recipes;

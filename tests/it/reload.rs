@@ -247,6 +247,16 @@ fn wildcard_listens_answer_from_the_address_that_was_asked() {
         let client = Client::new((Ipv4Addr::new(127, 0, 0, last), port).into());
         assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
     }
+    // Many at once, asked at addresses by turns, and in rows.
+    let clients: Vec<_> = (0..60_u8)
+        .map(|i| Client::new((Ipv4Addr::new(127, 0, 0, if i < 30 { i % 3 + 1 } else { i / 10 }), port).into()))
+        .collect();
+    for (id, client) in (0..).zip(&clients) {
+        client.send(&query(id, 0, "core.lb.example", 1));
+    }
+    for (id, client) in (0_u16..).zip(&clients) {
+        assert_eq!(client.receive().expect("an answer from the address that was asked")[..2], id.to_be_bytes());
+    }
     let server = Server::start(&CONFIG.replace("\"127.0.0.1:0\"", "\"[::]:0\""));
     let client = Client::new(("::1".parse::<std::net::IpAddr>().unwrap(), server.address().port()).into());
     assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);

@@ -66,6 +66,20 @@ impl Client {
         }
     }
 
+    /// Sends bytes, whatever comes of them.
+    pub(crate) fn send(&self, packet: &[u8]) {
+        self.socket.send(packet).expect("a route to loopback");
+    }
+
+    /// The next packet that comes within a second, or nothing.
+    pub(crate) fn receive(&self) -> Option<Vec<u8>> {
+        self.socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout above zero");
+        let mut buffer = vec![0; 65_535];
+        let len = self.socket.recv(&mut buffer).ok()?;
+        buffer.truncate(len);
+        Some(buffer)
+    }
+
     /// Asks with EDNS, as often as needed until there is an answer.
     pub(crate) fn ask(&self, name: &str, rtype: u16) -> Message {
         self.ask_with(0, name, rtype)
