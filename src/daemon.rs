@@ -143,7 +143,7 @@ impl Daemon {
             fixed: Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default())),
             pools: Vec::new(),
         }));
-        let prober = Prober::new().context("the HTTP client of the probes cannot be made")?;
+        let prober = Prober::default();
         let state_dir = loaded.server.state_dir.clone();
         let unusable = || {
             let directory = state_dir.clone().unwrap_or_default();

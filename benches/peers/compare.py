@@ -11,6 +11,7 @@ import tempfile
 
 import chart
 import drive
+import probes
 import series
 import servers
 
@@ -117,15 +118,32 @@ def overload(rounds, seconds):
     draw("overload", "Answered, as a share of the peak", "x", shown, note)
 
 
+def probing(rounds, seconds):
+    """What a probe costs evenkeel and its peers."""
+    seconds = max(seconds, 2 * probes.INTERVAL)
+    versions, figures = probes.compared(ROOT, rounds, seconds)
+    note = f"{machine()}; {rounds} rounds of {seconds} s; {versions}"
+    nodes = probes.POOLS * probes.NODES
+    print(f"## Probes\n\n{note}. {nodes} nodes, each probed over HTTP every {probes.INTERVAL} s; x is the ratio to gdnsd in the same round.\n")
+    rows = []
+    for name, of in figures.items():
+        ratio = [ours["cpu"] / theirs["cpu"] for ours, theirs in zip(of, figures["gdnsd"])]
+        rows.append([name, spread([figure["cpu"] for figure in of], 0), spread(ratio), spread([figure["rate"] for figure in of], 0)])
+    table(["prober", "CPU us a probe", "x", "probes/s"], rows)
+    draw("probes", "CPU of a probe over HTTP", "us", [(name, [figure["cpu"] for figure in of]) for name, of in figures.items()], note)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("what", nargs="*", default=["peers", "growth", "overload"], help="peers, growth, overload; all unless it is said")
+    measures = {"peers": peers, "growth": growth, "overload": overload, "probes": probing}
+    parser.add_argument("what", nargs="*", default=list(measures), help=f"{', '.join(measures)}; all unless it is said")
     wanted = parser.parse_args()
-    for measure in (peers, growth, overload):
-        if measure.__name__ in wanted.what:
-            measure(wanted.rounds, wanted.seconds)
+    for what in wanted.what:
+        if what not in measures:
+            parser.error(f"{what} is none of {', '.join(measures)}")
+        measures[what](wanted.rounds, wanted.seconds)
 
 
 main()

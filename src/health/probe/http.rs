@@ -1,114 +1,177 @@
 //! HTTP probes: a request to one address under the pool's host name, judged by status and body.
 //!
-//! Over plain HTTP the URL holds the address and the Host header the name, and all probes share two clients. Over TLS
-//! the URL holds the name, so that it is what the certificate is verified for; each target has a client of its own that
-//! resolves the name to its address and nothing else.
+//! Each is one connection on which hyper speaks HTTP/1.1, driven by the target's own task. A client for many hosts, with a
+//! pool, redirects, proxies and tasks of its own, costs half as much again, and none of that is wanted here: probes
+//! must see the node and nothing between.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::header::{CONNECTION, HOST, HeaderValue};
-use reqwest::{Client, ClientBuilder, Request, Response, redirect};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use super::{Broken, Failure, Passed};
+use super::{Broken, Failure, Passed, connect};
 use crate::cause::innermost;
 use crate::health::HttpCheck;
-use crate::tls::TlsClient;
 
-/// Ports of URLs that name none.
+/// Ports that the Host header leaves out.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
-/// The clients that all probes over plain HTTP share.
-#[derive(Clone, Debug)]
-pub(super) struct Clients {
-    /// One connection a probe.
-    fresh: Client,
-    /// Connections that stay open between probes.
-    kept: Client,
-}
-
-/// Probes must see the node and nothing between: no proxy from the environment, no redirect to another.
-fn client(kept_connections: usize, tls: &TlsClient) -> ClientBuilder {
-    Client::builder()
-        .tls_backend_preconfigured(tls.config().as_ref().clone())
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .http1_only()
-        .pool_max_idle_per_host(kept_connections)
-        .user_agent(concat!("evenkeel/", env!("CARGO_PKG_VERSION")))
-}
-
-impl Clients {
-    pub(super) fn new() -> reqwest::Result<Self> {
-        // They never speak TLS, but reqwest wants to know how they would.
-        let tls = TlsClient::trusting_nobody();
-        Ok(Self { fresh: client(0, &tls).build()?, kept: client(1, &tls).build()? })
-    }
-
-    pub(super) fn prepare(&self, check: &HttpCheck, to: SocketAddr, host: &str) -> reqwest::Result<Probe> {
-        let with_port = |default| if to.port() == default { host.to_owned() } else { format!("{host}:{}", to.port()) };
-        let (client, request) = match &check.tls {
-            None => {
-                let client = if check.keep_alive { &self.kept } else { &self.fresh };
-                let url = format!("http://{to}{}", check.path);
-                (client.clone(), client.request(check.method.clone(), url).header(HOST, with_port(HTTP_PORT)))
-            }
-            Some(tls) => {
-                let client = client(usize::from(check.keep_alive), tls).resolve(host, to).build()?;
-                let url = format!("https://{}{}", with_port(HTTPS_PORT), check.path);
-                let request = client.request(check.method.clone(), url);
-                (client, request)
-            }
-        };
-        let mut request = request.headers(check.headers.clone());
-        if let Some((user, password)) = &check.basic_auth {
-            request = request.basic_auth(user, Some(password));
-        }
-        if !check.body.is_empty() {
-            request = request.body(check.body.clone());
-        }
-        if !check.keep_alive {
-            request = request.header(CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(Probe { client, request: request.build()?, check: check.clone() })
-    }
-}
-
 /// A request that is sent again and again.
 pub(super) struct Probe {
-    client: Client,
-    request: Request,
+    to: SocketAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    request: hyper::Request<Full<Bytes>>,
     check: HttpCheck,
+    /// The connection that stays open between probes, where one does.
+    kept: Mutex<Option<Connection>>,
+}
+
+type Stream = tokio_util::either::Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// A connection to a node.
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// Reads and writes while it is polled.
+    driver: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+}
+
+/// What a node has answered.
+struct Answered {
+    status: u16,
+    /// As much of it as was wanted.
+    body: Vec<u8>,
+    /// Whether nothing of it is left to be read, so that another answer can follow.
+    is_whole: bool,
 }
 
 impl Probe {
-    pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
-        let request = self.request.try_clone().expect("a request without a streamed body can be cloned");
-        let mut response = self.client.execute(request).await?;
-        let status = response.status().as_u16();
-        // A kept connection can be used again only after its body has been read.
-        let body = if self.check.keep_alive || self.check.wants_body(status) {
-            read_body(&mut response, self.check.body_limit).await?
-        } else {
-            Vec::new()
+    /// Prepares a request to an address under a host name.
+    ///
+    /// # Errors
+    /// The host is none that could stand in a request.
+    pub(super) fn new(check: &HttpCheck, to: SocketAddr, host: &str) -> Result<Self, String> {
+        let unusable = |error: &dyn std::fmt::Display| format!("{host}: {error}");
+        let tls = match &check.tls {
+            None => None,
+            Some(tls) => {
+                // A host that is no name is the address itself, when a pool has neither.
+                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+                let name = name.map_err(|error| unusable(&error))?;
+                Some((TlsConnector::from(Arc::clone(tls.config())), name))
+            }
         };
-        Ok(self.check.judge(status, &body)?)
-    }
-}
-
-async fn read_body(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while body.len() < limit {
-        match response.chunk().await? {
-            Some(chunk) => body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]),
-            None => break,
+        let default_port = if tls.is_some() { HTTPS_PORT } else { HTTP_PORT };
+        let host = if to.port() == default_port { host.to_owned() } else { format!("{host}:{}", to.port()) };
+        // As URLs write it, with what must be encoded encoded.
+        let url = Url::parse(&format!("http://host{}", check.path)).map_err(|error| unusable(&error))?;
+        let mut request = hyper::Request::new(Full::from(check.body.clone()));
+        *request.method_mut() = check.method.clone();
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        *request.uri_mut() = path.parse().map_err(|error| unusable(&error))?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, HeaderValue::try_from(host).map_err(|error| unusable(&error))?);
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("evenkeel/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if let Some((user, password)) = &check.basic_auth {
+            let credentials = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+            let mut credentials = HeaderValue::try_from(credentials).map_err(|error| unusable(&error))?;
+            credentials.set_sensitive(true);
+            headers.insert(AUTHORIZATION, credentials);
         }
+        headers.extend(check.headers.clone());
+        if !check.keep_alive {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(Self { to, tls, request, check: check.clone(), kept: Mutex::default() })
     }
-    Ok(body)
+
+    pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
+        if let Some(connection) = self.take_kept().await {
+            match self.exchange(connection).await {
+                Ok(answered) => return Ok(self.check.judge(answered.status, &answered.body)?),
+                // The node may have closed it in that moment, which says nothing of it: a fresh connection will.
+                Err(error) if self.check.method.is_safe() || error.is_canceled() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let answered = self.exchange(self.connect().await?).await?;
+        Ok(self.check.judge(answered.status, &answered.body)?)
+    }
+
+    async fn connect(&self) -> Result<Connection, Broken> {
+        let stream = connect(self.to).await?;
+        let stream = match &self.tls {
+            None => Stream::Left(stream),
+            Some((connector, name)) => Stream::Right(Box::new(connector.connect(name.clone(), stream).await?)),
+        };
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Connection { sender, driver })
+    }
+
+    /// The connection of the probe before, if it is still open.
+    async fn take_kept(&self) -> Option<Connection> {
+        let mut connection = self.kept().take()?;
+        let is_open = {
+            let ready = pin!(connection.sender.ready());
+            // The driver first: it sees that the node has closed it.
+            matches!(select(&mut connection.driver, ready).await, Either::Right((Ok(()), _)))
+        };
+        is_open.then_some(connection)
+    }
+
+    /// Asks, and reads as much of the answer as is wanted.
+    async fn exchange(&self, mut connection: Connection) -> hyper::Result<Answered> {
+        let answered = async {
+            let response = connection.sender.send_request(self.request.clone()).await?;
+            let status = response.status().as_u16();
+            // A kept connection can be used again only after its body has been read.
+            let wanted = if self.check.keep_alive || self.check.wants_body(status) { self.check.body_limit } else { 0 };
+            read_body(response.into_body(), wanted).await.map(|(body, is_whole)| Answered { status, body, is_whole })
+        };
+        let answered = match select(pin!(answered), &mut connection.driver).await {
+            Either::Left((answered, _)) => answered?,
+            // What ended the connection is told by the answer, too.
+            Either::Right((_, answered)) => answered.await?,
+        };
+        if self.check.keep_alive && answered.is_whole && !connection.sender.is_closed() {
+            *self.kept() = Some(connection);
+        }
+        Ok(answered)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl From<reqwest::Error> for Broken {
-    fn from(error: reqwest::Error) -> Self {
+/// Up to `limit` bytes of a body, and whether nothing of it is left to be read.
+async fn read_body(mut body: Incoming, limit: usize) -> hyper::Result<(Vec<u8>, bool)> {
+    let mut read = Vec::new();
+    while read.len() < limit {
+        let Some(frame) = body.frame().await else { return Ok((read, true)) };
+        let data = frame?.into_data().unwrap_or_default();
+        read.extend_from_slice(&data[..data.len().min(limit - read.len())]);
+    }
+    Ok((read, body.is_end_stream()))
+}
+
+impl From<hyper::Error> for Broken {
+    fn from(error: hyper::Error) -> Self {
         let reason = innermost(&error);
         match reason.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
             Some(code) => std::io::Error::from_raw_os_error(code).into(),
@@ -123,6 +186,7 @@ mod tests {
 
     use regex::bytes::Regex;
     use reqwest::Method;
+    use reqwest::header::HeaderMap;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -141,7 +205,7 @@ mod tests {
             busy: None,
             body: String::new(),
             body_limit: 1000,
-            headers: reqwest::header::HeaderMap::new(),
+            headers: HeaderMap::new(),
             basic_auth: None,
             keep_alive: false,
         }
@@ -163,7 +227,7 @@ mod tests {
 
     async fn probe(check: &HttpCheck) -> Result<(), Failure> {
         let to = (Ipv4Addr::LOCALHOST, check.port).into();
-        let probe = Clients::new().unwrap().prepare(check, to, "core.lb.example").unwrap();
+        let probe = Probe::new(check, to, "core.lb.example").unwrap();
         match probe.attempt().await {
             Ok(_) => Ok(()),
             Err(Broken::Node(failure)) => Err(failure),
@@ -209,6 +273,56 @@ mod tests {
         let pattern = |text| vec![BodyCondition::Matches(Pattern(Regex::new(text).unwrap()))];
         assert_eq!(probed(|c| c.conditions = pattern("^r.*y$"), OK).await.0, Ok(()));
         assert!(matches!(probed(|c| c.conditions = pattern("^x"), OK).await.0, Err(Failure::Body(_))));
+    }
+
+    /// Answers so many requests on each connection, and gives how many connections there were when all are answered.
+    async fn answering_each(requests: usize, on_each: usize) -> (u16, tokio::task::JoinHandle<usize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let task = tokio::spawn(async move {
+            let (mut answered, mut connections) = (0, 0);
+            while answered < requests {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                connections += 1;
+                for _ in 0..on_each.min(requests - answered) {
+                    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                    stream.write_all(OK.as_bytes()).await.unwrap();
+                    answered += 1;
+                }
+            }
+            connections
+        });
+        (port, task)
+    }
+
+    #[tokio::test]
+    async fn kept_connections_are_used_until_the_node_closes_them() {
+        for (keep_alive, on_each, expected) in [(true, 9, 1), (true, 4, 3), (true, 1, 9), (false, 1, 9)] {
+            let (port, task) = answering_each(9, on_each).await;
+            let check = HttpCheck { keep_alive, ..check(port) };
+            let to = (Ipv4Addr::LOCALHOST, port).into();
+            let probe = Probe::new(&check, to, "core.lb.example").unwrap();
+            for _ in 0..9 {
+                assert!(probe.attempt().await.is_ok());
+            }
+            assert_eq!(task.await.unwrap(), expected, "{on_each} on each connection");
+        }
+    }
+
+    #[tokio::test]
+    async fn paths_are_encoded_and_credentials_sent() {
+        let change = |c: &mut HttpCheck| {
+            c.path = "/a b/{c}?x=\"y\"".into();
+            c.basic_auth = Some(("probe".into(), "secret".into()));
+            c.body = "ping".into();
+            c.method = Method::POST;
+        };
+        let (result, request) = probed(change, OK).await;
+        assert_eq!(result, Ok(()));
+        assert!(request.starts_with("POST /a%20b/%7Bc%7D?x=%22y%22 HTTP/1.1\r\n"), "{request}");
+        let lower = request.to_lowercase();
+        assert!(lower.contains("\r\ncontent-length: 4\r\n") && lower.ends_with("\r\n\r\nping"), "{request}");
+        assert!(request.contains("Basic cHJvYmU6c2VjcmV0\r\n"), "{request}");
     }
 
     #[tokio::test]

@@ -112,36 +112,23 @@ impl From<io::Error> for Broken {
 }
 
 /// Prepares the probes of all kinds; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Prober {
-    http: http::Clients,
     /// Takes the place of the network.
     #[cfg(test)]
     script: Option<Arc<script::Script>>,
 }
 
 impl Prober {
-    /// Prepares the clients that probes share.
-    ///
-    /// # Errors
-    /// The system does not let them be made.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            http: http::Clients::new()?,
-            #[cfg(test)]
-            script: None,
-        })
-    }
-
     /// Prepares a check of one address, under a host name.
     pub(crate) fn prepare(&self, kind: &Kind, timeout: Duration, address: IpAddr, host: &str) -> Probe {
         let at = |port| SocketAddr::new(address, port);
         let attempt = match kind {
             #[cfg(test)]
             _ if self.script.is_some() => Attempt::Script(self.script.clone().expect("just seen"), address),
-            Kind::Http(check) => match self.http.prepare(check, at(check.port), host) {
+            Kind::Http(check) => match http::Probe::new(check, at(check.port), host) {
                 Ok(probe) => Attempt::Http(Box::new(probe)),
-                Err(error) => Attempt::Impossible(innermost(&error).to_string()),
+                Err(why) => Attempt::Impossible(why),
             },
             Kind::Tcp(check) => Attempt::Tcp(tcp::Probe::new(check, at(check.port), host)),
             Kind::Icap(check) => Attempt::Icap(icap::Probe::new(check, at(check.port), host)),

@@ -30,7 +30,7 @@ impl Script {
     }
 
     pub(in crate::health) fn prober(self: &Arc<Self>) -> Prober {
-        Prober { script: Some(Arc::clone(self)), ..Prober::new().unwrap() }
+        Prober { script: Some(Arc::clone(self)) }
     }
 
     pub(super) async fn probe(&self, address: IpAddr) -> Result<Passed, Failure> {

@@ -1,0 +1,132 @@
+"""What a health probe costs: evenkeel's over HTTP beside those of gdnsd and HAProxy, of the same nodes."""
+import glob
+import json
+import os
+import tempfile
+import time
+import urllib.request
+
+import drive
+import servers
+
+# Pools, and nodes in each: gdnsd takes no more than 360, and probes no more often than every two seconds.
+POOLS, NODES = 4, 250
+# Seconds between the probes of a node.
+INTERVAL = 2
+# Until all have begun and the first probes, which come at once, are over.
+SETTLE = 5
+PORT = 15310
+
+
+def address(pool, node):
+    return f"127.0.{10 + pool}.{node + 1}"
+
+
+def of_nodes(write, between):
+    """What is written for each node, pool by pool."""
+    return [between.join(write(pool, node) for node in range(NODES)) for pool in range(POOLS)]
+
+
+class Evenkeel(servers.Evenkeel):
+    keep_alive, port = "false", PORT
+
+    def command(self):
+        self.write("lb.zone", f"$TTL 300\n{servers.SOA}")
+        nodes = of_nodes(lambda pool, node: f'{{name="n{node}",address="{address(pool, node)}"}}', ",")
+        pools = "".join(
+            f'[pools.p{i}]\nmonitors=["ready"]\nnodes=[{of}]\n[names."n{i}.{servers.ZONE}"]\npool="p{i}"\n' for i, of in enumerate(nodes)
+        )
+        return self.serve(
+            f'[monitors.ready]\nkind="http"\nport={servers.NODE_PORT}\npath="/readyz"\ninterval="{INTERVAL}s"\ntimeout="1s"\n'
+            f"keep_alive={self.keep_alive}\n" + pools
+        )
+
+
+class KeptEvenkeel(Evenkeel):
+    name, keep_alive = "evenkeel, keep_alive", "true"
+
+
+class Gdnsd(servers.Gdnsd):
+    port = PORT
+
+    def command(self):
+        command = super().command()
+        nodes = of_nodes(lambda pool, node: f"n{node} => {address(pool, node)}", ", ")
+        resources = ", ".join(f"p{i} => {{ service_types => ready, addrs_v4 => {{ {of} }} }}" for i, of in enumerate(nodes))
+        self.write("config", f"""
+options => {{ listen => [ 127.0.0.1:{self.port} ], udp_threads => 1, tcp_threads => 1, run_dir => {self.directory}/run,
+  state_dir => {self.directory}/state }}
+service_types => {{ ready => {{ plugin => http_status, port => {servers.NODE_PORT}, url_path => /readyz, interval => {INTERVAL}, timeout => 1 }} }}
+plugins => {{ multifo => {{ {resources} }} }}
+""")
+        names = "".join(f"n{i} 5 DYNA multifo!p{i}\n" for i in range(POOLS))
+        self.write(f"zones/{servers.ZONE}", f"$TTL 300\n{servers.SOA}{names}")
+        return command
+
+
+class Haproxy(servers.Server):
+    name, package = "haproxy", "haproxy"
+
+    def command(self):
+        nodes = of_nodes(lambda pool, node: f"  server n{node} {address(pool, node)}:{servers.NODE_PORT} check inter {INTERVAL}s\n", "")
+        backends = "".join(f"backend p{i}\n  option httpchk GET /readyz\n{of}" for i, of in enumerate(nodes))
+        path = self.write("haproxy.cfg", f"""
+global
+  nbthread 1
+defaults
+  mode http
+  timeout connect 1s
+  timeout check 1s
+  timeout server 5s
+  timeout client 5s
+frontend f
+  bind 127.0.0.1:{PORT}
+  default_backend p0
+{backends}""")
+        return ["haproxy", "-db", "-q", "-f", str(path)]
+
+    def version(self):
+        return servers.said("haproxy", "-v")
+
+
+ALL = [Evenkeel, KeptEvenkeel, Gdnsd, Haproxy]
+
+
+def cpu(pid):
+    """Seconds of CPU of a process, to the nanosecond: probes take too little for the ticks of the other figures."""
+    of_threads = [open(path, encoding="ascii").read() for member in drive.family(pid) for path in glob.glob(f"/proc/{member}/task/*/schedstat")]
+    return sum(int(stat.split()[0]) for stat in of_threads) / 1e9
+
+
+def requests():
+    """How many requests the nodes have seen."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{servers.NODE_PORT}/_fake") as answer:
+        return json.load(answer)["requests"]
+
+
+def cost(prober, command, seconds):
+    """Microseconds of CPU of a probe, and probes a second."""
+    with drive.running(command) as process:
+        time.sleep(SETTLE)
+        before, probes, began = cpu(process.pid), requests(), time.monotonic()
+        time.sleep(seconds)
+        used, probes, took = cpu(process.pid) - before, requests() - probes, time.monotonic() - began
+        if probes < POOLS * NODES * seconds / INTERVAL / 2:
+            raise SystemExit(f"{prober.name} has probed {probes} times in {took:.1f} s")
+        return {"cpu": 1e6 * used / probes, "rate": probes / took}
+
+
+def compared(root, rounds, seconds):
+    """The cost of each prober, interleaved: its name and version, and its figures of each round."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        nodes = [str(root / "target/release/evenkeel"), "fake-core", "--listen", f"0.0.0.0:{servers.NODE_PORT}"]
+        with drive.running(nodes, drive.LOAD_CORE):
+            probers = [prober(directory, root) for prober in ALL]
+            prepared = [(prober, prober.command()) for prober in probers]
+            figures = {prober.name: [] for prober in probers}
+            for _ in range(rounds):
+                for prober, command in prepared:
+                    figures[prober.name].append(cost(prober, command, seconds))
+    versions = ", ".join(f"{prober.name} {prober.version()}" for prober in probers if type(prober) is not KeptEvenkeel)
+    return versions, figures
