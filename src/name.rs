@@ -166,9 +166,10 @@ impl Folded {
 /// The lower-cased form of a complete, valid wire form of at most [`MAX_WIRE_LEN`] bytes, written into `room`.
 pub fn fold<'r>(name: &[u8], room: &'r mut [u8; MAX_WIRE_LEN]) -> &'r [u8] {
     let folded = &mut room[..name.len()];
-    folded.copy_from_slice(name);
     // All at once: the length of a label is below every letter.
-    folded.make_ascii_lowercase();
+    for (to, from) in folded.iter_mut().zip(name) {
+        *to = from.to_ascii_lowercase();
+    }
     folded
 }
 
