@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
+use rustls::pki_types::ServerName;
 use toml::de::DeValue;
 
 use super::actions::{self, PlacedAction};
@@ -189,12 +189,10 @@ fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName<'_>]) -> Option
             })
         }
     });
+    let over_https = monitors().any(|monitor| matches!(&monitor.kind, Kind::Http(http) if http.tls.is_some()))
+        || actions().any(Action::is_over_tls);
     if let Some(given) = given {
-        let over_https = monitors().any(|monitor| matches!(&monitor.kind, Kind::Http(http) if http.tls.is_some()))
-            || actions().any(Action::is_over_tls);
-        let is_name = Url::parse(&format!("https://{}/", given.value)).is_ok_and(|url| url.domain().is_some());
-        if over_https && !is_name {
-            // It would be the address that is probed, whichever node was meant.
+        if over_https && !can_be_certified(given.value) {
             let message = format!("`host` cannot be \"{}\" with a request over https", given.value);
             section.reading.error(given.span, message, "the name that the certificates of the nodes hold");
         }
@@ -211,7 +209,18 @@ fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName<'_>]) -> Option
         let message = format!("pool \"{}\" needs a `host` for its probes: {why}", pool.name);
         section.reading.error(section.span.clone(), message, "the name that the nodes expect in the Host header");
     }
-    users.first().filter(|_| ambiguous.is_none()).map(|only| only.owner.to_string().into())
+    let only = users.first().filter(|_| ambiguous.is_none()).map(|only| only.owner.to_string());
+    if let Some(only) = only.as_ref().filter(|only| over_https && !can_be_certified(only)) {
+        let message =
+            format!("pool \"{}\" needs a `host` for its requests over https: no certificate is for {only}", pool.name);
+        section.reading.error(section.span.clone(), message, "the name that the certificates of the nodes hold");
+    }
+    only.map(Into::into)
+}
+
+/// Whether a certificate can be for this name.
+fn can_be_certified(host: &str) -> bool {
+    matches!(ServerName::try_from(host.trim_end_matches('.')), Ok(ServerName::DnsName(_)))
 }
 
 fn when_empty(section: &Section<'_>) -> (WhenEmpty, Vec<IpAddr>) {

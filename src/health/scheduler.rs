@@ -199,7 +199,7 @@ struct Probing {
 }
 
 impl Probing {
-    async fn run(self) {
+    async fn run(mut self) {
         let interval = self.monitor.interval;
         let mut next = Instant::now() + interval.mul_f64(fastrand::f64());
         loop {

@@ -1,12 +1,14 @@
 //! HTTP probes: a request to one address under the pool's host name, judged by status and body.
 //!
 //! Each is one connection on which hyper speaks HTTP/1.1, driven by the target's own task. A client for many hosts, with a
-//! pool, redirects, proxies and tasks of its own, costs half as much again, and none of that is wanted here: probes
-//! must see the node and nothing between.
+//! pool, redirects, proxies and tasks of its own, costs more, and none of that is wanted here: probes must see the node and
+//! nothing between.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,16 +18,24 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use reqwest::Url;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
+use reqwest::{Method, Url};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Broken, Failure, Passed, connect};
+use super::{Broken, Failure, Passed, connect, server_name};
 use crate::cause::innermost;
 use crate::health::HttpCheck;
+
+/// How long a connection may have been idle to be used again: what stands between forgets connections sooner or later,
+/// and tells nobody.
+const KEPT_FOR: Duration = Duration::from_secs(90);
+
+/// How long is waited for the rest of a body that is read only to keep its connection.
+const UNWANTED_BODY: Duration = Duration::from_millis(50);
 
 /// Ports that the Host header leaves out.
 const HTTP_PORT: u16 = 80;
@@ -37,8 +47,9 @@ pub(super) struct Probe {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     request: hyper::Request<Full<Bytes>>,
     check: HttpCheck,
-    /// The connection that stays open between probes, where one does.
-    kept: Mutex<Option<Connection>>,
+    /// The connection that stays open between probes, where one does, and since when. Nobody looks at it meanwhile: one that
+    /// the node closes is closed here with the next probe.
+    kept: Option<(Connection, Instant)>,
 }
 
 type Stream = tokio_util::either::Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -63,17 +74,12 @@ impl Probe {
     /// Prepares a request to an address under a host name.
     ///
     /// # Errors
-    /// The host is none that could stand in a request.
+    /// The host, or the path, is none that could stand in a request.
     pub(super) fn new(check: &HttpCheck, to: SocketAddr, host: &str) -> Result<Self, String> {
-        let unusable = |error: &dyn std::fmt::Display| format!("{host}: {error}");
+        let unusable = |error: &dyn std::fmt::Display| format!("{host}{}: {error}", check.path);
         let tls = match &check.tls {
             None => None,
-            Some(tls) => {
-                // A host that is no name is the address itself, when a pool has neither.
-                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
-                let name = name.map_err(|error| unusable(&error))?;
-                Some((TlsConnector::from(Arc::clone(tls.config())), name))
-            }
+            Some(tls) => Some((TlsConnector::from(Arc::clone(tls.config())), server_name(host)?)),
         };
         let default_port = if tls.is_some() { HTTPS_PORT } else { HTTP_PORT };
         let host = if to.port() == default_port { host.to_owned() } else { format!("{host}:{}", to.port()) };
@@ -94,17 +100,22 @@ impl Probe {
             headers.insert(AUTHORIZATION, credentials);
         }
         headers.extend(check.headers.clone());
+        if check.body.is_empty() && matches!(check.method, Method::POST | Method::PUT | Method::PATCH) {
+            // Said also of no body (RFC 9110 §8.6): Core nodes answer 411 otherwise.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         if !check.keep_alive {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(Self { to, tls, request, check: check.clone(), kept: Mutex::default() })
+        Ok(Self { to, tls, request, check: check.clone(), kept: None })
     }
 
-    pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
+    pub(super) async fn attempt(&mut self) -> Result<Passed, Broken> {
         if let Some(connection) = self.take_kept().await {
             match self.exchange(connection).await {
                 Ok(answered) => return Ok(self.check.judge(answered.status, &answered.body)?),
-                // The node may have closed it in that moment, which says nothing of it: a fresh connection will.
+                // The node may have closed it in that moment, which says nothing of it: a fresh connection will. What
+                // was cancelled was never sent; of the rest, only what changes nothing is sent again.
                 Err(error) if self.check.method.is_safe() || error.is_canceled() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -123,39 +134,41 @@ impl Probe {
         Ok(Connection { sender, driver })
     }
 
-    /// The connection of the probe before, if it is still open.
-    async fn take_kept(&self) -> Option<Connection> {
-        let mut connection = self.kept().take()?;
-        let is_open = {
-            let ready = pin!(connection.sender.ready());
-            // The driver first: it sees that the node has closed it.
-            matches!(select(&mut connection.driver, ready).await, Either::Right((Ok(()), _)))
-        };
-        is_open.then_some(connection)
+    /// The connection of the probe before, if it is still open and not too old.
+    async fn take_kept(&mut self) -> Option<Connection> {
+        let (mut connection, since) = self.kept.take()?;
+        // The driver sees that the node has closed it.
+        let is_open = futures_util::poll!(&mut connection.driver).is_pending();
+        (is_open && connection.sender.is_ready() && since.elapsed() < KEPT_FOR).then_some(connection)
     }
 
     /// Asks, and reads as much of the answer as is wanted.
-    async fn exchange(&self, mut connection: Connection) -> hyper::Result<Answered> {
+    async fn exchange(&mut self, Connection { mut sender, mut driver }: Connection) -> hyper::Result<Answered> {
         let answered = async {
-            let response = connection.sender.send_request(self.request.clone()).await?;
+            let response = sender.send_request(self.request.clone()).await?;
             let status = response.status().as_u16();
-            // A kept connection can be used again only after its body has been read.
-            let wanted = if self.check.keep_alive || self.check.wants_body(status) { self.check.body_limit } else { 0 };
-            read_body(response.into_body(), wanted).await.map(|(body, is_whole)| Answered { status, body, is_whole })
+            let body = read_body(response.into_body(), self.check.body_limit);
+            if self.check.wants_body(status) {
+                return body.await.map(|(body, is_whole)| Answered { status, body, is_whole });
+            }
+            // The verdict is clear. A kept connection can be used again only after its body has been read, but whether
+            // that comes to an end says nothing.
+            let is_whole = self.check.keep_alive
+                && matches!(timeout(UNWANTED_BODY, body).await, Ok(Ok((_, is_whole))) if is_whole);
+            Ok(Answered { status, body: Vec::new(), is_whole })
         };
-        let answered = match select(pin!(answered), &mut connection.driver).await {
+        let answered = match select(pin!(answered), &mut driver).await {
             Either::Left((answered, _)) => answered?,
-            // What ended the connection is told by the answer, too.
-            Either::Right((_, answered)) => answered.await?,
+            Either::Right((_, answered)) => {
+                // A request that it had yet to send is given back only now; and it has nothing more to be kept for.
+                drop(driver);
+                return answered.await;
+            }
         };
-        if self.check.keep_alive && answered.is_whole && !connection.sender.is_closed() {
-            *self.kept() = Some(connection);
+        if self.check.keep_alive && answered.is_whole && !sender.is_closed() {
+            self.kept = Some((Connection { sender, driver }, Instant::now()));
         }
         Ok(answered)
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,8 +186,11 @@ async fn read_body(mut body: Incoming, limit: usize) -> hyper::Result<(Vec<u8>, 
 impl From<hyper::Error> for Broken {
     fn from(error: hyper::Error) -> Self {
         let reason = innermost(&error);
-        match reason.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
-            Some(code) => std::io::Error::from_raw_os_error(code).into(),
+        match reason.downcast_ref::<io::Error>() {
+            Some(error) => match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code).into(),
+                None => io::Error::new(error.kind(), error.to_string()).into(),
+            },
             None => Self::Node(Failure::Connection(reason.to_string())),
         }
     }
@@ -185,7 +201,6 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use regex::bytes::Regex;
-    use reqwest::Method;
     use reqwest::header::HeaderMap;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -227,7 +242,7 @@ mod tests {
 
     async fn probe(check: &HttpCheck) -> Result<(), Failure> {
         let to = (Ipv4Addr::LOCALHOST, check.port).into();
-        let probe = Probe::new(check, to, "core.lb.example").unwrap();
+        let mut probe = Probe::new(check, to, "core.lb.example").unwrap();
         match probe.attempt().await {
             Ok(_) => Ok(()),
             Err(Broken::Node(failure)) => Err(failure),
@@ -301,12 +316,85 @@ mod tests {
             let (port, task) = answering_each(9, on_each).await;
             let check = HttpCheck { keep_alive, ..check(port) };
             let to = (Ipv4Addr::LOCALHOST, port).into();
-            let probe = Probe::new(&check, to, "core.lb.example").unwrap();
+            let mut probe = Probe::new(&check, to, "core.lb.example").unwrap();
             for _ in 0..9 {
                 assert!(probe.attempt().await.is_ok());
             }
             assert_eq!(task.await.unwrap(), expected, "{on_each} on each connection");
         }
+    }
+
+    /// Answers the first request of each connection, reads the second and closes; gives how many requests it has read when
+    /// so many connections are over.
+    async fn breaking_at_the_second(connections: usize) -> (u16, tokio::task::JoinHandle<usize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let task = tokio::spawn(async move {
+            let mut requests = 0;
+            for _ in 0..connections {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for is_first in [true, false] {
+                    requests += usize::from(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                    if is_first {
+                        stream.write_all(OK.as_bytes()).await.unwrap();
+                    }
+                }
+            }
+            requests
+        });
+        (port, task)
+    }
+
+    #[tokio::test]
+    async fn a_status_counts_whatever_becomes_of_its_body() {
+        for rest in ["Content-Length: 50\r\n\r\nready", "\r\nwithout an end"] {
+            let response: &'static str = format!("HTTP/1.1 200 OK\r\n{rest}").leak();
+            for keep_alive in [false, true] {
+                assert_eq!(probed(|c| c.keep_alive = keep_alive, response).await.0, Ok(()), "{rest}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_changes_nothing_is_sent_again() {
+        for (method, connections, second, requests) in [(Method::GET, 2, true, 4), (Method::POST, 1, false, 2)] {
+            let (port, task) = breaking_at_the_second(connections).await;
+            let check = HttpCheck { keep_alive: true, method: method.clone(), ..check(port) };
+            let mut probe = Probe::new(&check, (Ipv4Addr::LOCALHOST, port).into(), "core.lb.example").unwrap();
+            assert!(probe.attempt().await.is_ok());
+            assert_eq!(probe.attempt().await.is_ok(), second, "{method}");
+            // For GET there is a connection left that breaks in turn, and none to come after it.
+            let third = probe.attempt().await;
+            assert!(third.is_err());
+            assert_eq!(task.await.unwrap(), requests, "{method}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_timeout_the_next_probe_connects_anew() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let node = tokio::spawn(async move {
+            let mut streams = Vec::new();
+            // The second request on the first connection is never answered.
+            for requests in [2, 1] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for nth in 0..requests {
+                    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                    if nth == 0 {
+                        stream.write_all(OK.as_bytes()).await.unwrap();
+                    }
+                }
+                streams.push(stream);
+            }
+            streams.len()
+        });
+        let check = HttpCheck { keep_alive: true, ..check(port) };
+        let mut probe = Probe::new(&check, (Ipv4Addr::LOCALHOST, port).into(), "core.lb.example").unwrap();
+        assert!(probe.attempt().await.is_ok());
+        assert!(timeout(Duration::from_millis(50), probe.attempt()).await.is_err());
+        assert!(probe.attempt().await.is_ok());
+        assert_eq!(node.await.unwrap(), 2);
     }
 
     #[tokio::test]
@@ -323,6 +411,8 @@ mod tests {
         let lower = request.to_lowercase();
         assert!(lower.contains("\r\ncontent-length: 4\r\n") && lower.ends_with("\r\n\r\nping"), "{request}");
         assert!(request.contains("Basic cHJvYmU6c2VjcmV0\r\n"), "{request}");
+        let (_, request) = probed(|c| c.method = Method::POST, OK).await;
+        assert!(request.to_lowercase().contains("\r\ncontent-length: 0\r\n"), "{request}");
     }
 
     #[tokio::test]

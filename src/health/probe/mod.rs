@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
@@ -105,7 +106,10 @@ impl From<io::Error> for Broken {
                 | Errno::EAGAIN),
             ) => Self::Machine(own.desc().to_lowercase()),
             Some(errno) => Self::Node(Failure::Connection(errno.desc().to_lowercase())),
-            // Errors of TLS come wrapped.
+            // Errors of TLS come wrapped, this one with an address to read more at.
+            None if error.to_string().starts_with("peer closed connection") => {
+                Self::Node(Failure::Connection("connection closed before message completed".to_owned()))
+            }
             None => Self::Node(Failure::Connection(innermost(&error).to_string())),
         }
     }
@@ -130,7 +134,10 @@ impl Prober {
                 Ok(probe) => Attempt::Http(Box::new(probe)),
                 Err(why) => Attempt::Impossible(why),
             },
-            Kind::Tcp(check) => Attempt::Tcp(tcp::Probe::new(check, at(check.port), host)),
+            Kind::Tcp(check) => match tcp::Probe::new(check, at(check.port), host) {
+                Ok(probe) => Attempt::Tcp(probe),
+                Err(why) => Attempt::Impossible(why),
+            },
             Kind::Icap(check) => Attempt::Icap(icap::Probe::new(check, at(check.port), host)),
             Kind::Exec(check) => Attempt::Exec(exec::Probe::new(check, address, host)),
             Kind::Agent(check) => Attempt::Agent(agent::Probe::new(check, at(check.port))),
@@ -164,9 +171,11 @@ impl Probe {
     ///
     /// # Errors
     /// The probe could not be tried; the address counts neither as good nor as failed.
-    pub(crate) async fn attempt(&self) -> Outcome {
+    pub(crate) async fn attempt(&mut self) -> Outcome {
+        #[cfg(test)]
+        let is_script = matches!(self.attempt, Attempt::Script(..));
         let attempt = async {
-            match &self.attempt {
+            match &mut self.attempt {
                 Attempt::Http(probe) => probe.attempt().await,
                 Attempt::Tcp(probe) => probe.attempt().await,
                 Attempt::Icap(probe) => probe.attempt().await,
@@ -180,7 +189,7 @@ impl Probe {
             }
         };
         #[cfg(test)]
-        if let Attempt::Script(..) = &self.attempt {
+        if is_script {
             return attempt.await.map_or_else(|broken| broken.into_outcome(), |passed| Ok(Ok(passed)));
         }
         match tokio::time::timeout(self.timeout, attempt).await {
@@ -198,6 +207,15 @@ impl Broken {
             Self::Machine(why) => Err(Untried(why)),
         }
     }
+}
+
+/// The name that a certificate must be for.
+///
+/// # Errors
+/// Says of which host it cannot be.
+fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    // A host that is no name is the address itself, when a pool has neither.
+    ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| format!("{host}: {error}"))
 }
 
 /// Connects, without waiting for more to send.

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
-use super::{Broken, Failure, Passed, connect, read_until, shown};
+use super::{Broken, Failure, Passed, connect, read_until, server_name, shown};
 use crate::health::TcpCheck;
 
 /// Bytes of a reply that are read.
@@ -16,24 +16,25 @@ const LIMIT: usize = 64 * 1024;
 pub(super) struct Probe {
     check: TcpCheck,
     to: SocketAddr,
-    host: Arc<str>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 impl Probe {
-    pub(super) fn new(check: &TcpCheck, to: SocketAddr, host: &str) -> Self {
-        Self { check: check.clone(), to, host: host.into() }
+    /// # Errors
+    /// The host is none that a certificate could be for.
+    pub(super) fn new(check: &TcpCheck, to: SocketAddr, host: &str) -> Result<Self, String> {
+        let tls = match &check.tls {
+            None => None,
+            Some(tls) => Some((TlsConnector::from(Arc::clone(tls.config())), server_name(host)?)),
+        };
+        Ok(Self { check: check.clone(), to, tls })
     }
 
     pub(super) async fn attempt(&self) -> Result<Passed, Broken> {
         let stream = connect(self.to).await?;
-        match &self.check.tls {
+        match &self.tls {
             None => self.converse(stream).await,
-            Some(tls) => {
-                // A host that is no name is the address itself, when a pool has neither.
-                let name = ServerName::try_from(self.host.trim_matches(['[', ']']).to_owned());
-                let name = name.map_err(|error| Broken::Machine(format!("{}: {error}", self.host)))?;
-                self.converse(TlsConnector::from(Arc::clone(tls.config())).connect(name, stream).await?).await
-            }
+            Some((connector, name)) => self.converse(connector.connect(name.clone(), stream).await?).await,
         }
     }
 
