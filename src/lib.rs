@@ -22,8 +22,8 @@
 //! transitions in one task, which stores the next snapshot. `dns::answer` is a pure function of question, snapshot
 //! and random numbers: it defines what is answered, on every transport. `dns::fast` answers what nearly everybody asks,
 //! the addresses of shared names, in one step and to the same bytes, since a balancer must not be the bottleneck; it
-//! leaves everything else to the definition: what else there is takes a tenth of a microsecond more, of four and a half that
-//! the system takes for a packet in and one out. Both count what they answer in `dns::tally`.
+//! leaves everything else to the definition, which takes a little longer beside what the system takes for a packet in and one
+//! out (docs/benchmarks has the figures). Both count what they answer in `dns::tally`.
 //!
 //! # The rest
 //! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and

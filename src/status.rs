@@ -21,7 +21,7 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// What is said of nodes that the configuration does not have.
     pub absent: Vec<Absent>,
-    /// What was answered since the server began, by the protocols that are listened on.
+    /// What was answered since the server began, by the protocols that were ever listened on.
     pub answers: BTreeMap<Protocol, Answers>,
 }
 
@@ -36,8 +36,8 @@ pub struct PoolStatus {
     pub available: usize,
     /// In the order of the configuration.
     pub nodes: Vec<NodeStatus>,
-    /// Records with an address of its fallback that were answered since the server began.
-    pub fallback_records: u64,
+    /// Records with an address of its fallback that were answered since the server began; where they were asked for.
+    pub fallback_records: Option<u64>,
 }
 
 /// One node.
@@ -57,8 +57,8 @@ pub struct NodeStatus {
     pub eligible: bool,
     /// Why, or why not.
     pub why: String,
-    /// Records with an address of it that were answered since the server began.
-    pub records: u64,
+    /// Records with an address of it that were answered since the server began; where they were asked for.
+    pub records: Option<u64>,
     /// What an operator says.
     pub r#override: Option<Override>,
     /// Why its role is another one than the configuration's.

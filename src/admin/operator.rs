@@ -85,7 +85,7 @@ impl Operator {
     pub async fn status(&self) -> Result<Status, Refused> {
         let (generation, mut pools) = self.pools().await?;
         let Totals { answers, records } = self.tallies.read();
-        let count = |name: &str| records.get(name).copied().unwrap_or(0);
+        let count = |name: &str| Some(records.get(name).copied().unwrap_or(0));
         for pool in &mut pools {
             pool.fallback_records = count(&pool.name);
             for node in &mut pool.nodes {

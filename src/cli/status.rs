@@ -50,7 +50,7 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
     // A string takes everything that is written.
     let _ = writeln!(text, "pool {}: {eligible} of {} nodes are answered", pool.name, pool.nodes.len());
     let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
-    let digits = |node: &NodeStatus| node.records.to_string().len();
+    let digits = |node: &NodeStatus| node.records.unwrap_or(0).to_string().len();
     let records = pool.nodes.iter().map(digits).max().unwrap_or(0).max("RECORDS".len());
     let _ = writeln!(text, "  {:width$}  ANSWERED  {:>records$}  ROLE    WEIGHT  WHY", "NODE", "RECORDS");
     for node in &pool.nodes {
@@ -68,30 +68,35 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         let _ = writeln!(
             text,
             "  {:width$}  {answered:8}  {:>records$}  {:6}  {:<6}  {}{nomination}{idle}",
-            node.name, node.records, node.role, node.weight, node.why
+            node.name,
+            node.records.unwrap_or(0),
+            node.role,
+            node.weight,
+            node.why
         );
         let differ = node.addresses.iter().any(|address| address.why != node.why);
         for address in node.addresses.iter().filter(|_| differ || node.addresses.len() > 1) {
             let answered = if address.eligible { "yes" } else { "no" };
-            let _ = writeln!(text, "  {:width$}  {answered:8}  {} {}", "", address.address, address.why);
+            let _ =
+                writeln!(text, "  {:width$}  {answered:8}  {:records$}  {} {}", "", "", address.address, address.why);
         }
     }
-    if pool.fallback_records > 0 {
-        let _ = writeln!(text, "  {} records of its fallback were answered", pool.fallback_records);
+    if let Some(records) = pool.fallback_records.filter(|records| *records > 0) {
+        let _ = writeln!(text, "  {records} records of its fallback were answered");
     }
     text.push('\n');
 }
 
-/// `UDP: 12 responses (NOERROR 11, NXDOMAIN 1), 1 truncated, 0 packets ignored; 99 % took up to 32 us`.
+/// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32 us`.
 fn show_answers(protocol: Protocol, answers: &Answers, text: &mut String) {
     let responses = answers.responses();
     let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
     let Answers { truncated, ignored, .. } = answers;
-    let _ = write!(text, "{protocol}: {responses} responses{codes}, {truncated} truncated, {ignored} packets ignored");
+    let _ = write!(text, "{protocol}: responses {responses}{codes}, truncated {truncated}, ignored packets {ignored}");
     let _ = match answers.time_of(99) {
         None => writeln!(text),
         Some(Some(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
-        Some(None) => writeln!(text, "; 1 % or more took longer than 16 ms"),
+        Some(None) => writeln!(text, "; more than 1 % took longer than that is told apart"),
     };
 }

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use super::hickory::Handler;
 use super::listener::{Held, bind_quic, bind_tcp};
 use super::respond::SharedResponder;
-use super::tallies::Protocol;
+use super::totals::Protocol;
 use crate::serving::Current;
 
 /// For handshakes, and for the wait for a request on an open connection.

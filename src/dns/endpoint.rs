@@ -14,7 +14,7 @@ use tracing::warn;
 use super::encrypted::{self, Certificate, Encrypted, EncryptedSocket};
 use super::listener::{self, Bound, Held};
 use super::respond::{Responder, SharedResponder};
-use super::tallies::{Protocol, Tallies};
+use super::totals::{Protocol, Tallies};
 use super::{tcp, udp};
 use crate::config::Server;
 use crate::serving::Current;

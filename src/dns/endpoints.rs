@@ -15,7 +15,7 @@ use tracing::warn;
 use super::encrypted::{Certificate, Encrypted};
 use super::endpoint::{Endpoint, Socket, Transport};
 use super::listener::Held;
-use super::tallies::Tallies;
+use super::totals::Tallies;
 use crate::config::{Listen, Server, TcpLimits, Tls, overlap};
 use crate::diagnostic::Diagnostics;
 use crate::serving::Current;

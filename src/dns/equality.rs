@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::respond::{Responder, Transport};
-use super::tallies::{Protocol, Tallies};
+use super::totals::{Protocol, Tallies};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::health::{Health, Standing};
 use crate::name::Name;

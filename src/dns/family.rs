@@ -99,7 +99,9 @@ impl Family for V6 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddrV4;
+    use std::net::{SocketAddrV4, SocketAddrV6};
+
+    use libc::in6_addr;
 
     use super::*;
 
@@ -107,5 +109,25 @@ mod tests {
     fn ports_are_in_the_order_of_the_machine() {
         let client: SocketAddrV4 = "127.0.0.1:53".parse().unwrap();
         assert_eq!(V4::port(&client.into()), 53);
+        let client: SocketAddrV6 = "[::1]:53".parse().unwrap();
+        assert_eq!(V6::port(&client.into()), 53);
+    }
+
+    #[test]
+    fn answers_go_together_when_address_and_interface_are_the_same() {
+        let asked = |last: u8, interface: u32| {
+            let mut s6_addr = [0; 16];
+            s6_addr[15] = last;
+            in6_pktinfo { ipi6_addr: in6_addr { s6_addr }, ipi6_ifindex: interface }
+        };
+        assert!(V6::is_same(&asked(1, 2), &asked(1, 2)));
+        assert!(!V6::is_same(&asked(1, 2), &asked(1, 3)) && !V6::is_same(&asked(1, 2), &asked(2, 2)));
+        let asked = |last: u8| {
+            let address = in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, last]) };
+            let info = in_pktinfo { ipi_ifindex: 7, ipi_spec_dst: in_addr { s_addr: 0 }, ipi_addr: address };
+            V4::asked(ControlMessageOwned::Ipv4PacketInfo(info)).expect("an address")
+        };
+        assert!(V4::is_same(&asked(1), &asked(1)) && !V4::is_same(&asked(1), &asked(2)));
+        assert_eq!(asked(1).ipi_ifindex, 0, "the route decides");
     }
 }

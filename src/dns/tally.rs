@@ -1,7 +1,7 @@
 //! What one worker has answered, counted where nobody else writes.
 //!
 //! A worker adds to numbers of its own: no lock, no instruction that other cores must agree on, a few stores into
-//! lines that its core already has. Anybody may read them at any time, and sees each as it was a moment ago.
+//! lines of the cache that its core already has. Anybody may read them at any time, and sees each as it was a moment ago.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +12,14 @@ use arc_swap::ArcSwap;
 use super::query::Rcode;
 
 /// Places of [`Rcode`]s, the extended one included.
-pub(super) const RCODES: usize = 17;
+const RCODES: usize = Rcode::BadVers as usize + 1;
 
 /// Times up to 2^0, 2^1, … microseconds, and longer ones.
 pub(super) const TIMES: usize = 16;
 
-/// The numbers of one writer.
+/// The numbers of one writer, in cache lines of their own.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Counts {
     /// Responses, by their code.
     pub(super) rcodes: [AtomicU64; RCODES],

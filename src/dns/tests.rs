@@ -8,7 +8,7 @@ use hickory_proto::rr::{RData, Record};
 use proptest::prelude::*;
 
 use super::respond::{Responder, Transport};
-use super::tallies::{Numbers, Protocol, Tallies};
+use super::totals::{Numbers, Protocol, Tallies};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::health::{Health, Standing};
 use crate::name::{Name, parse_wire};

@@ -1,7 +1,8 @@
 //! UDP: threads that take packets in batches, answer them in place, and send the answers in batches.
 //!
 //! Each worker has a socket of its own and shares nothing but the snapshot with the others; the kernel spreads
-//! clients over the sockets. Two system calls serve a batch, and nothing is allocated.
+//! clients over the sockets. Two system calls serve a batch, or more where its answers must leave from several
+//! addresses, and usually nothing is allocated.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::UdpSocket;
@@ -127,11 +128,10 @@ impl Worker {
         let serving = self.serving.load();
         for message in received {
             let Some(client) = message.address.filter(|client| F::port(client) != 0) else {
+                self.responder.tally.ignored();
                 continue;
             };
-            let Some(packet) = message.iovs().next() else {
-                continue;
-            };
+            let packet = message.iovs().next().unwrap_or_default();
             let out = &mut replies.buffers[replies.to.len()];
             if self.responder.respond(packet, Transport::Udp, serving, out) {
                 replies.to.push(Some(client));

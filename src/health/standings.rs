@@ -67,7 +67,7 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
             promoted: served.is_promoted(n, &standings),
             weight: node.weight,
             eligible: speaker.is_some_and(|address| address.eligible),
-            records: 0,
+            records: None,
             why: speaker.map(|address| address.why.clone()).unwrap_or_default(),
             r#override: word.cloned(),
             nomination: nomination.cloned(),
@@ -75,7 +75,7 @@ pub(super) fn of_pool(served: &Served, overrides: &Overrides, table: &Table, ind
             addresses,
         });
     }
-    PoolStatus { name: pool.name.to_string(), min_available: least, available, nodes, fallback_records: 0 }
+    PoolStatus { name: pool.name.to_string(), min_available: least, available, nodes, fallback_records: None }
 }
 
 /// What an agent, or being busy, leaves of a weight.

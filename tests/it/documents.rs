@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use evenkeel::config::{self, Origin};
+use evenkeel::dns::{Answers, Protocol};
 
 use crate::fake_core::Node;
 use crate::support::server::write_private;
@@ -119,9 +120,16 @@ fn the_faults_and_counters_of_the_fake_node_are_those_that_it_has() {
 
 #[test]
 fn what_is_counted_is_what_is_documented() {
-    let answers = serde_json::to_value(evenkeel::dns::Answers::default()).expect("JSON");
+    let answers = serde_json::to_value(Answers::default()).expect("JSON");
     let members: BTreeSet<&str> = answers.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(first_cells(&read("docs/operating.md"), "What was answered"), members);
+    let document = read("docs/operating.md");
+    assert_eq!(first_cells(&document, "What was answered"), members);
+    let (_, section) = document.split_once("\n## What was answered\n").expect("the heading is there");
+    for protocol in Protocol::ALL {
+        let member = serde_json::to_string(&protocol).expect("JSON").replace('"', "`");
+        assert!(section.contains(&member), "{member}");
+    }
+    assert!(section.contains("`records`") && section.contains("`fallback_records`"));
 }
 
 /// The commands in the `sh` blocks of a document.

@@ -24,6 +24,11 @@ pub enum Protocol {
     Quic,
 }
 
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Quic];
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -44,7 +49,8 @@ pub struct Tallies(Mutex<Shared>);
 struct Shared {
     /// Of every worker that ever was. One without a [`Tally`] waits for the next worker of its protocol.
     counts: Vec<(Protocol, Arc<Counts>)>,
-    /// Of every node that ever was, `pool/node`; the fallback of a pool stands under the pool's name.
+    /// Of every node that ever was, `pool/node`; the fallback of a pool stands under the pool's name. As many numbers as
+    /// configurations have brought names, and eight bytes for each in every worker.
     numbers: HashMap<String, u32>,
 }
 
@@ -225,6 +231,16 @@ mod tests {
         assert_eq!(tallies.lock().counts.len(), 3);
         let udp = &tallies.read().answers[&Protocol::Udp];
         assert_eq!((udp.rcodes["NOERROR"], udp.rcodes["NXDOMAIN"], udp.truncated, udp.responses()), (2, 1, 1, 3));
+    }
+
+    #[test]
+    fn every_code_is_told() {
+        let tallies = Tallies::default();
+        let tally = tallies.begin(Protocol::Udp);
+        // Written out by `Display`, which knows each of them.
+        Rcode::ALL.into_iter().for_each(|rcode| tally.response(rcode, false));
+        let rcodes = &tallies.read().answers[&Protocol::Udp].rcodes;
+        assert!(rcodes.len() == Rcode::ALL.len() && rcodes.values().all(|responses| *responses == 1), "{rcodes:?}");
     }
 
     #[test]
