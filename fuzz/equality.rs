@@ -1,4 +1,5 @@
-//! Feeds random packets to the fast path and to the definition, over many snapshots, until a time is over or they differ.
+//! Feeds random packets to the fast path and to the definition, over many snapshots, until a time is over or they differ: in a
+//! byte, or in what they have counted.
 //!
 //! ```sh
 //! cargo run --release --example fuzz_equality -- 1800
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use evenkeel::config::{self, Origin};
-use evenkeel::dns::{Numbers, Protocol, Responder, Tallies, Transport};
+use evenkeel::dns::{Answers, Protocol, Responder, Tallies, Totals, Transport};
 use evenkeel::health::{Health, Standing};
 use evenkeel::name::parse_wire;
 use evenkeel::pool::{Node, decide};
@@ -64,7 +65,7 @@ pool = "two"
 ];
 
 /// Pools of random nodes, weights and health behind the same names.
-fn snapshot(rng: &mut Rng) -> Serving {
+fn snapshot(rng: &mut Rng, tallies: &[Tallies; 2]) -> Serving {
     let mut loaded = config::load(&Origin::Embedded(CONFIG)).unwrap_or_else(|problems| panic!("{problems}"));
     let pools = loaded.pools.iter_mut().map(|pool| {
         let is_weighted = rng.bool();
@@ -84,8 +85,10 @@ fn snapshot(rng: &mut Rng) -> Serving {
         Arc::new(decide(pool, &standings, &pool.as_configured(), rng).view)
     });
     let pools = pools.collect();
+    // The same in both: they are given in the same order.
+    let [numbers, _] = tallies.each_ref().map(|tallies| tallies.number(&loaded.pools));
     let nsid = rng.bool().then(|| Box::from(*b"ns-a"));
-    Serving { generation: 1, fixed: Arc::new(Static::new(loaded.zones, nsid, Numbers::default())), pools }
+    Serving { generation: 1, fixed: Arc::new(Static::new(loaded.zones, nsid, numbers)), pools }
 }
 
 /// A question with or without EDNS, and often a change somewhere in it.
@@ -118,22 +121,28 @@ fn packet(rng: &mut Rng) -> Vec<u8> {
 /// Compares both on the packets of a seed.
 fn compare(seed: u64) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
-    let serving = snapshot(&mut rng);
-    let mut responder = Responder::new(Tallies::default().begin(Protocol::Udp));
+    let tallies = [Tallies::default(), Tallies::default()];
+    let serving = snapshot(&mut rng, &tallies);
+    let [mut one, mut other] = tallies.each_ref().map(|tallies| Responder::new(tallies.begin(Protocol::Udp)));
     let (mut fast, mut general) = (Vec::new(), Vec::new());
     for _ in 0..PACKETS {
         let packet = packet(&mut rng);
         let transport = if rng.bool() { Transport::Udp } else { Transport::Stream };
         let draw = rng.u64(..);
-        responder.reseed(draw);
-        let is_fast = responder.respond(&packet, transport, &serving, &mut fast);
-        responder.reseed(draw);
-        let is_general = responder.respond_generally(&packet, transport, &serving, &mut general);
+        one.reseed(draw);
+        let is_fast = one.respond(&packet, transport, &serving, &mut fast);
+        other.reseed(draw);
+        let is_general = other.respond_generally(&packet, transport, &serving, &mut general);
         if is_fast != is_general || is_fast && fast != general {
             return Err(format!("seed {seed}, packet {packet:02x?}\nfast    {fast:02x?}\ngeneral {general:02x?}"));
         }
     }
-    Ok(())
+    let [fast, general] = tallies.map(|tallies| {
+        let Totals { mut answers, records } = tallies.read();
+        let Answers { rcodes, ignored, truncated, .. } = answers.remove(&Protocol::Udp).unwrap_or_default();
+        (records, rcodes, ignored, truncated)
+    });
+    if fast == general { Ok(()) } else { Err(format!("seed {seed}, counts\nfast    {fast:?}\ngeneral {general:?}")) }
 }
 
 fn main() -> ExitCode {

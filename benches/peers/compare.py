@@ -83,7 +83,7 @@ def peers(rounds, seconds):
             f"{max(column('loss')):.2f}", spread(column("p50"), 0), spread(column("p99"), 0), f"{max(column('fixed_loss')):.2f}",
         ])
     table(["server", "queries/s", "CPU us a query", "x", "of it user us", "bytes", "loss %", "p50 us", "p99 us", "loss %"], rows)
-    print(f"p50, p99 and the second loss at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is benches/peers/bare.rs.\n")
+    print(f"p50, p99 and the second loss at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is benches/peers/bare.rs. What is user time is sampled by the kernel's ticks.\n")
     shown = [(name, [figure["cpu"] for figure in of]) for name, of in figures.items() if name != "pdns"]
     draw("peers", "CPU of a query, eight addresses, one core", "us", shown, note)
 
@@ -120,7 +120,7 @@ def overload(rounds, seconds):
 
 def probing(rounds, seconds):
     """What a probe costs evenkeel and its peers."""
-    seconds = max(seconds, 2 * probes.INTERVAL)
+    seconds = max(seconds, 5 * probes.INTERVAL)
     versions, figures = probes.compared(ROOT, rounds, seconds)
     note = f"{machine()}; {rounds} rounds of {seconds} s; {versions}"
     nodes = probes.POOLS * probes.NODES
