@@ -18,6 +18,10 @@ const BACKLOG: i32 = 1024;
 /// Tries to find a port that is free for UDP and TCP when the system may choose.
 const PORT_TRIES: usize = 20;
 
+/// What a UDP socket may hold until its worker comes to it, in bytes: a burst, but no more than a few milliseconds of
+/// questions. The system gives less unless `net.core.rmem_max` is raised.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
 /// How long a worker waits for packets before it looks whether it should stop.
 pub(super) const RECEIVE_WAIT: Duration = Duration::from_millis(100);
 
@@ -110,6 +114,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = socket(address, Type::DGRAM)?;
     socket.set_reuse_port(true)?;
     socket.set_read_timeout(Some(RECEIVE_WAIT))?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     if address.ip().is_unspecified() {
         // Replies must leave from the address that was asked.
         match address {
