@@ -173,9 +173,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the node of a session is gone or has forgotten it: what was sent can only be sent again.
+    /// Whether the node of a session is gone or has forgotten it: what was sent can only be sent again. A batch that is
+    /// sent where it was opened, and belongs elsewhere, was opened before that node was started again.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::NodeGone { .. } | Self::WrongNode(_))
+        matches!(self, Self::NodeGone { .. } | Self::WrongNode(_) | Self::BatchElsewhere { .. })
     }
 
     /// The node, and the session if there was one.
@@ -261,7 +262,7 @@ mod tests {
             let error = Error::of_answer(at, status, words.to_owned());
             assert_eq!(error.to_string(), format!("{shown}: {words}"));
             assert_eq!(error.is_refusal(), status < 500, "{error}");
-            assert!(!error.is_lost());
+            assert_eq!(error.is_lost(), status == 400);
         }
     }
 }

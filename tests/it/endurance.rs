@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use evenkeel::client::{Cluster, Error, Source, Verdict};
@@ -46,7 +46,9 @@ impl Tally {
                 self.verdicts.fetch_add(1, Ordering::SeqCst);
             }
             // A node that came back has forgotten its sessions, and says so.
-            Err(Error::NodeGone { at, .. } | Error::WrongNode(at)) => self.lost.lock().expect("no panic").push(at.node),
+            Err(Error::NodeGone { at, .. } | Error::WrongNode(at) | Error::BatchElsewhere { at, .. }) => {
+                self.lost.lock().expect("no panic").push(at.node)
+            }
             Err(error) => panic!("neither a verdict nor a node that died: {error}"),
         }
     }
@@ -71,11 +73,11 @@ async fn one_batch(cluster: &Cluster) -> Result<Verdict, Error> {
 }
 
 /// Does something to one node after the other until it is over; gives those that died.
-fn trouble(nodes: &mut Nodes, server: &Server, is_over: &AtomicBool) -> BTreeSet<SocketAddr> {
+fn trouble(nodes: &mut Nodes, server: &Server, is_over: impl Fn() -> bool) -> BTreeSet<SocketAddr> {
     let mut died = BTreeSet::new();
     let mut rng = fastrand::Rng::with_seed(3);
     let pause = |rng: &mut fastrand::Rng| std::thread::sleep(Duration::from_millis(rng.u64(50..300)));
-    while !is_over.load(Ordering::SeqCst) {
+    while !is_over() {
         let node = rng.u8(..NODES);
         if rng.bool() {
             let name = format!("core/core-{}", node + 1);
@@ -100,7 +102,7 @@ fn sessions_end_in_a_verdict_or_name_a_node_that_died() {
     (0..NODES).for_each(|node| nodes.fake(node, "{\"scan_ms\": 20}"));
     let server = serve(&nodes);
     let cluster = cluster(&nodes, &server).deadline(Duration::from_secs(20)).build().expect("a cluster");
-    let (tally, is_over) = (Tally::default(), AtomicBool::new(false));
+    let tally = Tally::default();
     let died = std::thread::scope(|scope| {
         let clients = scope.spawn(|| {
             let runtime = Runtime::new().expect("a runtime");
@@ -117,10 +119,9 @@ fn sessions_end_in_a_verdict_or_name_a_node_that_died() {
                 }
             };
             runtime.block_on(futures_util::future::join_all((0..CLIENTS).map(client)));
-            is_over.store(true, Ordering::SeqCst);
         });
         wait_until("the quiet time is over", || tally.quiet.load(Ordering::SeqCst) == CLIENTS || clients.is_finished());
-        let died = trouble(&mut nodes, &server, &is_over);
+        let died = trouble(&mut nodes, &server, || clients.is_finished());
         clients.join().expect("every session ends as it should");
         died
     });
