@@ -46,6 +46,8 @@ pub(super) struct Worker {
     serving: Cache<Current, Arc<Serving>>,
     stop: Arc<AtomicBool>,
     responder: Responder,
+    /// Whether packets tell which address was asked.
+    is_wildcard: bool,
     /// Batches that were taken.
     batches: u32,
     log: Seldom,
@@ -63,21 +65,23 @@ struct Replies<F: Family> {
 impl Worker {
     /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
     pub(super) fn new(socket: UdpSocket, current: Current, responder: Responder, stop: Arc<AtomicBool>) -> Self {
-        Self { socket, serving: Cache::new(current), stop, responder, batches: 0, log: Seldom::default() }
+        let is_wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
+        Self { socket, serving: Cache::new(current), stop, responder, is_wildcard, batches: 0, log: Seldom::default() }
     }
 
     /// Answers until told to stop, then what is still waiting in the socket.
     pub(super) fn run(self) {
         match self.socket.local_addr() {
-            Ok(address) if address.is_ipv4() => self.answer::<V4>(address.ip().is_unspecified()),
-            Ok(address) => self.answer::<V6>(address.ip().is_unspecified()),
+            Ok(address) if address.is_ipv4() => self.answer::<V4>(),
+            Ok(_) => self.answer::<V6>(),
             Err(error) => warn!("a UDP socket has no address, nothing is answered there: {error}"),
         }
     }
 
-    /// The same for an address family; on a wildcard socket, packets tell which address was asked.
-    fn answer<F: Family>(mut self, is_wildcard: bool) {
+    /// The same for an address family.
+    fn answer<F: Family>(mut self) {
         let mut packets = Box::new([[0_u8; PACKET]; BATCH]);
+        let is_wildcard = self.is_wildcard;
         let room = || is_wildcard.then(F::room);
         let mut received = MultiHeaders::<F::Client>::preallocate(BATCH, room());
         let mut plain = MultiHeaders::<F::Client>::preallocate(BATCH, None);
@@ -135,7 +139,8 @@ impl Worker {
             let out = &mut replies.buffers[replies.to.len()];
             if self.responder.respond(packet, Transport::Udp, serving, out) {
                 replies.to.push(Some(client));
-                replies.from.push(message.cmsgs().ok().and_then(|mut messages| messages.find_map(F::asked)));
+                let messages = self.is_wildcard.then(|| message.cmsgs().ok()).flatten();
+                replies.from.push(messages.and_then(|mut messages| messages.find_map(F::asked)));
             }
         }
         Ok(began)

@@ -7,7 +7,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -20,13 +19,11 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
 use reqwest::{Method, Url};
-use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Broken, Failure, Passed, connect, server_name};
+use super::{Broken, Failure, Passed, Tls, connect, tls};
 use crate::cause::innermost;
 use crate::health::HttpCheck;
 
@@ -44,7 +41,7 @@ const HTTPS_PORT: u16 = 443;
 /// A request that is sent again and again.
 pub(super) struct Probe {
     to: SocketAddr,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
     request: hyper::Request<Full<Bytes>>,
     check: HttpCheck,
     /// The connection that stays open between probes, where one does, and since when. Nobody looks at it meanwhile: one that
@@ -77,10 +74,7 @@ impl Probe {
     /// The host, or the path, is none that could stand in a request.
     pub(super) fn new(check: &HttpCheck, to: SocketAddr, host: &str) -> Result<Self, String> {
         let unusable = |error: &dyn std::fmt::Display| format!("{host}{}: {error}", check.path);
-        let tls = match &check.tls {
-            None => None,
-            Some(tls) => Some((TlsConnector::from(Arc::clone(tls.config())), server_name(host)?)),
-        };
+        let tls = tls(check.tls.as_ref(), host)?;
         let default_port = if tls.is_some() { HTTPS_PORT } else { HTTP_PORT };
         let host = if to.port() == default_port { host.to_owned() } else { format!("{host}:{}", to.port()) };
         // As URLs write it, with what must be encoded encoded.

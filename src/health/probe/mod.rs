@@ -11,7 +11,6 @@ mod tcp;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-#[cfg(test)]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +18,12 @@ use nix::errno::Errno;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::Kind;
 use crate::cause::innermost;
 use crate::program::Ended;
+use crate::tls::TlsClient;
 
 /// Why a probe failed; the text is the reason that users see.
 #[derive(Clone, Debug, Eq, thiserror::Error, PartialEq)]
@@ -209,13 +210,19 @@ impl Broken {
     }
 }
 
-/// The name that a certificate must be for.
+/// How TLS is spoken to a host, and the name that its certificate must be for.
+type Tls = (TlsConnector, ServerName<'static>);
+
+/// Prepares TLS for a check that speaks it.
 ///
 /// # Errors
-/// Says of which host it cannot be.
-fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+/// Says of which host no certificate can be.
+fn tls(client: Option<&TlsClient>, host: &str) -> Result<Option<Tls>, String> {
+    let Some(client) = client else { return Ok(None) };
     // A host that is no name is the address itself, when a pool has neither.
-    ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| format!("{host}: {error}"))
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+    let name = name.map_err(|error| format!("{host}: {error}"))?;
+    Ok(Some((TlsConnector::from(Arc::clone(client.config())), name)))
 }
 
 /// Connects, without waiting for more to send.

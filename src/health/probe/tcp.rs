@@ -1,13 +1,10 @@
 //! TCP probes: connect, perhaps over TLS, perhaps with a word each way.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::TlsConnector;
 
-use super::{Broken, Failure, Passed, connect, read_until, server_name, shown};
+use super::{Broken, Failure, Passed, Tls, connect, read_until, shown, tls};
 use crate::health::TcpCheck;
 
 /// Bytes of a reply that are read.
@@ -16,17 +13,14 @@ const LIMIT: usize = 64 * 1024;
 pub(super) struct Probe {
     check: TcpCheck,
     to: SocketAddr,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
 }
 
 impl Probe {
     /// # Errors
     /// The host is none that a certificate could be for.
     pub(super) fn new(check: &TcpCheck, to: SocketAddr, host: &str) -> Result<Self, String> {
-        let tls = match &check.tls {
-            None => None,
-            Some(tls) => Some((TlsConnector::from(Arc::clone(tls.config())), server_name(host)?)),
-        };
+        let tls = tls(check.tls.as_ref(), host)?;
         Ok(Self { check: check.clone(), to, tls })
     }
 
