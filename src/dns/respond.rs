@@ -71,13 +71,14 @@ impl Responder {
         out: &mut Vec<u8>,
         answer: impl FnOnce(&mut Self, &Query<'_>, usize, &mut Vec<u8>),
     ) -> bool {
-        match parse(packet) {
+        // By reference: to move what was parsed costs half as much as to parse it.
+        match &parse(packet) {
             Received::Ignored => {
                 self.tally.ignored();
                 return false;
             }
             Received::Rejected(rejection) => {
-                encode_rejection(&rejection, serving.fixed.nsid.as_deref(), out);
+                encode_rejection(rejection, serving.fixed.nsid.as_deref(), out);
                 self.tally.general();
                 self.tally.response(rejection.rcode, false);
             }
@@ -86,7 +87,7 @@ impl Responder {
                     Transport::Udp => query.edns.as_ref().map_or(PLAIN_UDP, |edns| edns.udp_limit()),
                     Transport::Stream => u16::MAX,
                 };
-                answer(self, &query, usize::from(limit), out);
+                answer(self, query, usize::from(limit), out);
             }
         }
         true
