@@ -15,7 +15,7 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 use smallvec::SmallVec;
 
 /// Packets a system call.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 
 /// Room for a packet: an odd number of cache lines, so that those of a batch do not compete for the same places.
 const ROOM: usize = 5 * 64;

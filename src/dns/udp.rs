@@ -22,17 +22,18 @@ use super::respond::{Responder, Transport};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving};
 
-/// Packets taken by one system call.
-const BATCH: usize = 64;
+/// Packets taken by one system call: enough that the call is a small part of what each of them costs. To prepare for more
+/// costs more at each call, also when there are only a few.
+const BATCH: usize = 16;
 
 /// Longest packet that is read: more than the 1,232 bytes that clients are told; what is cut off makes a FORMERR. It is
 /// an odd number of cache lines, so that the beginnings of a batch's packets do not compete for the same few places in the
 /// cache.
 const PACKET: usize = 21 * 64;
 
-/// Batches that are still answered once the worker is told to stop: more than a socket's buffer holds, so that what
-/// had arrived by then is answered, but a flood does not keep the worker for ever.
-const LAST_BATCHES: u32 = 64;
+/// Batches that are still answered once the worker is told to stop: 4,096 packets are more than a socket's buffer holds, so
+/// that what had arrived by then is answered, but a flood does not keep the worker for ever.
+const LAST_BATCHES: u32 = 4096 / BATCH as u32;
 
 /// One batch in so many is timed: to look at the clock for each would cost more than to answer.
 const TIMED: u32 = 64;

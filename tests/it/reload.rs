@@ -251,7 +251,7 @@ fn wildcard_listens_answer_from_the_address_that_was_asked() {
     let clients: Vec<_> = (0..60_u8)
         .map(|i| Client::new((Ipv4Addr::new(127, 0, 0, if i < 30 { i % 3 + 1 } else { i / 10 }), port).into()))
         .collect();
-    // The server is stopped meanwhile, so that it finds them all in one batch.
+    // The server is stopped meanwhile, so that it finds them all waiting, in rows of a batch.
     server.signal("STOP");
     for (id, client) in (0..).zip(&clients) {
         client.send(&query(id, 0, "core.lb.example", 1));
