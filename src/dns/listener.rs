@@ -10,7 +10,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover};
 use socket2::{Domain, Protocol, Socket, Type};
+use tracing::debug;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -115,6 +118,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_reuse_port(true)?;
     socket.set_read_timeout(Some(RECEIVE_WAIT))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    never_fragment(&socket, address)?;
     if address.ip().is_unspecified() {
         // Replies must leave from the address that was asked.
         match address {
@@ -124,6 +128,26 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     }
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Makes the socket send replies whole or not at all (RFC 9715 R1, R2): whoever gets a reply fragmented can replace a
+/// fragment. `PROBE` sets DF and believes only the interface's own MTU, not what ICMP claims of a path; with `OMIT`, routers
+/// on the way could still fragment. It also spares the kernel to look for the path's MTU and to number the packet.
+///
+/// # Errors
+/// The system's; a system that does not know the option may fragment.
+fn never_fragment(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    let outcome = match address {
+        SocketAddr::V4(_) => set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE),
+        SocketAddr::V6(_) => set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE),
+    };
+    match outcome {
+        Err(Errno::OPNOTSUPP | Errno::NOPROTOOPT) => {
+            debug!("{address}: this system may send replies in fragments");
+            Ok(())
+        }
+        outcome => Ok(outcome?),
+    }
 }
 
 fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
@@ -142,6 +166,8 @@ fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::sockopt::{ip_mtu_discover, ipv6_mtu_discover};
+
     use super::*;
 
     const ONE: NonZeroUsize = NonZeroUsize::MIN;
@@ -153,6 +179,14 @@ mod tests {
         assert_eq!(bound.tcp.local_addr().unwrap(), bound.address);
         assert_eq!(bound.udp.len(), 3);
         assert!(bound.udp.iter().all(|socket| socket.local_addr().unwrap() == bound.address));
+    }
+
+    #[test]
+    fn sockets_set_df_and_ignore_what_is_claimed_of_paths() {
+        let v4 = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::ByNobody).unwrap();
+        assert_eq!(ip_mtu_discover(&v4.udp[0]).unwrap(), Ipv4PathMtuDiscovery::PROBE);
+        let v6 = bind("[::1]:0".parse().unwrap(), ONE, Held::ByNobody).unwrap();
+        assert_eq!(ipv6_mtu_discover(&v6.udp[0]).unwrap(), Ipv6PathMtuDiscovery::PROBE);
     }
 
     #[test]

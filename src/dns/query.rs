@@ -166,6 +166,11 @@ impl Header {
     }
 }
 
+/// Length of the question, which begins at the body's first byte.
+pub(super) fn question_len(body: &[u8]) -> Option<usize> {
+    question(body).map(|(name_len, fixed)| name_len + fixed.len())
+}
+
 /// Length of the question's name, and the type and class behind it.
 fn question(body: &[u8]) -> Option<(usize, &[u8; 4])> {
     let len = question_name_len(body)?;
@@ -195,19 +200,14 @@ fn find_opt<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Opt
     let mut found = None;
     for (section, count) in counts.into_iter().enumerate() {
         for _ in 0..count {
-            let owner_len = skip_name(&packet[at..]).ok_or(None)?;
-            let is_root = packet[at] == 0;
-            let fixed: &[u8; 10] = packet[at + owner_len..].first_chunk().ok_or(None)?;
-            let data_at = at + owner_len + fixed.len();
-            let data_len = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
-            let data = packet.get(data_at..data_at + data_len).ok_or(None)?;
-            if u16::from_be_bytes([fixed[0], fixed[1]]) == Rtype::OPT.0 {
-                if section != ADDITIONAL || !is_root || found.is_some() {
+            let record = RecordAt::read(packet, at).ok_or(None)?;
+            if record.is_opt() {
+                if section != ADDITIONAL || !record.is_at_root || found.is_some() {
                     return Err(None);
                 }
-                found = Some(Edns::parse(fixed, data));
+                found = Some(Edns::parse(record.fixed, record.data));
             }
-            at = data_at + data_len;
+            at = record.end;
         }
     }
     match found {
@@ -215,6 +215,32 @@ fn find_opt<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Opt
         Some(Ok(edns)) => Ok(Some(edns)),
         Some(Err(EdnsError::Overrun)) => Err(None),
         Some(Err(EdnsError::BadOption(edns))) => Err(Some(edns)),
+    }
+}
+
+/// A record of a packet.
+pub(super) struct RecordAt<'p> {
+    /// Whether its owner is the root, written out.
+    is_at_root: bool,
+    /// Type, class, TTL and the length of the data.
+    fixed: &'p [u8; 10],
+    data: &'p [u8],
+    /// Where the next record begins.
+    pub(super) end: usize,
+}
+
+impl<'p> RecordAt<'p> {
+    /// Reads the record that begins at `at`, which is in the packet or at its end; nothing when it overruns the packet.
+    pub(super) fn read(packet: &'p [u8], at: usize) -> Option<Self> {
+        let fixed_at = at + skip_name(&packet[at..])?;
+        let fixed: &[u8; 10] = packet[fixed_at..].first_chunk()?;
+        let data_at = fixed_at + fixed.len();
+        let end = data_at + usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
+        Some(Self { is_at_root: packet[at] == 0, fixed, data: packet.get(data_at..end)?, end })
+    }
+
+    pub(super) fn is_opt(&self) -> bool {
+        u16::from_be_bytes([self.fixed[0], self.fixed[1]]) == Rtype::OPT.0
     }
 }
 

@@ -71,7 +71,7 @@ impl Responder {
         out: &mut Vec<u8>,
         answer: impl FnOnce(&mut Self, &Query<'_>, usize, &mut Vec<u8>),
     ) -> bool {
-        // By reference: to move what was parsed costs half as much as to parse it.
+        // By reference: to move what was parsed would be a tenth of what a shared name costs.
         match &parse(packet) {
             Received::Ignored => {
                 self.tally.ignored();

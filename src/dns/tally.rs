@@ -63,8 +63,13 @@ impl Tally {
     pub(super) fn response(&self, rcode: Rcode, is_truncated: bool) {
         add(&self.counts.rcodes[rcode as usize], 1);
         if is_truncated {
-            add(&self.counts.truncated, 1);
+            self.truncated();
         }
+    }
+
+    /// A response with TC set.
+    pub(super) fn truncated(&self) {
+        add(&self.counts.truncated, 1);
     }
 
     /// A response that the fast path has not written.

@@ -2,7 +2,7 @@
 //!
 //! Each worker has a socket of its own and shares nothing but the snapshot with the others; the kernel spreads
 //! clients over the sockets. Two system calls serve a batch, or more where its answers must leave from several
-//! addresses, and usually nothing is allocated.
+//! addresses or are longer than the network takes, and usually nothing is allocated.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::UdpSocket;
@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg, sendmsg};
 use smallvec::SmallVec;
 use tracing::warn;
 
 use super::family::{Family, V4, V6};
 use super::respond::{Responder, Transport};
+use super::shorten::{is_truncated, shorten};
 use crate::seldom::Seldom;
 use crate::serving::{Current, Serving};
 
@@ -174,10 +175,32 @@ impl Worker {
                 Ok(sent) => next += sent.max(1),
                 Err(Errno::EINTR) => {}
                 Err(error) => {
+                    if error == Errno::EMSGSIZE {
+                        self.send_shortened::<F>(&replies.buffers[next], replies.to[next].as_ref(), first.as_ref());
+                    } else {
+                        self.log(|| format!("cannot send: {error}"));
+                    }
                     // One destination that cannot be reached must not keep the others from their answers.
-                    self.log(|| format!("cannot send: {error}"));
                     next += 1;
                 }
+            }
+        }
+    }
+
+    /// Sends a reply without its records, with TC set, because the interface towards the client takes no packet as long as
+    /// the whole (RFC 9715 R4).
+    fn send_shortened<F: Family>(&mut self, reply: &[u8], to: Option<&F::Client>, from: Option<&F::Asked>) {
+        let Some(short) = shorten(reply) else {
+            return self.log(|| format!("cannot send a response of {} bytes", reply.len()));
+        };
+        if !is_truncated(reply) {
+            self.responder.tally.truncated();
+        }
+        let (fd, source) = (self.socket.as_raw_fd(), from.map(F::source));
+        let slices = [IoSlice::new(&short)];
+        while let Err(error) = sendmsg(fd, &slices, source.as_slice(), MsgFlags::empty(), to) {
+            if error != Errno::EINTR {
+                return self.log(|| format!("cannot send a truncated response: {error}"));
             }
         }
     }

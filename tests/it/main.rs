@@ -9,6 +9,7 @@ mod documents;
 mod encrypted;
 mod endurance;
 mod fake_core;
+mod fragments;
 mod hostile;
 mod monitors;
 mod notifications;

@@ -62,6 +62,16 @@ impl Namespace {
         self.counted("Udp", "InDatagrams")
     }
 
+    /// How many UDP datagrams its programs have sent; nothing when it has ended.
+    pub(crate) fn datagrams_sent(&self) -> Option<u64> {
+        self.counted("Udp", "OutDatagrams")
+    }
+
+    /// How many fragments it has made of packets; nothing when it has ended.
+    pub(crate) fn fragments(&self) -> Option<u64> {
+        self.counted("Ip", "FragCreates")
+    }
+
     /// A counter of the kernel.
     fn counted(&self, protocol: &str, name: &str) -> Option<u64> {
         let counters = std::fs::read_to_string(format!("/proc/{}/net/snmp", self.holder.0.id())).ok()?;

@@ -1,0 +1,102 @@
+//! Answers that are longer than a packet of the network.
+
+use crate::counts::status;
+use crate::support::namespace::Namespace;
+use crate::support::program::{output_of, required};
+use crate::support::server::{CONFIG, Server, ZONE};
+use crate::support::wait_until;
+
+/// A server in a network that answers `many.lb.example` with 1,164 bytes.
+fn start(network: &Namespace, listen: &str) -> Server {
+    let server = format!("listen = [\"{listen}\"]\nworkers = 1\nnsid = \"ns-a\"\n[admin]\nsocket = \"admin.sock\"");
+    let config = CONFIG.replace("listen = [\"127.0.0.1:0\"]", &server);
+    let many: String = (1..=70).map(|last| format!("many A 192.0.2.{last}\n")).collect();
+    Server::start_in(network, &[("evenkeel.toml", &config), ("lb.zone", &(ZONE.to_owned() + &many))])
+}
+
+/// What `dig` prints in the network.
+fn dig(network: &Namespace, server: &Server, arguments: &str) -> String {
+    let program = required("dig", "bind9-dnsutils");
+    let mut command = network.command(program.to_str().expect("a path of the system"));
+    let port = server.address().port().to_string();
+    output_of(command.args(["-p", &port, "+nsid", "+bufsize=1232"]).args(arguments.split(' ')))
+}
+
+#[test]
+fn a_reply_that_is_too_long_for_the_interface_sends_clients_to_tcp() {
+    let network = Namespace::new();
+    network.run("ip link set lo mtu 1000");
+    // A wildcard socket must answer from the address that was asked also then; `dig` takes no other.
+    for (listen, asked) in [("127.0.0.1:0", "127.0.0.1"), ("0.0.0.0:0", "127.0.0.2")] {
+        let server = start(&network, listen);
+        let short = dig(&network, &server, &format!("@{asked} +notcp +ignore many.lb.example"));
+        assert!(short.contains("flags: qr aa tc rd; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 1"), "{short}");
+        assert!(short.contains("; NSID: ") && short.contains("udp: 1232"), "{short}");
+        assert_eq!(status(&server)["answers"]["udp"]["truncated"], 1);
+        let whole = dig(&network, &server, &format!("@{asked} many.lb.example"));
+        assert!(whole.contains("ANSWER: 70,") && whole.contains("(TCP)"), "{whole}");
+    }
+}
+
+/// Runs a program of Python in the network, with the server's port and process as its arguments.
+fn python(network: &Namespace, server: &Server, program: &str) -> String {
+    let python = required("python3", "python3");
+    let mut command = network.command(python.to_str().expect("a path of the system"));
+    let arguments = [server.address().port().to_string(), server.id().to_string()];
+    output_of(command.args(["-c", &format!("{QUESTION}{program}")]).args(arguments))
+}
+
+/// What both programs need.
+const QUESTION: &str = r#"
+import os, signal, socket, struct, sys
+port, server = map(int, sys.argv[1:])
+def question(name, number):
+    return bytes([0, number, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 4]) + name + b"\2lb\7example\0\0\1\0\1\0\0\x29\4\xd0" + bytes(6)
+"#;
+
+/// Asks by turns for what fits and what does not, at two addresses, while the server is stopped, so that it finds all
+/// questions waiting; prints TC and the number of records of each response.
+const ASK_AT_ONCE: &str = r#"
+os.kill(server, signal.SIGSTOP)
+clients = []
+for number, name in enumerate([b"core", b"many", b"core", b"many", b"many", b"core"]):
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(20)
+    client.connect(("127.0.0.%d" % (1 + number % 2), port))
+    client.send(question(name, number))
+    clients.append(client)
+os.kill(server, signal.SIGCONT)
+for number, client in enumerate(clients):
+    response = client.recv(4096)
+    assert response[1] == number
+    print(response[2] >> 1 & 1, response[7])
+"#;
+
+#[test]
+fn replies_that_are_too_long_hold_up_no_others() {
+    let network = Namespace::new();
+    network.run("ip link set lo mtu 1000");
+    let server = start(&network, "0.0.0.0:0");
+    assert_eq!(python(&network, &server, ASK_AT_ONCE), "0 1\n1 0\n0 1\n1 0\n1 0\n0 1\n");
+}
+
+/// Asks in the name of a client whose path is known.
+const ASK_FROM_AFAR: &str = r#"
+datagram = question(b"many", 1)
+datagram = struct.pack("!4H", 5353, port, 8 + len(datagram), 0) + datagram
+client, here = map(socket.inet_aton, ("198.51.100.2", "198.51.100.1"))
+header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, socket.IPPROTO_UDP, 0, client, here)
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+raw.sendto(header + datagram, ("198.51.100.1", 0))
+"#;
+
+#[test]
+fn nothing_that_is_claimed_of_a_path_makes_fragments() {
+    let network = Namespace::new();
+    // What a forged ICMP message would leave behind. There is no other interface than loopback, and nobody at that address.
+    network.run("ip addr add 198.51.100.1 dev lo && ip route add 198.51.100.2 dev lo mtu 600");
+    let server = start(&network, "0.0.0.0:0");
+    python(&network, &server, ASK_FROM_AFAR);
+    wait_until("the response has left", || network.datagrams_sent() == Some(1));
+    assert_eq!(network.fragments(), Some(0));
+}
