@@ -91,12 +91,14 @@ impl Socket {
         let mut workers = Workers { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
         let task = match self {
             Self::Plain(Bound { udp, tcp, .. }) => {
+                let log = Arc::default();
                 for socket in udp {
                     let worker = udp::Worker::new(
                         socket,
                         Arc::clone(&current),
                         Responder::new(tallies.begin(Protocol::Udp)),
                         Arc::clone(&workers.stop),
+                        Arc::clone(&log),
                     );
                     workers.spawn(worker, address)?;
                 }

@@ -3,6 +3,8 @@
 //!
 //! With one type for both families every packet would carry the largest address there is, copied at each step.
 
+use std::fmt::Display;
+
 use libc::{in_addr, in_pktinfo, in6_pktinfo};
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, SockaddrIn, SockaddrIn6, SockaddrLike};
@@ -10,7 +12,7 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, SockaddrIn, Sockaddr
 /// An address family.
 pub(super) trait Family {
     /// Address and port of a client.
-    type Client: Copy + SockaddrLike;
+    type Client: Copy + Display + SockaddrLike;
 
     /// The address that a client has asked.
     type Asked: Copy;

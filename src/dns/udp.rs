@@ -7,8 +7,8 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
@@ -52,7 +52,8 @@ pub(super) struct Worker {
     is_wildcard: bool,
     /// Batches that were taken.
     batches: u32,
-    log: Seldom,
+    /// Of all workers of the address.
+    log: Arc<Mutex<Seldom>>,
 }
 
 /// The responses to a batch, in the order of their arrival.
@@ -66,9 +67,15 @@ struct Replies<F: Family> {
 
 impl Worker {
     /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
-    pub(super) fn new(socket: UdpSocket, current: Current, responder: Responder, stop: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        socket: UdpSocket,
+        current: Current,
+        responder: Responder,
+        stop: Arc<AtomicBool>,
+        log: Arc<Mutex<Seldom>>,
+    ) -> Self {
         let is_wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
-        Self { socket, serving: Cache::new(current), stop, responder, is_wildcard, batches: 0, log: Seldom::default() }
+        Self { socket, serving: Cache::new(current), stop, responder, is_wildcard, batches: 0, log }
     }
 
     /// Answers until told to stop, then what is still waiting in the socket.
@@ -150,7 +157,7 @@ impl Worker {
 
     /// Sends the replies, those that leave from the same address by one call.
     fn send<F: Family>(
-        &mut self,
+        &self,
         replies: &Replies<F>,
         plain: &mut MultiHeaders<F::Client>,
         sourced: &mut MultiHeaders<F::Client>,
@@ -175,10 +182,12 @@ impl Worker {
                 Ok(sent) => next += sent.max(1),
                 Err(Errno::EINTR) => {}
                 Err(error) => {
-                    if error == Errno::EMSGSIZE {
-                        self.send_shortened::<F>(&replies.buffers[next], replies.to[next].as_ref(), first.as_ref());
-                    } else {
-                        self.log(|| format!("cannot send: {error}"));
+                    if let Some(to) = &replies.to[next] {
+                        if error == Errno::EMSGSIZE {
+                            self.send_shortened::<F>(&replies.buffers[next], to, first.as_ref());
+                        } else {
+                            self.log(|| format!("cannot send to {to}: {error}"));
+                        }
                     }
                     // One destination that cannot be reached must not keep the others from their answers.
                     next += 1;
@@ -189,25 +198,26 @@ impl Worker {
 
     /// Sends a reply without its records, with TC set, because the interface towards the client takes no packet as long as
     /// the whole (RFC 9715 R4).
-    fn send_shortened<F: Family>(&mut self, reply: &[u8], to: Option<&F::Client>, from: Option<&F::Asked>) {
+    fn send_shortened<F: Family>(&self, reply: &[u8], to: &F::Client, from: Option<&F::Asked>) {
         let Some(short) = shorten(reply) else {
-            return self.log(|| format!("cannot send a response of {} bytes", reply.len()));
+            return self.log(|| format!("cannot send {} bytes to {to}: too long for the network", reply.len()));
         };
         if !is_truncated(reply) {
             self.responder.tally.truncated();
         }
         let (fd, source) = (self.socket.as_raw_fd(), from.map(F::source));
         let slices = [IoSlice::new(&short)];
-        while let Err(error) = sendmsg(fd, &slices, source.as_slice(), MsgFlags::empty(), to) {
+        while let Err(error) = sendmsg(fd, &slices, source.as_slice(), MsgFlags::empty(), Some(to)) {
             if error != Errno::EINTR {
-                return self.log(|| format!("cannot send a truncated response: {error}"));
+                return self.log(|| format!("cannot send a truncated response to {to}: {error}"));
             }
         }
     }
 
     /// Logs an error, seldom: whoever sends packets must not be able to fill the log.
-    fn log(&mut self, message: impl FnOnce() -> String) {
-        if self.log.is_due() {
+    fn log(&self, message: impl FnOnce() -> String) {
+        let is_due = self.log.lock().unwrap_or_else(PoisonError::into_inner).is_due();
+        if is_due {
             let address = self.socket.local_addr().map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
             warn!("{address}: {}", message());
         }
