@@ -163,9 +163,14 @@ impl Server {
         let broken = || format!("the server at {socket} has broken off; what was asked may have been done");
         let response = request.send().await.map_err(|error| {
             let nobody = error.is_connect();
-            let why =
-                if nobody { format!("no server answers at {socket} (another one with --socket)") } else { broken() };
-            anyhow::Error::new(error).context(why)
+            let error = anyhow::Error::new(error);
+            if nobody {
+                // Only the last of the causes is about the socket; the others are about a request that was not made.
+                let cause = error.root_cause();
+                anyhow::anyhow!("no server answers at {socket} (another one with --socket): {cause}")
+            } else {
+                error.context(broken())
+            }
         })?;
         let status = response.status();
         let text = response.bytes().await.with_context(broken)?;
