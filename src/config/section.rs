@@ -313,7 +313,7 @@ pub(super) fn mistyped(value: &DeValue<'_>, accepted: &str) -> Unaccepted {
     let found = match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number",
+        DeValue::Float(_) => "a number with a fraction",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

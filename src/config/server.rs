@@ -1,6 +1,6 @@
 //! `[server]`, `[server.tls]` and `[admin]`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,11 +112,20 @@ pub(super) fn read(section: Section<'_>, origin: &Origin) -> Server {
                 .map_or(10 * second, |d| d.value),
         },
         nsid,
-        state_dir: section.string("state_dir").map(|directory| origin.path(directory.value)),
+        state_dir: section.string("state_dir").map(|named| state_dir(&section, named, origin)),
         tls,
     };
     section.finish();
     server
+}
+
+fn state_dir(section: &Section<'_>, named: Placed<&str>, origin: &Origin) -> PathBuf {
+    let path = origin.path(named.value);
+    if path.exists() && !path.is_dir() {
+        let message = format!("`state_dir` {} is no directory", path.display());
+        section.reading.error(named.span, message, "accepted: a directory, which is made when it is not there");
+    }
+    path
 }
 
 /// Different transports cannot share an address; the same one may have a wildcard and an address of its own.
@@ -153,11 +162,14 @@ fn is_path(path: &str) -> bool {
 }
 
 /// Why nothing can be bound to an address, if so.
-fn unusable(address: IpAddr) -> Option<&'static str> {
+fn unusable(address: SocketAddr) -> Option<&'static str> {
     match address {
-        IpAddr::V4(Ipv4Addr::BROADCAST) => Some("the broadcast address"),
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
-        _ if address.is_multicast() => Some("a multicast address"),
+        SocketAddr::V4(v4) if v4.ip().is_broadcast() => Some("the broadcast address"),
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            Some("a link-local address needs the number of its interface, as in \"[fe80::1%2]:53\"")
+        }
+        _ if address.ip().is_multicast() => Some("a multicast address"),
         _ => None,
     }
 }
@@ -208,8 +220,8 @@ fn no_socket(named: &str, path: &Path) -> Option<String> {
 /// Reads a list of socket addresses, each of them once.
 fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
     let accepted = "an address and a port: \"127.0.0.1:53\", \"[::]:53\"";
-    let list =
-        section.list(key, &format!("a list of addresses such as [{accepted}]"), parsed::<SocketAddr>(accepted))?;
+    let all_accepted = "a list of addresses and ports: [\"127.0.0.1:53\", \"[::]:53\"]";
+    let list = section.list(key, all_accepted, parsed::<SocketAddr>(accepted))?;
     if list.value.is_empty() {
         section.reading.error(list.span, format!("`{key}` names no address"), accepted);
     }
@@ -217,7 +229,7 @@ fn listen(section: &Section<'_>, key: &'static str) -> Option<Vec<Listen>> {
     for Placed { value: address, span } in list.value {
         if listen.iter().any(|other| other.address == address) {
             section.reading.error(span, format!("{address} stands twice in `{key}`"), "each address once");
-        } else if let Some(why) = unusable(address.ip()) {
+        } else if let Some(why) = unusable(address) {
             section.reading.error(span, format!("{address} cannot be listened on: {why}"), accepted);
         } else {
             listen.push(Listen { address, at: section.reading.source.error(span, "") });

@@ -327,6 +327,15 @@ fn values_that_could_not_work_are_refused() {
             "`listen` cannot be 0.0.0.0:5380, which others can reach",
         ),
         (GOOD.replace("127.0.0.1:0", "224.0.0.1:53"), "224.0.0.1:53 cannot be listened on: a multicast address"),
+        (GOOD.replace("127.0.0.1:0", "[fe80::1]:53"), "needs the number of its interface, as in \"[fe80::1%2]:53\""),
+        (
+            GOOD.replace("[\"127.0.0.1:0\"]", "\"127.0.0.1:0\""),
+            "accepted: a list of addresses and ports: [\"127.0.0.1:53\"",
+        ),
+        (
+            GOOD.replace("[\"127.0.0.1:0\"]", "[\"127.0.0.1:0\"]\nstate_dir = \"/dev/null\""),
+            "`state_dir` /dev/null is no directory",
+        ),
         (GOOD.replace("core.lb.example", "köln.lb.example"), "names of other letters are written in ASCII"),
         (GOOD.replace("core.lb.example", "a b.lb.example"), "holds more than letters"),
         (pool("host = \".\""), "`host` cannot be \".\""),
