@@ -95,6 +95,7 @@ impl Socket {
                 for socket in udp {
                     let worker = udp::Worker::new(
                         socket,
+                        address,
                         Arc::clone(&current),
                         Responder::new(tallies.begin(Protocol::Udp)),
                         Arc::clone(&workers.stop),

@@ -115,7 +115,7 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
     let counts = [word(6), word(8), word(10)];
     if header.opcode() != 0 {
         // An OPT record is answered by one (RFC 6891 §6.1.1) also here, where it can be found behind one question.
-        let behind = question(body).filter(|_| word(4) == 1).map(|(len, _)| HEADER_LEN + len + 4);
+        let behind = question_len(body).filter(|_| word(4) == 1).map(|len| HEADER_LEN + len);
         let edns = behind.and_then(|at| find_opt(packet, at, counts).ok().flatten());
         return reject(Rcode::NotImp, None, edns);
     }
@@ -146,7 +146,7 @@ impl Header {
     const QR: u16 = 0x8000;
     const OPCODE: u16 = 0x7800;
     const AA: u16 = 0x0400;
-    const TC: u16 = 0x0200;
+    pub(super) const TC: u16 = 0x0200;
     const RD: u16 = 0x0100;
     const CD: u16 = 0x0010;
 

@@ -1,9 +1,9 @@
 //! A response without its records, with TC set: what a client gets when the system does not take the whole in one packet.
 
-use super::query::{HEADER_LEN, RecordAt, question_len};
+use super::query::{HEADER_LEN, Header, RecordAt, question_len};
 
-/// TC in the third byte of the header (RFC 1035 §4.1.1).
-const TC: u8 = 0x02;
+/// TC in the third byte of the header.
+const TC: u8 = (Header::TC >> 8) as u8;
 
 /// Keeps the header, the question and the OPT record of a response that has a question, and sets TC.
 pub(super) fn shorten(response: &[u8]) -> Option<Vec<u8>> {

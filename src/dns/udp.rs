@@ -5,7 +5,7 @@
 //! addresses or are longer than the network takes, and usually nothing is allocated.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,11 +45,11 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 /// A thread's state.
 pub(super) struct Worker {
     socket: UdpSocket,
+    /// The socket's.
+    address: SocketAddr,
     serving: Cache<Current, Arc<Serving>>,
     stop: Arc<AtomicBool>,
     responder: Responder,
-    /// Whether packets tell which address was asked.
-    is_wildcard: bool,
     /// Batches that were taken.
     batches: u32,
     /// Of all workers of the address.
@@ -66,31 +66,30 @@ struct Replies<F: Family> {
 }
 
 impl Worker {
-    /// Takes a blocking socket with a read timeout. The worker ends soon after `stop` is set.
+    /// Takes a blocking socket with a read timeout, bound to this address. The worker ends soon after `stop` is set.
     pub(super) fn new(
         socket: UdpSocket,
+        address: SocketAddr,
         current: Current,
         responder: Responder,
         stop: Arc<AtomicBool>,
         log: Arc<Mutex<Seldom>>,
     ) -> Self {
-        let is_wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
-        Self { socket, serving: Cache::new(current), stop, responder, is_wildcard, batches: 0, log }
+        Self { socket, address, serving: Cache::new(current), stop, responder, batches: 0, log }
     }
 
     /// Answers until told to stop, then what is still waiting in the socket.
     pub(super) fn run(self) {
-        match self.socket.local_addr() {
-            Ok(address) if address.is_ipv4() => self.answer::<V4>(),
-            Ok(_) => self.answer::<V6>(),
-            Err(error) => warn!("a UDP socket has no address, nothing is answered there: {error}"),
+        match self.address {
+            SocketAddr::V4(_) => self.answer::<V4>(),
+            SocketAddr::V6(_) => self.answer::<V6>(),
         }
     }
 
     /// The same for an address family.
     fn answer<F: Family>(mut self) {
         let mut packets = Box::new([[0_u8; PACKET]; BATCH]);
-        let is_wildcard = self.is_wildcard;
+        let is_wildcard = self.is_wildcard();
         let room = || is_wildcard.then(F::room);
         let mut received = MultiHeaders::<F::Client>::preallocate(BATCH, room());
         let mut plain = MultiHeaders::<F::Client>::preallocate(BATCH, None);
@@ -124,6 +123,11 @@ impl Worker {
         }
     }
 
+    /// Whether packets tell which address was asked.
+    fn is_wildcard(&self) -> bool {
+        self.address.ip().is_unspecified()
+    }
+
     /// Takes a batch and prepares the replies to it; gives the moment at which it had come, for batches that are timed.
     fn receive<F: Family>(
         &mut self,
@@ -138,6 +142,7 @@ impl Worker {
         let received = recvmmsg(self.socket.as_raw_fd(), headers, slices.iter_mut(), flags, None)?;
         self.batches = self.batches.wrapping_add(1);
         let began = self.batches.is_multiple_of(TIMED).then(Instant::now);
+        let is_wildcard = self.is_wildcard();
         let serving = self.serving.load();
         for message in received {
             let Some(client) = message.address.filter(|client| F::port(client) != 0) else {
@@ -148,7 +153,7 @@ impl Worker {
             let out = &mut replies.buffers[replies.to.len()];
             if self.responder.respond(packet, Transport::Udp, serving, out) {
                 replies.to.push(Some(client));
-                let messages = self.is_wildcard.then(|| message.cmsgs().ok()).flatten();
+                let messages = is_wildcard.then(|| message.cmsgs().ok()).flatten();
                 replies.from.push(messages.and_then(|mut messages| messages.find_map(F::asked)));
             }
         }
@@ -218,8 +223,7 @@ impl Worker {
     fn log(&self, message: impl FnOnce() -> String) {
         let is_due = self.log.lock().unwrap_or_else(PoisonError::into_inner).is_due();
         if is_due {
-            let address = self.socket.local_addr().map_or_else(|_| "UDP".to_owned(), |address| address.to_string());
-            warn!("{address}: {}", message());
+            warn!("{}: {}", self.address, message());
         }
     }
 }
