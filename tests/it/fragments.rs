@@ -15,14 +15,6 @@ fn start(network: &Namespace, listen: &str, workers: u8) -> Server {
     Server::start_in(network, &[("evenkeel.toml", &config), ("lb.zone", &(ZONE.to_owned() + &many))])
 }
 
-/// What `dig` prints in the network.
-fn dig(network: &Namespace, server: &Server, arguments: &str) -> String {
-    let program = required("dig", "bind9-dnsutils");
-    let mut command = network.command(program.to_str().expect("a path of the system"));
-    let port = server.address().port().to_string();
-    output_of(command.args(["-p", &port, "+nsid", "+bufsize=1232"]).args(arguments.split(' ')))
-}
-
 #[test]
 fn a_reply_that_is_too_long_for_the_interface_sends_clients_to_tcp() {
     let network = Namespace::new();
@@ -30,19 +22,22 @@ fn a_reply_that_is_too_long_for_the_interface_sends_clients_to_tcp() {
     // A wildcard socket must answer from the address that was asked also then; `dig` takes no other.
     for (listen, asked) in [("127.0.0.1:0", "127.0.0.1"), ("0.0.0.0:0", "127.0.0.2")] {
         let server = start(&network, listen, 1);
-        let short = dig(&network, &server, &format!("@{asked} +notcp +ignore many.lb.example"));
+        let dig = |options: &str| {
+            let arguments = format!("+nsid +bufsize=1232 {options}many.lb.example");
+            server.dig_in(&network, asked.parse().expect("an address"), &arguments)
+        };
+        let short = dig("+notcp +ignore ");
         assert!(short.contains("flags: qr aa tc rd; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 1"), "{short}");
         assert!(short.contains("; NSID: ") && short.contains("udp: 1232"), "{short}");
         assert_eq!(status(&server)["answers"]["udp"]["truncated"], 1);
-        let whole = dig(&network, &server, &format!("@{asked} many.lb.example"));
+        let whole = dig("");
         assert!(whole.contains("ANSWER: 70,") && whole.contains("(TCP)"), "{whole}");
     }
 }
 
 /// Runs a program of Python in the network, with the server's port and process as its arguments.
 fn python(network: &Namespace, server: &Server, program: &str) -> String {
-    let python = required("python3", "python3");
-    let mut command = network.command(python.to_str().expect("a path of the system"));
+    let mut command = network.command(required("python3", "python3"));
     let arguments = [server.address().port().to_string(), server.id().to_string()];
     output_of(command.args(["-c", &format!("{QUESTION}{program}")]).args(arguments))
 }

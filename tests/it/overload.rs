@@ -1,14 +1,14 @@
 //! More questions than can be answered: what else the server does goes on.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use crate::counts::status;
 use crate::operators::{config, done, start};
 use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
 use crate::support::packet::{over_tcp, query};
-use crate::support::program::required;
+use crate::support::program::{Running, required};
 use crate::support::server::Server;
 use crate::support::wait_until;
 
@@ -30,23 +30,11 @@ while True:
 
 /// A program that asks the server for ever, whether it is answered or not, and leaves the processors to whoever wants them:
 /// the other tests, and the server.
-struct Attacker(Child);
-
-impl Attacker {
-    fn start(server: SocketAddr) -> Self {
-        let question: String = query(1, 0, "core.lb.example", 1).iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut command = Command::new(required("nice", "coreutils"));
-        command.args(["-n", "19"]).arg(required("python3", "python3"));
-        command.args(["-c", ATTACK, &server.port().to_string(), &question]);
-        Self(command.spawn().expect("Python starts"))
-    }
-}
-
-impl Drop for Attacker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn attacker(server: SocketAddr) -> Running {
+    let question: String = query(1, 0, "core.lb.example", 1).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut command = Command::new(required("nice", "coreutils"));
+    command.args(["-n", "19"]).arg(required("python3", "python3"));
+    Running::start(command.args(["-c", ATTACK, &server.port().to_string(), &question]))
 }
 
 /// Packets for the server that the system has thrown away, since its sockets were full.
@@ -78,7 +66,7 @@ fn probes_tcp_operators_and_signals_go_on_under_a_flood() {
         );
     let mut server = start(&text);
     let address = server.address();
-    let attackers: Vec<_> = (0..ATTACKERS).map(|_| Attacker::start(address)).collect();
+    let attackers: Vec<_> = (0..ATTACKERS).map(|_| attacker(address)).collect();
     wait_until("the server is offered more than it takes", || lost(address) > 10_000);
     assert_eq!(answered(&server, "core.lb.example"), [1, 2, 3]);
     nodes.fake(1, r#"{"readyz": 503}"#);

@@ -1,5 +1,6 @@
 //! Networks of a test's own, which need no privileges: what is set in one is seen by nobody else, and ends with it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -31,10 +32,10 @@ impl Namespace {
     }
 
     /// A program that will see this network.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(required("nsenter", "util-linux"));
         let id = self.holder.0.id().to_string();
-        command.args(["--target", &id, "--user", "--net", "--preserve-credentials", "--", program]);
+        command.args(["--target", &id, "--user", "--net", "--preserve-credentials", "--"]).arg(program);
         command
     }
 

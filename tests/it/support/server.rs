@@ -1,9 +1,9 @@
 //! The real binary on port 0, with a directory of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -136,14 +136,22 @@ impl Server {
 
     /// What Debian's `dig` prints.
     pub(crate) fn dig(&self, arguments: &str) -> String {
-        let address = self.address();
+        self.dig_by(Command::new(Self::required_dig()), self.address().ip(), arguments)
+    }
+
+    /// The same in a network, at one of its addresses.
+    pub(crate) fn dig_in(&self, network: &Namespace, asked: IpAddr, arguments: &str) -> String {
+        self.dig_by(network.command(Self::required_dig()), asked, arguments)
+    }
+
+    fn required_dig() -> PathBuf {
+        required("dig", "bind9-dnsutils")
+    }
+
+    fn dig_by(&self, mut dig: Command, asked: IpAddr, arguments: &str) -> String {
+        dig.arg(format!("@{asked}")).args(["-p", &self.address().port().to_string()]).args(arguments.split(' '));
         loop {
-            let printed = output_of(
-                Command::new(required("dig", "bind9-dnsutils"))
-                    .arg(format!("@{}", address.ip()))
-                    .args(["-p", &address.port().to_string()])
-                    .args(arguments.split(' ')),
-            );
+            let printed = output_of(&mut dig);
             // Its sockets share ports within a user; once in thousands it is given the server's own and hears itself.
             if !printed.contains("query response not set") {
                 return printed;
