@@ -19,7 +19,8 @@ const TTL: Duration = Duration::from_secs(1);
 /// What clients hold, and what runs.
 struct Cluster {
     began: Instant,
-    /// By node: when the last answer that named it has expired, in milliseconds after the beginning.
+    /// By node: when the last answer that named it has expired, in milliseconds after the beginning. Counted from the
+    /// question: when the answer came to be looked at says how busy the machine is.
     held_until: [AtomicU64; NODES as usize],
     stopped: [AtomicBool; NODES as usize],
     answers: AtomicU64,
@@ -35,12 +36,13 @@ impl Cluster {
     fn load(&self, ask: impl Fn() -> Vec<Ipv4Addr>) {
         while !self.is_over.load(Ordering::SeqCst) {
             let stopped = self.stopped.each_ref().map(|stopped| stopped.load(Ordering::SeqCst));
+            let asked = self.millis();
             let answer = ask();
             assert!(!answer.is_empty());
             for address in answer {
                 let node = usize::from(address.octets()[3] - 1);
                 assert!(!stopped[node], "core-{} does not serve", node + 1);
-                self.held_until[node].fetch_max(self.millis() + TTL.as_millis() as u64, Ordering::SeqCst);
+                self.held_until[node].fetch_max(asked + TTL.as_millis() as u64, Ordering::SeqCst);
             }
             self.answers.fetch_add(1, Ordering::SeqCst);
         }
@@ -96,10 +98,10 @@ fn ten_nodes_are_restarted_under_load_and_no_answer_names_one_that_does_not_serv
         });
         for node in 0..NODES {
             let name = format!("core/core-{}", node + 1);
+            let held = &cluster.held_until[usize::from(node)];
+            wait_until("a client holds it", || held.load(Ordering::SeqCst) > 0);
             done(&server, &format!("drain {name} --why restart --wait"));
-            let held_until = cluster.held_until[usize::from(node)].load(Ordering::SeqCst);
-            assert!(cluster.millis() >= held_until, "{name} is idle, and a client still holds it");
-            assert!(held_until > 0, "{name} was answered before");
+            assert!(cluster.millis() >= held.load(Ordering::SeqCst), "{name} is idle, and a client still holds it");
             nodes.kill(node);
             cluster.stopped[usize::from(node)].store(true, Ordering::SeqCst);
             wait_until("the monitor has noticed", || !is_up(&server, node));
