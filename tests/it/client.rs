@@ -42,7 +42,6 @@ pub(crate) fn cluster(nodes: &Nodes, server: &Server) -> Builder {
     Cluster::builder(&format!("http://core.lb.example:{}", nodes.port))
         .name_servers(vec![server.address()])
         .deadline(Duration::from_secs(5))
-        .stall_timeout(Duration::from_secs(2))
 }
 
 pub(crate) fn eicar() -> Vec<u8> {
@@ -217,7 +216,7 @@ fn a_short_outage_is_outlived() {
     let nodes = Nodes::start(1);
     let server = serve(&nodes);
     nodes.fake(0, r#"{"scan_ms": 300}"#);
-    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let cluster = cluster(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("a cluster");
     let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
     let batch = cluster.open_batch().wait().expect("the node takes it");
     nodes.fake(0, r#"{"outage": {"ms": 700}}"#);
@@ -249,7 +248,7 @@ fn refusals_of_large_uploads_are_heard() {
 fn documented_refusals_have_variants_of_their_own() {
     let nodes = Nodes::start(1);
     let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let cluster = cluster(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("a cluster");
     let empty = cluster.scan(&mut Source::bytes("a", "")).wait();
     assert!(matches!(empty, Err(Error::EmptyFile { words, .. }) if words == "File is empty."));
     for (status, is_expected) in [
