@@ -1,10 +1,11 @@
 //! More questions than can be answered: what else the server does goes on.
 
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::counts::status;
 use crate::operators::{config, done, start};
+use crate::recipes::example;
 use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
 use crate::support::packet::{over_tcp, query};
@@ -15,26 +16,13 @@ use crate::support::wait_until;
 /// Programs that ask without waiting.
 const ATTACKERS: usize = 2;
 
-/// Sends a packet, given in hexadecimal, to a port of loopback for ever.
-const ATTACK: &str = "
-import socket, sys
-to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-to.connect(('127.0.0.1', int(sys.argv[1])))
-packet = bytes.fromhex(sys.argv[2])
-while True:
-    try:
-        to.send(packet)
-    except OSError:
-        pass
-";
-
 /// A program that asks the server for ever, whether it is answered or not, and leaves most of the processors to whoever wants
 /// them: the other tests, and the server. Left all of them, it would not ask enough on a machine that is busy.
 fn attacker(server: SocketAddr) -> Running {
-    let question: String = query(1, 0, "core.lb.example", 1).iter().map(|byte| format!("{byte:02x}")).collect();
     let mut command = Command::new(required("nice", "coreutils"));
-    command.args(["-n", "5"]).arg(required("python3", "python3"));
-    Running::start(command.args(["-c", ATTACK, &server.port().to_string(), &question]))
+    // As many a second as it can, for longer than the test takes.
+    let flood = ["-n", "5", &example("flood"), &server.to_string(), "core.lb.example", "1e9", "600"];
+    Running::start(command.args(flood).stdout(Stdio::null()))
 }
 
 /// Packets for the server that the system has thrown away, since its sockets were full.
