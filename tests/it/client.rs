@@ -3,50 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::process::Command;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use evenkeel::client::{Builder, Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
-use tokio::runtime::Runtime;
+use evenkeel::client::{Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
 use tokio::task::JoinSet;
 
-use crate::fake_core::Node;
-use crate::operators::config;
+use crate::support::fake_core::Node;
 use crate::support::nodes::Nodes;
+use crate::support::operator::config;
 use crate::support::program::{output_of, required};
 use crate::support::server::{Server, ZONE};
-
-/// Waits where nodes are started and killed, which have runtimes of their own.
-pub(crate) trait Wait: Future + Sized {
-    fn wait(self) -> Self::Output {
-        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
-        RUNTIME.block_on(self)
-    }
-}
-
-impl<F: Future> Wait for F {}
-
-/// The nodes behind `core.lb.example`, as the server sees them every 100 ms.
-pub(crate) fn serve(nodes: &Nodes) -> Server {
-    let pool = format!("[pools.core]\nmonitors = [\"ready\"]\nnodes = [\n{}", nodes.as_config());
-    let text = config(0).replace("[pools.core]\nnodes = [\n", &pool)
-        + &format!(
-            "[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\ninterval = \"100ms\"\ntimeout = \"100ms\"\n",
-            nodes.port
-        );
-    Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE)])
-}
-
-/// A cluster whose name the server resolves.
-pub(crate) fn cluster(nodes: &Nodes, server: &Server) -> Builder {
-    Cluster::builder(&format!("http://core.lb.example:{}", nodes.port))
-        .name_servers(vec![server.address()])
-        .deadline(Duration::from_secs(5))
-}
-
-pub(crate) fn eicar() -> Vec<u8> {
-    br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
-}
+use crate::support::session::{Wait, cluster, eicar, serve};
 
 /// What may run in a task that moves between threads.
 fn in_any_task<F: Future + Send>(future: F) -> F {

@@ -9,12 +9,10 @@ use std::time::Duration;
 use evenkeel::client::{Affinity, Cluster, Source, Verdict};
 use tokio::task::JoinSet;
 
-use crate::client::Wait;
-use crate::recipes::example;
-use crate::support::free_address;
 use crate::support::nodes::Nodes;
-use crate::support::program::{Running, output_of, required};
-use crate::support::wait_until;
+use crate::support::program::{Running, example, output_of, required};
+use crate::support::session::Wait;
+use crate::support::{free_address, wait_until};
 
 /// Files that are sent one by one, and batches.
 const FILES: usize = 30;

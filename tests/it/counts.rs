@@ -5,20 +5,14 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::operators::{config, done, start};
-use crate::shared_name::v4;
 use crate::support::PATIENCE;
-use crate::support::packet::{Client, over_tcp, query};
-use crate::support::server::Server;
+use crate::support::operator::{config, done, start, status};
+use crate::support::packet::{Client, over_tcp, query, v4};
 
 const NODES: u8 = 100;
 
 /// Sums of squares above this are seen less than once in a hundred million times with 99 degrees of freedom.
 const CRITICAL: f64 = 210.0;
-
-pub(crate) fn status(server: &Server) -> Value {
-    serde_json::from_str(&done(server, "status --json")).expect("JSON")
-}
 
 /// Records of each node of the first pool.
 fn records(status: &Value) -> BTreeMap<String, u64> {

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 
-use crate::shared_name::v4;
 use crate::support::nodes::put_fake;
-use crate::support::packet::{Client, query};
+use crate::support::packet::{Client, query, v4};
 use crate::support::program::{Running, output_of, required};
 use crate::support::wait_until;
 

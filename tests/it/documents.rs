@@ -8,7 +8,7 @@ use std::process::Command;
 use evenkeel::config::{self, Origin};
 use evenkeel::dns::{Answers, Protocol};
 
-use crate::fake_core::Node;
+use crate::support::fake_core::Node;
 use crate::support::server::write_private;
 
 fn repository() -> &'static Path {

@@ -10,10 +10,10 @@ use std::time::Duration;
 use evenkeel::client::{Cluster, Error, Source, Verdict};
 use tokio::runtime::Runtime;
 
-use crate::client::{cluster, serve};
-use crate::operators::done;
 use crate::support::nodes::Nodes;
+use crate::support::operator::done;
 use crate::support::server::Server;
+use crate::support::session::{cluster, serve};
 use crate::support::wait_until;
 
 const NODES: u8 = 10;

@@ -1,76 +1,13 @@
 //! The fake Core node: what real ones answer, and every way in which it can fail, as curl sees it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::client::eicar;
+use crate::support::fake_core::Node;
 use crate::support::program::required;
+use crate::support::session::eicar;
 use crate::support::wait_until;
-
-/// A node in a process of its own.
-pub(crate) struct Node {
-    child: Child,
-    pub(crate) url: String,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Node {
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["fake-core", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the built program starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
-        let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
-        Self { child, url: format!("http://{address}") }
-    }
-
-    /// Status and body of an answer.
-    pub(crate) fn ask(&self, path: &str, arguments: &[&str]) -> (u16, Value) {
-        let (code, status, body) = self.curl(path, arguments);
-        assert_eq!(code, 0, "{path}");
-        (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
-    }
-
-    /// Exit code of curl, status and body.
-    fn curl(&self, path: &str, arguments: &[&str]) -> (i32, u16, String) {
-        let output = Command::new(required("curl", "curl"))
-            .args(["--silent", "--noproxy", "*", "--max-time", "2", "--write-out", "\n%{http_code}"])
-            .args(arguments)
-            .arg(format!("{}{path}", self.url))
-            .output()
-            .expect("curl starts");
-        let text = String::from_utf8(output.stdout).expect("text");
-        let (body, status) = text.rsplit_once('\n').expect("a status");
-        (output.status.code().expect("an exit code"), status.parse().expect("a status"), body.to_owned())
-    }
-
-    fn set(&self, faults: &Value) {
-        assert_eq!(self.ask("/_fake", &["-X", "PUT", "-d", &faults.to_string()]).0, 200, "{faults}");
-    }
-
-    /// Sends a file; its identifier.
-    fn send(&self, content: &str, arguments: &[&str]) -> String {
-        let (status, body) = self.ask("/file", &[&["--data-binary", content], arguments].concat());
-        assert_eq!(status, 200, "{body}");
-        body["data_id"].as_str().expect("an identifier").to_owned()
-    }
-
-    fn counter(&self, name: &str) -> u64 {
-        self.ask("/_fake", &[]).1[name].as_u64().expect("a number")
-    }
-}
 
 #[test]
 fn files_are_scanned_by_the_node_that_took_them_and_no_other() {

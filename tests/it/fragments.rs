@@ -1,7 +1,7 @@
 //! Answers that are longer than a packet of the network.
 
-use crate::counts::status;
 use crate::support::namespace::Namespace;
+use crate::support::operator::status;
 use crate::support::program::{output_of, required};
 use crate::support::server::{CONFIG, Server, ZONE};
 use crate::support::wait_until;

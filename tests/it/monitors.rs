@@ -1,7 +1,6 @@
 //! Every kind of monitor, against the real programs that speak its protocol where Debian has them.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
@@ -11,9 +10,9 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::authority::Authority;
 use crate::support::c_icap::CIcap;
-use crate::support::free_address;
 use crate::support::namespace::Namespace;
 use crate::support::server::{Server, ZONE};
+use crate::support::{free_address, serve};
 
 /// A pool of one node at 127.0.0.1 that answers nothing when it is down.
 fn config(monitor: &str) -> String {
@@ -37,19 +36,6 @@ fn expect(monitor: &str, files: &[(&str, &str)], verdict: &str) {
 }
 
 const UP: &str = "pool core: 1 of 1 addresses up";
-
-/// Answers every connection by a function, in threads of its own.
-pub(crate) fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    let port = listener.local_addr().expect("a bound socket has an address").port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let answer = answer.clone();
-            std::thread::spawn(move || answer(stream));
-        }
-    });
-    port
-}
 
 /// An HTTPS server with a certificate, which may want one of its clients.
 fn serve_https(certificate: &(String, String), clients: Option<&Authority>) -> u16 {

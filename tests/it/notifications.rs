@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use evenkeel::events::{Event, Kind};
 use ring::hmac;
 
-use crate::operators::{config, done};
+use crate::support::operator::{config, done, start};
 use crate::support::server::{Server, ZONE};
 use crate::support::wait_until;
 
@@ -132,8 +132,7 @@ fn programs_find_the_event_in_their_environment() {
         events = [\"override\", \"answers\"]\n";
     let directory = tempfile::tempdir().expect("a directory for the test");
     let out = directory.path().join("out");
-    let server =
-        crate::operators::start(&format!("{}{exec}environment = {{ OUT = \"{}\" }}\n", config(1), out.display()));
+    let server = start(&format!("{}{exec}environment = {{ OUT = \"{}\" }}\n", config(1), out.display()));
     done(&server, "force down core/core-1 --force");
     let expected = "override forced_down core core-1: core/core-1 is forced down by ops\n\
                     answers servfail core : pool core: operators hold out every active node, SERVFAIL is answered\n";

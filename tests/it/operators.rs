@@ -4,61 +4,14 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
+use crate::support::operator::{answered, config, done, evenkeel, refused, start, status};
+use crate::support::packet::v4;
 use crate::support::program::{output_of, required};
-use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
-
-/// Nodes that nobody probes, with a socket and a state directory beside the configuration.
-pub(crate) fn config(nodes: u8) -> String {
-    let nodes: String =
-        (1..=nodes).map(|i| format!("{{ name = \"core-{i}\", address = \"192.0.2.{i}\" }},\n")).collect();
-    format!(
-        "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
-         [zones.\"lb.example\"]\nfile = \"lb.zone\"\n[pools.core]\nnodes = [\n{nodes}]\n[names.\"core.lb.example\"]\n\
-         pool = \"core\"\nttl = \"1s\"\n"
-    )
-}
-
-pub(crate) fn start(config: &str) -> Server {
-    Server::start_with(&[("evenkeel.toml", config), ("lb.zone", ZONE)])
-}
-
-/// Runs a command against a server's socket.
-fn evenkeel(server: &Server, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(arguments.split(' '))
-        .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
-        .env("USER", "ops")
-        .env_remove("SUDO_USER")
-        .output()
-        .expect("the built program starts")
-}
-
-#[track_caller]
-pub(crate) fn done(server: &Server, arguments: &str) -> String {
-    let output = evenkeel(server, arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments}: {said}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// What a command that is refused says.
-#[track_caller]
-pub(crate) fn refused(server: &Server, arguments: &str) -> String {
-    let output = evenkeel(server, arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments}");
-    String::from_utf8(output.stderr).expect("text")
-}
-
-/// Last octets of the addresses that are answered.
-pub(crate) fn answered(server: &Server) -> BTreeSet<u8> {
-    v4(&server.client().ask("core.lb.example", 1)).iter().map(|address: &Ipv4Addr| address.octets()[3]).collect()
-}
 
 #[test]
 fn drain_force_and_resume_are_seen_when_the_command_returns() {
@@ -68,14 +21,14 @@ fn drain_force_and_resume_are_seen_when_the_command_returns() {
     assert_eq!(answered(&server), BTreeSet::from([1, 3]));
     done(&server, "force down core/core-3");
     assert_eq!(answered(&server), BTreeSet::from([1]));
-    let status = done(&server, "status");
-    assert!(status.contains("pool core: 1 of 3 nodes are answered"), "{status}");
+    let text = done(&server, "status");
+    assert!(text.contains("pool core: 1 of 3 nodes are answered"), "{text}");
     assert!(
-        status.contains("drained by ops (patching); by its monitors up; the last answer with it expires in"),
-        "{status}"
+        text.contains("drained by ops (patching); by its monitors up; the last answer with it expires in"),
+        "{text}"
     );
-    assert!(status.contains("forced down by ops"), "{status}");
-    let json: serde_json::Value = serde_json::from_str(&done(&server, "status --json")).expect("JSON");
+    assert!(text.contains("forced down by ops"), "{text}");
+    let json = status(&server);
     assert_eq!(json["pools"][0]["nodes"][1]["override"]["word"], "drain");
     done(&server, "resume core/core-2");
     done(&server, "resume core/core-3");
@@ -171,7 +124,7 @@ fn a_drain_waits_for_old_answers_also_across_a_restart_and_a_shorter_ttl() {
     assert!(done(&server, "status").contains("the last answer with it expires in"));
     server.reload(&config(3));
     done(&server, "drain core/core-2");
-    let json: serde_json::Value = serde_json::from_str(&done(&server, "status --json")).expect("JSON");
+    let json = status(&server);
     let node = &json["pools"][0]["nodes"][1];
     let left = node["idle_from"].as_u64().unwrap_or_default() - node["override"]["at"].as_u64().unwrap_or_default();
     assert!(left > 30, "answers of 60 s are out: {left}");

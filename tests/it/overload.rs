@@ -3,13 +3,10 @@
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
-use crate::counts::status;
-use crate::operators::{config, done, start};
-use crate::recipes::example;
-use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
-use crate::support::packet::{over_tcp, query};
-use crate::support::program::{Running, required};
+use crate::support::operator::{config, done, start, status};
+use crate::support::packet::{over_tcp, query, v4};
+use crate::support::program::{Running, example, required};
 use crate::support::server::Server;
 use crate::support::wait_until;
 

@@ -6,13 +6,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::client::eicar;
 use crate::support::authority::Authority;
 use crate::support::namespace::Namespace;
-use crate::support::nginx;
-use crate::support::program::{Running, required};
+use crate::support::program::{Running, example, required};
 use crate::support::server::{Server, ZONE, write_private};
-use crate::support::wait_until;
+use crate::support::session::eicar;
+use crate::support::{nginx, wait_until};
 
 /// Addresses of the nodes.
 const NODES: [&str; 3] = ["127.0.0.11", "127.0.0.12", "127.0.0.13"];
@@ -189,12 +188,6 @@ impl Bench {
 }
 
 /// Beside the test program, where cargo builds them for its tests.
-pub(crate) fn example(name: &str) -> String {
-    let tests = std::env::current_exe().expect("this program has a path");
-    let target = tests.parent().and_then(Path::parent).expect("target/debug/deps");
-    target.join("examples").join(name).to_str().expect("a path of cargo's").to_owned()
-}
-
 fn recipe(name: &str) -> String {
     format!("{}/examples/recipes/{name}", env!("CARGO_MANIFEST_DIR"))
 }

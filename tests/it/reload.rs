@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
-use crate::support::packet::{Client, framed, query, read_framed};
+use crate::support::packet::{Client, framed, query, read_framed, v4};
 use crate::support::server::{CONFIG, Server, ZONE};
 use crate::support::{free_address, wait_until};
 

@@ -4,8 +4,7 @@ use std::process::{Command, Stdio};
 
 use hickory_proto::op::ResponseCode;
 
-use crate::shared_name::v4;
-use crate::support::packet::{Client, query};
+use crate::support::packet::{Client, query, v4};
 use crate::support::program::{Running, required};
 use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::operators::{config, done, start};
-use crate::shared_name::v4;
 use crate::support::nodes::Nodes;
+use crate::support::operator::{config, done, start, status};
+use crate::support::packet::v4;
 use crate::support::program::required;
 use crate::support::server::Server;
 use crate::support::wait_until;
@@ -59,7 +59,7 @@ impl Drop for Over<'_> {
 }
 
 fn is_up(server: &Server, node: u8) -> bool {
-    let status: serde_json::Value = serde_json::from_str(&done(server, "status --json")).expect("JSON");
+    let status = status(server);
     status["pools"][0]["nodes"][usize::from(node)]["addresses"][0]["health"] == "up"
 }
 

@@ -5,8 +5,7 @@ use std::fmt::Write;
 
 use hickory_proto::op::ResponseCode;
 
-use crate::shared_name::v4;
-use crate::support::packet::{over_tcp, query};
+use crate::support::packet::{over_tcp, query, v4};
 use crate::support::server::{Server, ZONE};
 
 #[test]

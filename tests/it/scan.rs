@@ -6,10 +6,10 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::client::{eicar, serve};
 use crate::support::nodes::Nodes;
 use crate::support::program::output_of;
 use crate::support::server::Server;
+use crate::support::session::{eicar, serve};
 use crate::support::wait_until;
 
 /// Three clean files, one of them in a folder below, and an infected one if it is wanted.

@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use crate::monitors::serve;
-use crate::operators::done;
+use crate::support::operator::status;
 use crate::support::program::{Running, required};
 use crate::support::server::{Server, ZONE};
-use crate::support::{free_address, wait_until};
+use crate::support::{free_address, serve, wait_until};
 
 /// Ends whatever HAProxy remembers of what was said before.
 const FRESH: &str = "ready up 100%";
@@ -126,7 +125,7 @@ impl Haproxy {
 }
 
 fn opinion_of(server: &Server) -> String {
-    let status: serde_json::Value = serde_json::from_str(&done(server, "status --json")).expect("JSON");
+    let status = status(server);
     let address = &status["pools"][0]["nodes"][0]["addresses"][0];
     if address["health"] == "up" { up(&address["percent"].to_string()) } else { "down".to_owned() }
 }

@@ -7,7 +7,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RData;
 
 use crate::support::nodes::Nodes;
-use crate::support::packet::{Client, query};
+use crate::support::packet::{Client, query, v4};
 use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
 
@@ -39,12 +39,6 @@ pool = "core"
 ttl = "5s"
 "#
     )
-}
-
-/// The IPv4 addresses of an answer, in its order.
-pub(crate) fn v4(message: &Message) -> Vec<Ipv4Addr> {
-    let address = |data: &RData| if let RData::A(a) = data { Some(a.0) } else { None };
-    message.answers.iter().filter_map(|record| address(&record.data)).collect()
 }
 
 fn v4_set(client: &Client) -> BTreeSet<Ipv4Addr> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::operators::done;
-use crate::shared_name::v4;
 use crate::support::nodes::free_network;
+use crate::support::operator::done;
+use crate::support::packet::v4;
 use crate::support::server::{Server, ZONE};
 use crate::support::wait_until;
 

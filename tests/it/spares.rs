@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
-use crate::operators::{answered, done, refused};
 use crate::support::nodes::Nodes;
+use crate::support::operator::{answered, done, refused};
 use crate::support::server::{Server, ZONE};
 use crate::support::wait_until;
 

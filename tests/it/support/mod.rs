@@ -2,14 +2,17 @@
 
 pub(crate) mod authority;
 pub(crate) mod c_icap;
+pub(crate) mod fake_core;
 pub(crate) mod namespace;
 pub(crate) mod nginx;
 pub(crate) mod nodes;
+pub(crate) mod operator;
 pub(crate) mod packet;
 pub(crate) mod program;
 pub(crate) mod server;
+pub(crate) mod session;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -38,4 +41,17 @@ pub(crate) fn free_address() -> SocketAddr {
             return address;
         }
     }
+}
+
+/// Answers every connection by a function, in threads of its own.
+pub(crate) fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    let port = listener.local_addr().expect("a bound socket has an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    port
 }

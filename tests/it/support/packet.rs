@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::Record;
+use hickory_proto::rr::{RData, Record};
 
 /// EDNS payload size of the queries.
 const PAYLOAD: u16 = 1232;
@@ -159,4 +159,10 @@ impl From<&Message> for Essence {
             glue: if is_referral || follows_referral { records(&message.additionals) } else { BTreeSet::new() },
         }
     }
+}
+
+/// The IPv4 addresses of an answer, in its order.
+pub(crate) fn v4(message: &Message) -> Vec<Ipv4Addr> {
+    let address = |data: &RData| if let RData::A(a) = data { Some(a.0) } else { None };
+    message.answers.iter().filter_map(|record| address(&record.data)).collect()
 }

@@ -56,3 +56,10 @@ pub(crate) fn output_of(command: &mut Command) -> String {
     );
     text
 }
+
+/// Path of an example that cargo has built beside the tests.
+pub(crate) fn example(name: &str) -> String {
+    let tests = std::env::current_exe().expect("this program has a path");
+    let target = tests.parent().and_then(Path::parent).expect("target/debug/deps");
+    target.join("examples").join(name).to_str().expect("a path of cargo's").to_owned()
+}

@@ -15,7 +15,7 @@ use super::program::{output_of, required};
 use super::{PATIENCE, wait_until};
 
 /// The built program.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_evenkeel");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_evenkeel");
 
 /// The zone most tests use.
 pub(crate) const ZONE: &str = "\

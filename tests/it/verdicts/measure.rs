@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::behaviour::{BEHAVIOURS, Behaviour, Turning};
-use crate::operators::done;
+use crate::support::operator::status;
 use crate::support::server::Server;
 use crate::support::wait_until;
 
@@ -57,7 +57,7 @@ impl Case {
 
 /// What `status` says of the nodes of a server, in the order of its pools.
 fn verdicts(server: &Server) -> Vec<String> {
-    let status: serde_json::Value = serde_json::from_str(&done(server, "status --json")).expect("JSON");
+    let status = status(server);
     let pools = status["pools"].as_array().expect("pools");
     pools.iter().map(|pool| pool["nodes"][0]["why"].as_str().expect("a reason").to_owned()).collect()
 }

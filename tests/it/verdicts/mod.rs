@@ -14,10 +14,10 @@ use behaviour::{BEHAVIOURS, Behaviour, Turning};
 use gate::Servers;
 use measure::{Case, compare};
 
-use crate::monitors::serve;
 use crate::support::authority::Authority;
 use crate::support::c_icap::CIcap;
 use crate::support::nginx::Nginx;
+use crate::support::serve;
 use crate::support::server::{Server, ZONE};
 
 const HOST: &str = "core.lb.example";
