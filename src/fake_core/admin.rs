@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::faults::NewFaults;
+use super::gate::Asked;
 use super::{FakeCore, refused};
 
 /// Scans that may wait before a node calls itself busy, as in the answers of real nodes.
@@ -108,11 +109,11 @@ pub(super) async fn set_faults(State(core): State<FakeCore>, body: String) -> Re
         (now.faults, now.outages.clone())
     };
     if let (Some(outage), Some(outages)) = (new.outage, outages) {
-        // After the answer has had the time to leave; nobody is away twice at once.
-        tokio::spawn(async move {
-            tokio::time::sleep(super::LEAVING).await;
-            let _ = outages.try_send(outage);
-        });
+        // Whoever is answered finds the node away; nobody is away twice at once.
+        let (asked, begins) = Asked::here(outage);
+        if outages.try_send(asked).is_ok() {
+            let _ = begins.await;
+        }
     }
     Json(faults).into_response()
 }

@@ -1,5 +1,6 @@
 //! The node's end of its connections: where they are refused, met with silence, reset, or shown the wrong certificate.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,8 +16,9 @@ use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{Backlog, listen};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{self, AbortHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::FakeCore;
@@ -24,6 +26,9 @@ use super::faults::{Outage, OutageKind};
 
 /// How long a connection may take to be made: on loopback it is accepted at once or never.
 const SILENCE: Duration = Duration::from_millis(50);
+
+/// How long the answer to a request for an outage may take to leave.
+const LEAVING: Duration = Duration::from_millis(20);
 
 /// How often it is tried to listen again after an outage.
 const RETRY: Duration = Duration::from_millis(10);
@@ -37,40 +42,96 @@ pub struct Certificates {
     pub wrong: Arc<rustls::ServerConfig>,
 }
 
+/// An outage that somebody has asked for.
+pub(super) struct Asked {
+    outage: Outage,
+    /// The connection that it was asked for on, which is answered before it ends.
+    by: task::Id,
+    has_begun: oneshot::Sender<()>,
+}
+
+impl Asked {
+    /// For the connection that this runs for; the receiver hears when the node is away.
+    pub(super) fn here(outage: Outage) -> (Self, oneshot::Receiver<()>) {
+        let (has_begun, begins) = oneshot::channel();
+        (Self { outage, by: task::id(), has_begun }, begins)
+    }
+}
+
+/// Connections, each with a task of its own; dropped, they end in the midst of what they do.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    handles: HashMap<task::Id, AbortHandle>,
+}
+
+impl Connections {
+    fn begin(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(connection);
+        self.handles.insert(handle.id(), handle);
+    }
+
+    /// Waits until one of them has ended; for ever when there is none.
+    async fn one_ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                self.handles.remove(&id);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all but one.
+    async fn end_others(&mut self, spared: task::Id) {
+        let others = self.handles.iter().filter(|(id, _)| **id != spared);
+        others.for_each(|(_, handle)| handle.abort());
+        while self.handles.keys().any(|id| *id != spared) {
+            self.one_ended().await;
+        }
+    }
+}
+
 /// Serves connections from a listener for as long as it runs; during outages it is away.
 pub(super) async fn serve(
     core: FakeCore,
     mut listener: TcpListener,
     certificates: Option<Certificates>,
     app: Router,
-    mut outages: mpsc::Receiver<Outage>,
+    mut outages: mpsc::Receiver<Asked>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     loop {
-        let mut connections = JoinSet::new();
-        let outage = loop {
+        let mut connections = Connections::default();
+        let Asked { outage, by, has_begun } = loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         let (core, certificates, app) = (core.clone(), certificates.clone(), app.clone());
-                        connections.spawn(serve_one(core, stream, certificates, app));
+                        connections.begin(serve_one(core, stream, certificates, app));
                     }
                     // No descriptor is left, or whoever came has gone: go on in a moment.
                     Err(_) => tokio::time::sleep(RETRY).await,
                 },
-                Some(_) = connections.join_next() => {}
-                outage = outages.recv() => match outage {
-                    Some(outage) => break outage,
+                () = connections.one_ended() => {}
+                asked = outages.recv() => match asked {
+                    Some(asked) => break asked,
                     None => return Ok(()),
                 },
             }
         };
-        // Ends all of them in the midst of what they do.
-        drop(connections);
+        let lasts = Duration::from_millis(outage.ms);
+        let until = Instant::now() + lasts;
+        let silent = leave(listener, address, outage.kind).await;
+        connections.end_others(by).await;
         if !outage.keeps_sessions {
             core.now().store = super::store::Store::default();
         }
-        stay_away(listener, address, outage).await;
+        let _ = has_begun.send(());
+        tokio::time::sleep(LEAVING.min(lasts)).await;
+        drop(connections);
+        tokio::time::sleep_until(until).await;
+        drop(silent);
         listener = loop {
             match TcpListener::bind(address).await {
                 Ok(listener) => break listener,
@@ -80,19 +141,17 @@ pub(super) async fn serve(
     }
 }
 
-async fn stay_away(listener: TcpListener, address: SocketAddr, outage: Outage) {
-    let until = tokio::time::Instant::now() + Duration::from_millis(outage.ms);
-    // What fills the queue of a listener that nobody listens to: the system drops what does not fit.
-    let mut held = Vec::new();
-    if outage.kind == OutageKind::Blackhole && Backlog::new(0).is_ok_and(|backlog| listen(&listener, backlog).is_ok()) {
-        while let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, TcpStream::connect(address)).await {
-            held.push(stream);
-        }
-    } else {
-        drop(listener);
-        return tokio::time::sleep_until(until).await;
+/// Takes no more connections. What it gives fills the queue of a listener that nobody listens to, for as long as it is kept: the
+/// system drops what does not fit.
+async fn leave(listener: TcpListener, address: SocketAddr, kind: OutageKind) -> Option<(TcpListener, Vec<TcpStream>)> {
+    if kind != OutageKind::Blackhole || Backlog::new(0).and_then(|backlog| listen(&listener, backlog)).is_err() {
+        return None;
     }
-    tokio::time::sleep_until(until).await;
+    let mut queue = Vec::new();
+    while let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, TcpStream::connect(address)).await {
+        queue.push(stream);
+    }
+    Some((listener, queue))
 }
 
 async fn serve_one(core: FakeCore, stream: TcpStream, certificates: Option<Certificates>, app: Router) {

@@ -56,9 +56,6 @@ pub use gate::Certificates;
 /// Path of the faults: it works whatever is wrong.
 const CONTROL: &str = "/_fake";
 
-/// How long the answer to a request for an outage may take to leave.
-const LEAVING: Duration = Duration::from_millis(20);
-
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Counters {
@@ -83,8 +80,8 @@ struct Now {
     counters: Counters,
     is_backup: bool,
     store: store::Store,
-    /// Where outages are announced, once it listens.
-    outages: Option<mpsc::Sender<faults::Outage>>,
+    /// Where outages are asked for, once it listens.
+    outages: Option<mpsc::Sender<gate::Asked>>,
 }
 
 /// A node.

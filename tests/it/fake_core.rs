@@ -120,11 +120,11 @@ fn nodes_fail_in_every_way_that_is_asked_for() {
     assert!([52, 55, 56].contains(&broken), "{broken}");
     assert_eq!(node.ask("/file", &["-d", "small"]).0, 200, "less than that is taken");
     node.set(&json!({ "reset_after": 0, "outage": { "ms": 1500 } }));
-    wait_until("connections are refused", || exit() == 7);
+    assert_eq!(exit(), 7, "connections are refused as soon as it has answered");
     wait_until("it is back", || exit() == 0);
     assert_eq!(node.ask(&format!("/file/{id}"), &[]).1["data_id"], id.as_str(), "it has kept its sessions");
     node.set(&json!({ "outage": { "ms": 4500, "kind": "blackhole" } }));
-    wait_until("connections meet silence", || exit() == 28);
+    assert_eq!(exit(), 28);
     wait_until("it is back", || exit() == 0);
     node.set(&json!({ "outage": { "ms": 300, "keeps_sessions": false } }));
     wait_until("it has forgotten its sessions", || node.curl(&format!("/file/{id}"), &[]).2.contains("Not Found"));
