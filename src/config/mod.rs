@@ -5,6 +5,7 @@
 
 mod actions;
 mod checks;
+mod domains;
 mod monitors;
 mod names;
 mod nodes;
@@ -30,6 +31,7 @@ use crate::events::Notification;
 use crate::name::Name;
 use crate::pool::Pool;
 use crate::zone::{self, Zones};
+use domains::Domains;
 use section::{Reading, Section};
 
 /// Where `serve` and `check` look when no file is named.
@@ -128,7 +130,7 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
         return Err(problems);
     }
     let reading = Reading { source, problems: RefCell::new(problems), keys: RefCell::default() };
-    let loaded = read_root(&reading, root.get_ref(), origin);
+    let loaded = read_root(&reading, root.into_inner(), origin);
     let (mut problems, keys) = (reading.problems.into_inner(), reading.keys.into_inner());
     problems.settle();
     if problems.has_errors() {
@@ -138,14 +140,14 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
 }
 
 /// Reads the whole file; what is wrong is noted in `reading`, and then the values are not to be used.
-fn read_root<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, origin: &Origin) -> Loaded {
-    let root = Section::new(reading, "the file", 0..0, Some(root));
+fn read_root(reading: &Reading<'_>, mut file: DeTable<'_>, origin: &Origin) -> Loaded {
+    let (mut zones, apexes) = read_zones(reading, Domains::take(reading, &mut file, "zones", "[zones.NAME]"), origin);
+    let names = names::read(reading, Domains::take(reading, &mut file, "names", "[names.NAME]"));
+    let root = Section::new(reading, "the file", 0..0, Some(&file)).without(&["zones", "names"]);
     let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
     let admin = root.section("admin", "[admin]").map(|admin| server::read_admin(admin, origin));
-    let (mut zones, apexes) = read_zones(&root, origin);
     let monitors = monitors::read(&root, origin);
-    let names = names::read(&root);
     let actions = actions::read(&root, origin);
     let pools = pools::read(&root, &monitors, &actions, &names);
     names::share(reading, &names, &pools, &mut zones, &apexes);
@@ -158,12 +160,10 @@ fn read_root<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, origin: &Origi
 }
 
 /// The zones that load, and the names of all.
-fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
-    let reading = root.reading;
+fn read_zones(reading: &Reading<'_>, tables: Domains<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
     let mut zones = Vec::new();
     let mut apexes = HashSet::new();
     let mut placed = Vec::new();
-    let tables = root.named_by_domain("zones", "[zones.NAME]");
     if tables.is_empty() {
         reading.error(
             0..0,
@@ -171,7 +171,7 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
             "for example: [zones.\"lb.example\"] with file = \"lb.example.zone\"",
         );
     }
-    for (title, section) in tables {
+    tables.read(reading, |title, section| {
         let file = section.required("file", section.string("file"), "the zone file, relative to this one");
         match Name::parse(title.value) {
             Err(error) => {
@@ -208,7 +208,7 @@ fn read_zones(root: &Section<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
             }
         }
         section.finish();
-    }
+    });
     let zones = Zones::new(zones);
     for (apex, span) in placed {
         if let Some(parent) = zones.parent_without_cut(&apex) {

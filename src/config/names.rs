@@ -4,60 +4,61 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::section::{Placed, Reading, Section};
+use super::domains::Domains;
+use super::section::{Placed, Reading};
 use crate::diagnostic::defined;
 use crate::name::{self, Name};
 use crate::pool::Pool;
 use crate::zone::{Misplaced, SharedName, Zones};
 
 /// A shared name, before its pool and its zone are looked up.
-pub(super) struct PlacedName<'a> {
+pub(super) struct PlacedName {
     pub(super) owner: Name,
     span: Range<usize>,
-    pub(super) pool: Option<Placed<&'a str>>,
+    pub(super) pool: Option<Placed<Box<str>>>,
     /// Seconds.
     pub(super) ttl: u32,
     answers: usize,
 }
 
-pub(super) fn read<'a>(root: &Section<'a>) -> Vec<PlacedName<'a>> {
-    let mut names: Vec<PlacedName<'a>> = Vec::new();
+pub(super) fn read(reading: &Reading<'_>, tables: Domains<'_>) -> Vec<PlacedName> {
+    let mut names: Vec<PlacedName> = Vec::new();
     let mut owners = HashSet::new();
-    for (title, section) in root.named_by_domain("names", "[names.NAME]") {
+    tables.read(reading, |title, section| {
         let pool = section.required("pool", section.string("pool"), "the pool whose nodes are answered");
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
         if let Some(ttl) = ttl.as_ref().filter(|ttl| ttl.value.subsec_nanos() > 0) {
-            section.reading.error(ttl.span.clone(), "`ttl` is no whole number of seconds", "DNS counts seconds");
+            reading.error(ttl.span.clone(), "`ttl` is no whole number of seconds", "DNS counts seconds");
         }
         let answers = section.integer("answers", 1..=4000).map_or(8, |answers| answers.value as usize);
         match Name::parse(title.value) {
             Ok(owner) if !owners.insert(owner.clone()) => {
                 let message = format!("name {owner} stands twice");
-                section.reading.error(title.span, message, "each name once; letter case makes no difference");
+                reading.error(title.span, message, "each name once; letter case makes no difference");
             }
             Ok(_) if !is_host_text(title.value) => {
                 let message = format!("\"{}\" holds more than letters, digits, - and _", title.value.escape_debug());
-                section.reading.error(title.span, message, "names of other letters are written in ASCII: xn--…");
+                reading.error(title.span, message, "names of other letters are written in ASCII: xn--…");
             }
             Ok(owner) if owner.labels().skip(1).any(|label| label == b"*") => {
                 let message = format!("name {owner} has a * that is not its first label");
-                section.reading.error(title.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
+                reading.error(title.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
             }
             Ok(owner) => names.push(PlacedName {
                 owner,
                 span: title.span,
-                pool,
+                pool: pool.map(|pool| pool.map(Box::from)),
                 ttl: ttl.map_or(5, |ttl| ttl.value.as_secs() as u32),
                 answers,
             }),
             Err(error) => {
                 let message = format!("\"{}\" is not a domain name: {error}", title.value.escape_debug());
-                section.reading.error(title.span, message, "for example: \"core.lb.example\"");
+                reading.error(title.span, message, "for example: \"core.lb.example\"");
             }
         }
         section.finish();
-    }
+    });
     names
 }
 
@@ -67,11 +68,11 @@ pub(super) fn is_host_text(text: &str) -> bool {
 }
 
 /// The names that use each pool.
-pub(super) fn by_pool<'n, 'a>(names: &'n [PlacedName<'a>]) -> HashMap<&'a str, Vec<&'n PlacedName<'a>>> {
-    let mut users: HashMap<&str, Vec<&PlacedName<'_>>> = HashMap::new();
+pub(super) fn by_pool(names: &[PlacedName]) -> HashMap<&str, Vec<&PlacedName>> {
+    let mut users: HashMap<&str, Vec<&PlacedName>> = HashMap::new();
     for name in names {
         if let Some(pool) = &name.pool {
-            users.entry(pool.value).or_default().push(name);
+            users.entry(&*pool.value).or_default().push(name);
         }
     }
     users
@@ -80,19 +81,19 @@ pub(super) fn by_pool<'n, 'a>(names: &'n [PlacedName<'a>]) -> HashMap<&'a str, V
 /// Ties the names into their zones. `apexes` are those of all zones in the file, also of those that did not load.
 pub(super) fn share(
     reading: &Reading<'_>,
-    names: &[PlacedName<'_>],
+    names: &[PlacedName],
     pools: &[Pool],
     zones: &mut Zones,
     apexes: &HashSet<Name>,
 ) {
     let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, pool)| (&*pool.name, i)).collect();
     for PlacedName { owner, span, pool, ttl, answers } in names {
-        if let Some(pool) = pool.as_ref().filter(|pool| !indices.contains_key(pool.value)) {
+        if let Some(pool) = pool.as_ref().filter(|pool| !indices.contains_key(&*pool.value)) {
             let message = format!("name {owner} uses pool \"{}\", which is not defined", pool.value);
             reading.error(
                 pool.span.clone(),
                 message,
-                defined("pool", pool.value, pools.iter().map(|pool| &*pool.name)),
+                defined("pool", &pool.value, pools.iter().map(|pool| &*pool.name)),
             );
         }
         let nearest = name::suffixes(owner.as_wire()).map(Name::from_wire).find(|above| apexes.contains(above));
@@ -109,7 +110,7 @@ pub(super) fn share(
             }
             continue;
         };
-        let pool = pool.as_ref().and_then(|pool| indices.get(pool.value)).copied().unwrap_or_default();
+        let pool = pool.as_ref().and_then(|pool| indices.get(&*pool.value)).copied().unwrap_or_default();
         match zone.share(owner, SharedName { pool, ttl: *ttl, answers: *answers }) {
             Ok(()) => {}
             Err(Misplaced::Beside(rtype)) => {

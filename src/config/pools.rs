@@ -22,7 +22,7 @@ pub(super) fn read(
     root: &Section<'_>,
     monitors: &[PlacedMonitor],
     actions: &[PlacedAction],
-    names: &[PlacedName<'_>],
+    names: &[PlacedName],
 ) -> Vec<Pool> {
     let users = names::by_pool(names);
     let mut pools = Vec::new();
@@ -172,7 +172,7 @@ fn require(section: &Section<'_>, monitors: usize) -> Require {
 }
 
 /// The `host` of the pool, or the one name that uses it.
-fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName<'_>]) -> Option<Arc<str>> {
+fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName]) -> Option<Arc<str>> {
     let monitors = || pool.monitors.iter().chain(&pool.standby_monitors);
     let actions = || pool.nominate.iter().chain(&pool.unregister);
     let given = section.read("host", |value| {

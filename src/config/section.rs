@@ -10,7 +10,7 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, nearest};
 
@@ -34,6 +34,11 @@ impl Reading<'_> {
         self.push(self.source.error(span, message).hint(hint));
     }
 
+    /// Reports the value of a key that is not accepted.
+    pub(super) fn unaccepted(&self, span: Range<usize>, key: &str, why: Unaccepted) {
+        self.error(span, format!("`{key}` {}", why.message), why.hint);
+    }
+
     pub(super) fn warn(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
         self.push(self.source.warning(span, message).hint(hint));
     }
@@ -47,7 +52,7 @@ pub(super) struct Placed<T> {
 }
 
 impl<T> Placed<T> {
-    fn map<U>(self, f: impl FnOnce(T) -> U) -> Placed<U> {
+    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Placed<U> {
         Placed { value: f(self.value), span: self.span }
     }
 }
@@ -82,6 +87,12 @@ impl<'a> Section<'a> {
         Self { reading, title, shown: title.to_owned(), span, entries, asked: RefCell::default() }
     }
 
+    /// Makes keys known that were taken out of the table before.
+    pub(super) fn without(self, taken: &[&'static str]) -> Self {
+        self.asked.borrow_mut().extend(taken);
+        self
+    }
+
     fn get(&self, key: &'static str) -> Option<Placed<&'a DeValue<'a>>> {
         let mut asked = self.asked.borrow_mut();
         if !asked.contains(&key) {
@@ -105,8 +116,8 @@ impl<'a> Section<'a> {
         let Placed { value, span } = self.get(key)?;
         match parse(value) {
             Ok(value) => Some(Placed { value, span }),
-            Err(Unaccepted { message, hint }) => {
-                self.reading.error(span, format!("`{key}` {message}"), hint);
+            Err(why) => {
+                self.reading.unaccepted(span, key, why);
                 None
             }
         }
@@ -183,42 +194,33 @@ impl<'a> Section<'a> {
         let Some(tables) = self.read(key, as_table) else {
             return Vec::new();
         };
-        let entry = |(name, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
-            let name = Placed { value: &**name.get_ref(), span: name.span() };
-            match value.get_ref().as_table() {
-                Some(table) => {
-                    let section = Section::new(self.reading, title, name.span.clone(), Some(table));
-                    Some((name.clone(), section.shown_as(name.value)))
-                }
-                None => {
-                    let Unaccepted { message, hint } = mistyped(value.get_ref(), "a table");
-                    self.reading.error(value.span(), format!("`{}` {message}", name.value), hint);
-                    None
-                }
-            }
-        };
+        let entry = |(name, value)| Section::named_entry(self.reading, title, name, value);
         let mut tables: Vec<_> = tables.value.iter().filter_map(entry).collect();
         // In the order of the file, so that of two that are the same the second is the one too many.
         tables.sort_by_key(|(name, _)| name.span.start);
         tables
     }
 
-    /// The same for tables whose names hold dots: one that was written without quotes is reported and left out.
-    pub(super) fn named_by_domain(&self, key: &'static str, title: &'static str) -> Vec<(Placed<&'a str>, Self)> {
-        let is_quoted = |(name, section): &(Placed<&'a str>, Self)| {
-            let below = section.entries.into_iter().flatten().find(|(_, value)| value.get_ref().is_table());
-            if let Some((below, _)) = below {
-                let domain = format!("{}.{}…", name.value, below.get_ref());
-                let message = format!("[{key}.{domain}] is a table below a table");
-                self.reading.error(
-                    name.span.clone(),
-                    message,
-                    format!("names with dots stand in quotes: [{key}.\"{domain}\"]"),
-                );
-            }
-            below.is_none()
+    /// One of several tables, with its own name.
+    pub(super) fn named_entry(
+        reading: &'a Reading<'a>,
+        title: &'static str,
+        name: &'a Spanned<DeString<'a>>,
+        value: &'a Spanned<DeValue<'a>>,
+    ) -> Option<(Placed<&'a str>, Self)> {
+        let name = Placed { value: &**name.get_ref(), span: name.span() };
+        let Some(table) = value.get_ref().as_table() else {
+            reading.unaccepted(value.span(), name.value, mistyped(value.get_ref(), "a table"));
+            return None;
         };
-        self.named(key, title).into_iter().filter(is_quoted).collect()
+        let section = Section::new(reading, title, name.span.clone(), Some(table)).shown_as(name.value);
+        Some((name, section))
+    }
+
+    /// Name of the first table within this one.
+    pub(super) fn table_below(&self) -> Option<&'a str> {
+        let (name, _) = self.entries?.iter().find(|(_, value)| value.get_ref().is_table())?;
+        Some(name.get_ref())
     }
 
     /// The tables of an array.
@@ -243,7 +245,7 @@ impl<'a> Section<'a> {
 
     /// All entries of a table whose keys are free, in the order of the file.
     pub(super) fn entries(&self) -> Vec<(Placed<&'a str>, Placed<&'a DeValue<'a>>)> {
-        let entry = |(key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+        let entry = |(key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let key = Placed { value: &**key.get_ref(), span: key.span() };
             (key, Placed { value: value.get_ref(), span: value.span() })
         };

@@ -1,0 +1,53 @@
+//! Tables named by domain names, `[zones."…"]` and `[names."…"]`: read one by one, and gone when they have been.
+//!
+//! The tables of 100,000 names take more memory than all that is made of them, so nothing borrows from them.
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::section::{Placed, Reading, Section, mistyped};
+
+/// The tables below one key of the file.
+pub(super) struct Domains<'a> {
+    key: &'static str,
+    title: &'static str,
+    tables: Vec<(Spanned<DeString<'a>>, Spanned<DeValue<'a>>)>,
+}
+
+impl<'a> Domains<'a> {
+    /// Takes them out of the file; what is no table of tables is reported.
+    pub(super) fn take(reading: &Reading<'_>, file: &mut DeTable<'a>, key: &'static str, title: &'static str) -> Self {
+        let mut tables: Vec<_> = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
+            None => Vec::new(),
+            Some((_, DeValue::Table(tables))) => tables.into_iter().collect(),
+            Some((span, other)) => {
+                reading.unaccepted(span, key, mistyped(&other, "a table of tables"));
+                Vec::new()
+            }
+        };
+        // In the order of the file, so that of two that are the same the second is the one too many.
+        tables.sort_by_key(|(name, _)| name.span().start);
+        Self { key, title, tables }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// Has each read by a function, but for those that were written without quotes: they are reported.
+    pub(super) fn read(self, reading: &Reading<'_>, mut read: impl FnMut(Placed<&str>, Section<'_>)) {
+        for (name, value) in self.tables {
+            let Some((name, section)) = Section::named_entry(reading, self.title, &name, &value) else {
+                continue;
+            };
+            match section.table_below() {
+                None => read(name, section),
+                Some(below) => {
+                    let (key, domain) = (self.key, format!("{}.{below}…", name.value));
+                    let message = format!("[{key}.{domain}] is a table below a table");
+                    reading.error(name.span, message, format!("names with dots stand in quotes: [{key}.\"{domain}\"]"));
+                }
+            }
+        }
+    }
+}
