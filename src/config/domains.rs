@@ -2,31 +2,28 @@
 //!
 //! The tables of 100,000 names take more memory than all that is made of them, so nothing borrows from them.
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::section::{Placed, Reading, Section, mistyped};
 
-/// The tables below one key of the file.
+/// The tables below one key of the file, in its order.
 pub(super) struct Domains<'a> {
     key: &'static str,
     title: &'static str,
-    tables: Vec<(Spanned<DeString<'a>>, Spanned<DeValue<'a>>)>,
+    tables: DeTable<'a>,
 }
 
 impl<'a> Domains<'a> {
     /// Takes them out of the file; what is no table of tables is reported.
     pub(super) fn take(reading: &Reading<'_>, file: &mut DeTable<'a>, key: &'static str, title: &'static str) -> Self {
-        let mut tables: Vec<_> = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
-            None => Vec::new(),
-            Some((_, DeValue::Table(tables))) => tables.into_iter().collect(),
+        let tables = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
+            None => DeTable::new(),
+            Some((_, DeValue::Table(tables))) => tables,
             Some((span, other)) => {
                 reading.unaccepted(span, key, mistyped(&other, "a table of tables"));
-                Vec::new()
+                DeTable::new()
             }
         };
-        // In the order of the file, so that of two that are the same the second is the one too many.
-        tables.sort_by_key(|(name, _)| name.span().start);
         Self { key, title, tables }
     }
 

@@ -188,17 +188,14 @@ impl<'a> Section<'a> {
         Some(Section::new(self.reading, title, self.key_span(key), Some(table.value)))
     }
 
-    /// The tables below `key`, each with its own name.
+    /// The tables below `key`, each with its own name, in the order of the file.
     pub(super) fn named(&self, key: &'static str, title: &'static str) -> Vec<(Placed<&'a str>, Self)> {
         let as_table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, "a table of tables"));
         let Some(tables) = self.read(key, as_table) else {
             return Vec::new();
         };
         let entry = |(name, value)| Section::named_entry(self.reading, title, name, value);
-        let mut tables: Vec<_> = tables.value.iter().filter_map(entry).collect();
-        // In the order of the file, so that of two that are the same the second is the one too many.
-        tables.sort_by_key(|(name, _)| name.span.start);
-        tables
+        tables.value.iter().filter_map(entry).collect()
     }
 
     /// One of several tables, with its own name.
@@ -249,9 +246,7 @@ impl<'a> Section<'a> {
             let key = Placed { value: &**key.get_ref(), span: key.span() };
             (key, Placed { value: value.get_ref(), span: value.span() })
         };
-        let mut entries: Vec<_> = self.entries.into_iter().flatten().map(entry).collect();
-        entries.sort_by_key(|(key, _)| key.span.start);
-        entries
+        self.entries.into_iter().flatten().map(entry).collect()
     }
 
     fn key_span(&self, key: &str) -> Range<usize> {
