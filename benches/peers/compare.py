@@ -88,6 +88,10 @@ def peers(rounds, seconds):
     draw("peers", "CPU of a query, eight addresses, one core", "us", shown, note)
 
 
+# What is shown of a series beside CPU: its key, its title, its digits.
+COLUMNS = [("flips", "flips a second", 0), ("start", "s to start", 2), ("most", "MB at most", 0), ("afterwards", "MB afterwards", 0)]
+
+
 def growth(rounds, seconds):
     """What evenkeel's cost grows with."""
     note = f"{machine()}; {rounds} rounds of {seconds} s"
@@ -97,9 +101,9 @@ def growth(rounds, seconds):
         rows = []
         for label, of in points.items():
             ratio = [here["cpu"] / there["cpu"] for here, there in zip(of, first)]
-            more = [spread([figure[key] for figure in of], digits) for key, digits in (("flips", 0), ("start", 2), ("memory", 0)) if key in of[0]]
+            more = [spread([figure[key] for figure in of], digits) for key, _, digits in COLUMNS if key in of[0]]
             rows.append([label, spread([figure["cpu"] for figure in of]), spread(ratio), *more])
-        head = [what, "CPU us a query", "x"] + (["flips a second"] if "flips" in first[0] else ["s to start", "MB afterwards"])
+        head = [what, "CPU us a query", "x", *(title for key, title, _ in COLUMNS if key in first[0])]
         table(head, rows)
         shown = [(label, [figure["cpu"] for figure in of]) for label, of in points.items()]
         draw("growth-" + what.split()[0], f"CPU of a query, by {what}", "us", shown, note)

@@ -53,7 +53,9 @@ def ask(port, name=NAME, timeout=0.3):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.settimeout(timeout)
         try:
-            asker.sendto(query(name), ("127.0.0.1", port))
+            # Connected, so that it is noticed at once when nobody is there.
+            asker.connect(("127.0.0.1", port))
+            asker.send(query(name))
             return asker.recv(4096)
         except OSError:
             return b""
@@ -68,7 +70,7 @@ def wait_until_answered(process, port, name=NAME, records=8):
             return answer
         if process.poll() is not None:
             raise SystemExit(f"{process.args[0]} has ended with {process.returncode}")
-        time.sleep(0.1)
+        time.sleep(0.01)
     raise SystemExit(f"{process.args[0]} does not answer {records} records: {answer.hex()}")
 
 
@@ -92,12 +94,13 @@ def cpu(pid, thread=None):
 
 
 def memory(pid):
-    """Resident megabytes of a process and those that it has started."""
-    pages = 0
+    """Resident megabytes of a process and those that it has started: at most so far, and now."""
+    most = now = 0
     for member in family(pid):
-        with open(f"/proc/{member}/statm", encoding="ascii") as statm:
-            pages += int(statm.read().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        with open(f"/proc/{member}/status", encoding="ascii") as status:
+            kilobytes = {key: line.split()[0] for key, line in (line.split(":", 1) for line in status) if key.startswith("Vm")}
+            most, now = most + int(kilobytes["VmHWM"]), now + int(kilobytes["VmRSS"])
+    return most * 1024 / 1e6, now * 1024 / 1e6
 
 
 def load(pid, port, names, seconds, rate=None, outstanding=200, thread=None):

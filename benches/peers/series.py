@@ -44,12 +44,12 @@ def evenkeel(root, pools, pool_count, names):
 
 
 def cost(root, nodes_of, names, seconds):
-    """CPU of a query; seconds to start, and megabytes once what was needed for that is given back."""
+    """CPU of a query; seconds to start, megabytes at most and afterwards."""
     with evenkeel(root, pools_of(nodes_of), len(nodes_of), names) as (port, process, questions, _, start):
         drive.load(process.pid, port, questions, 1)
         figures = drive.load(process.pid, port, questions, seconds, thread="udp")
-        time.sleep(max(0, 12 - seconds))
-        return {"cpu": figures["cpu"], "start": start, "memory": drive.memory(process.pid)}
+        most, afterwards = drive.memory(process.pid)
+        return {"cpu": figures["cpu"], "start": start, "most": most, "afterwards": afterwards}
 
 
 def cost_of_flips(root, flapping, seconds):
