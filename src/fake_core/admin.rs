@@ -1,13 +1,15 @@
 //! The rest of a node's API: readiness, hot backup, what it says of itself, and the faults.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::faults::NewFaults;
-use super::gate::Asked;
+use super::gate::{Connection, OutageRequest};
 use super::{FakeCore, refused};
 
 /// Scans that may wait before a node calls itself busy, as in the answers of real nodes.
@@ -95,7 +97,11 @@ pub(super) async fn faults(State(core): State<FakeCore>) -> Response {
 }
 
 /// `PUT /_fake`. Takes the body as it comes, so that `curl -d` works without a Content-Type.
-pub(super) async fn set_faults(State(core): State<FakeCore>, body: String) -> Response {
+pub(super) async fn set_faults(
+    State(core): State<FakeCore>,
+    Extension(connection): Extension<Connection>,
+    body: String,
+) -> Response {
     let new: NewFaults = match serde_json::from_str(&body) {
         Ok(new) => new,
         Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -109,10 +115,10 @@ pub(super) async fn set_faults(State(core): State<FakeCore>, body: String) -> Re
         (now.faults, now.outages.clone())
     };
     if let (Some(outage), Some(outages)) = (new.outage, outages) {
-        // Whoever is answered finds the node away; nobody is away twice at once.
-        let (asked, begins) = Asked::here(outage);
-        if outages.try_send(asked).is_ok() {
-            let _ = begins.await;
+        let (has_begun, begins) = oneshot::channel();
+        // Whoever is answered finds the node away, also when it asks again on this connection.
+        if outages.try_send(OutageRequest { outage, connection, has_begun }).is_ok() && begins.await.is_ok() {
+            return ([(CONNECTION, "close")], Json(faults)).into_response();
         }
     }
     Json(faults).into_response()

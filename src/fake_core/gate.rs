@@ -1,6 +1,6 @@
 //! The node's end of its connections: where they are refused, met with silence, reset, or shown the wrong certificate.
 
-use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,9 +17,9 @@ use nix::sys::socket::{Backlog, listen};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{self, AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::JoinMap;
 
 use super::FakeCore;
 use super::faults::{Outage, OutageKind};
@@ -28,7 +28,7 @@ use super::faults::{Outage, OutageKind};
 const SILENCE: Duration = Duration::from_millis(50);
 
 /// How long the answer to a request for an outage may take to leave.
-const LEAVING: Duration = Duration::from_millis(20);
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// How often it is tried to listen again after an outage.
 const RETRY: Duration = Duration::from_millis(10);
@@ -42,54 +42,14 @@ pub struct Certificates {
     pub wrong: Arc<rustls::ServerConfig>,
 }
 
-/// An outage that somebody has asked for.
-pub(super) struct Asked {
-    outage: Outage,
-    /// The connection that it was asked for on, which is answered before it ends.
-    by: task::Id,
-    has_begun: oneshot::Sender<()>,
-}
-
-impl Asked {
-    /// For the connection that this runs for; the receiver hears when the node is away.
-    pub(super) fn here(outage: Outage) -> (Self, oneshot::Receiver<()>) {
-        let (has_begun, begins) = oneshot::channel();
-        (Self { outage, by: task::id(), has_begun }, begins)
-    }
-}
-
-/// Connections, each with a task of its own; dropped, they end in the midst of what they do.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    handles: HashMap<task::Id, AbortHandle>,
-}
-
-impl Connections {
-    fn begin(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.tasks.spawn(connection);
-        self.handles.insert(handle.id(), handle);
-    }
-
-    /// Waits until one of them has ended; for ever when there is none.
-    async fn one_ended(&mut self) {
-        match self.tasks.join_next_with_id().await {
-            Some(ended) => {
-                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                self.handles.remove(&id);
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Ends all but one.
-    async fn end_others(&mut self, spared: task::Id) {
-        let others = self.handles.iter().filter(|(id, _)| **id != spared);
-        others.for_each(|(_, handle)| handle.abort());
-        while self.handles.keys().any(|id| *id != spared) {
-            self.one_ended().await;
-        }
-    }
+/// An outage that somebody asks for.
+#[derive(Debug)]
+pub(super) struct OutageRequest {
+    pub(super) outage: Outage,
+    /// What it is asked for on: answered before it ends.
+    pub(super) connection: Connection,
+    /// Hears when the node is away.
+    pub(super) has_begun: oneshot::Sender<()>,
 }
 
 /// Serves connections from a listener for as long as it runs; during outages it is away.
@@ -98,38 +58,44 @@ pub(super) async fn serve(
     mut listener: TcpListener,
     certificates: Option<Certificates>,
     app: Router,
-    mut outages: mpsc::Receiver<Asked>,
+    mut outages: mpsc::Receiver<OutageRequest>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     loop {
-        let mut connections = Connections::default();
-        let Asked { outage, by, has_begun } = loop {
+        let mut connections = JoinMap::new();
+        let OutageRequest { outage, connection: asking, has_begun } = loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
+                        let connection = Connection::default();
                         let (core, certificates, app) = (core.clone(), certificates.clone(), app.clone());
-                        connections.begin(serve_one(core, stream, certificates, app));
+                        connections.spawn(connection.clone(), serve_one(core, stream, certificates, app, connection));
                     }
                     // No descriptor is left, or whoever came has gone: go on in a moment.
                     Err(_) => tokio::time::sleep(RETRY).await,
                 },
-                () = connections.one_ended() => {}
-                asked = outages.recv() => match asked {
-                    Some(asked) => break asked,
+                Some(_) = connections.join_next() => {}
+                request = outages.recv() => match request {
+                    Some(request) => break request,
                     None => return Ok(()),
                 },
             }
         };
-        let lasts = Duration::from_millis(outage.ms);
-        let until = Instant::now() + lasts;
-        let silent = leave(listener, address, outage.kind).await;
-        connections.end_others(by).await;
+        let until = Instant::now() + Duration::from_millis(outage.ms);
+        let silent = stop_accepting(listener, address, outage.kind).await;
+        // In the midst of what they do.
+        connections.abort_matching(|connection| *connection != asking);
+        while connections.keys().any(|connection| *connection != asking) {
+            connections.join_next().await;
+        }
         if !outage.keeps_sessions {
             core.now().store = super::store::Store::default();
         }
         let _ = has_begun.send(());
-        tokio::time::sleep(LEAVING.min(lasts)).await;
+        let _ = tokio::time::timeout(LEAVING, connections.join_next()).await;
         drop(connections);
+        // Nobody is away twice at once.
+        while outages.try_recv().is_ok() {}
         tokio::time::sleep_until(until).await;
         drop(silent);
         listener = loop {
@@ -141,9 +107,13 @@ pub(super) async fn serve(
     }
 }
 
-/// Takes no more connections. What it gives fills the queue of a listener that nobody listens to, for as long as it is kept: the
-/// system drops what does not fit.
-async fn leave(listener: TcpListener, address: SocketAddr, kind: OutageKind) -> Option<(TcpListener, Vec<TcpStream>)> {
+/// Refuses connections from now on; or meets them with silence, for as long as what is given is kept: a queue that is full,
+/// since nobody accepts from it, so that the system drops whoever comes.
+async fn stop_accepting(
+    listener: TcpListener,
+    address: SocketAddr,
+    kind: OutageKind,
+) -> Option<(TcpListener, Vec<TcpStream>)> {
     if kind != OutageKind::Blackhole || Backlog::new(0).and_then(|backlog| listen(&listener, backlog)).is_err() {
         return None;
     }
@@ -154,8 +124,13 @@ async fn leave(listener: TcpListener, address: SocketAddr, kind: OutageKind) -> 
     Some((listener, queue))
 }
 
-async fn serve_one(core: FakeCore, stream: TcpStream, certificates: Option<Certificates>, app: Router) {
-    let connection = Connection::default();
+async fn serve_one(
+    core: FakeCore,
+    stream: TcpStream,
+    certificates: Option<Certificates>,
+    app: Router,
+    connection: Connection,
+) {
     let stream = Resettable { stream, connection: connection.clone() };
     let service = TowerToHyperService::new(app.layer(Extension(connection)));
     let http = hyper::server::conn::http1::Builder::new();
@@ -180,6 +155,20 @@ pub(super) struct Connection(Arc<Reset>);
 struct Reset {
     is_wanted: AtomicBool,
     reader: AtomicWaker,
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Connection {}
+
+impl Hash for Connection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
 }
 
 impl Connection {

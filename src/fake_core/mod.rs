@@ -81,7 +81,7 @@ struct Now {
     is_backup: bool,
     store: store::Store,
     /// Where outages are asked for, once it listens.
-    outages: Option<mpsc::Sender<gate::Asked>>,
+    outages: Option<mpsc::Sender<gate::OutageRequest>>,
 }
 
 /// A node.

@@ -1,12 +1,13 @@
 //! The fake Core node: what real ones answer, and every way in which it can fail, as curl sees it.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::fake_core::Node;
+use crate::support::fake_core::{Node, eicar};
 use crate::support::program::required;
-use crate::support::session::eicar;
 use crate::support::wait_until;
 
 #[test]
@@ -125,6 +126,14 @@ fn nodes_fail_in_every_way_that_is_asked_for() {
     assert_eq!(node.ask(&format!("/file/{id}"), &[]).1["data_id"], id.as_str(), "it has kept its sessions");
     node.set(&json!({ "outage": { "ms": 4500, "kind": "blackhole" } }));
     assert_eq!(exit(), 28);
+    wait_until("it is back", || exit() == 0);
+    let mut kept = TcpStream::connect(node.url.trim_start_matches("http://")).expect("a running node");
+    let faults = r#"{"outage": {"ms": 0}}"#;
+    write!(kept, "PUT /_fake HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{faults}", faults.len())
+        .expect("it reads");
+    let mut answer = String::new();
+    kept.read_to_string(&mut answer).expect("the connection is closed after the answer, not reset");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
     wait_until("it is back", || exit() == 0);
     node.set(&json!({ "outage": { "ms": 300, "keeps_sessions": false } }));
     wait_until("it has forgotten its sessions", || node.curl(&format!("/file/{id}"), &[]).2.contains("Not Found"));
