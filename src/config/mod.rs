@@ -5,8 +5,8 @@
 
 mod actions;
 mod checks;
-mod domains;
 mod monitors;
+mod named_tables;
 mod names;
 mod nodes;
 mod notifications;
@@ -31,7 +31,7 @@ use crate::events::Notification;
 use crate::name::Name;
 use crate::pool::Pool;
 use crate::zone::{self, Zones};
-use domains::Domains;
+use named_tables::NamedTables;
 use section::{Reading, Section};
 
 /// Where `serve` and `check` look when no file is named.
@@ -141,13 +141,16 @@ fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> 
 
 /// Reads the whole file; what is wrong is noted in `reading`, and then the values are not to be used.
 fn read_root(reading: &Reading<'_>, mut file: DeTable<'_>, origin: &Origin) -> Loaded {
-    let (mut zones, apexes) = read_zones(reading, Domains::take(reading, &mut file, "zones", "[zones.NAME]"), origin);
-    let names = names::read(reading, Domains::take(reading, &mut file, "names", "[names.NAME]"));
-    let root = Section::new(reading, "the file", 0..0, Some(&file)).without(&["zones", "names"]);
+    let (mut zones, apexes) =
+        read_zones(reading, NamedTables::take(reading, &mut file, "zones", "[zones.NAME]"), origin);
+    let names = names::read(reading, NamedTables::take(reading, &mut file, "names", "[names.NAME]"));
+    let root = Section::new(reading, "the file", 0..0, Some(&file));
     let server = root.section("server", "[server]").unwrap_or_else(|| Section::new(reading, "[server]", 0..0, None));
     let server = server::read(server, origin);
     let admin = root.section("admin", "[admin]").map(|admin| server::read_admin(admin, origin));
+    root.knows("zones");
     let monitors = monitors::read(&root, origin);
+    root.knows("names");
     let actions = actions::read(&root, origin);
     let pools = pools::read(&root, &monitors, &actions, &names);
     names::share(reading, &names, &pools, &mut zones, &apexes);
@@ -160,7 +163,7 @@ fn read_root(reading: &Reading<'_>, mut file: DeTable<'_>, origin: &Origin) -> L
 }
 
 /// The zones that load, and the names of all.
-fn read_zones(reading: &Reading<'_>, tables: Domains<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
+fn read_zones(reading: &Reading<'_>, tables: NamedTables<'_>, origin: &Origin) -> (Zones, HashSet<Name>) {
     let mut zones = Vec::new();
     let mut apexes = HashSet::new();
     let mut placed = Vec::new();
@@ -171,24 +174,24 @@ fn read_zones(reading: &Reading<'_>, tables: Domains<'_>, origin: &Origin) -> (Z
             "for example: [zones.\"lb.example\"] with file = \"lb.example.zone\"",
         );
     }
-    tables.read(reading, |title, section| {
+    tables.read(reading, |name, section| {
         let file = section.required("file", section.string("file"), "the zone file, relative to this one");
-        match Name::parse(title.value) {
+        match Name::parse(name.value) {
             Err(error) => {
-                let message = format!("\"{}\" is not a zone's name: {error}", title.value.escape_debug());
-                reading.error(title.span, message, "for example: \"lb.example\"");
+                let message = format!("\"{}\" is not a zone's name: {error}", name.value.escape_debug());
+                reading.error(name.span, message, "for example: \"lb.example\"");
             }
             Ok(apex) if apexes.contains(&apex) => {
                 let message = format!("zone {apex} stands twice");
-                reading.error(title.span, message, "each zone once; letter case makes no difference");
+                reading.error(name.span, message, "each zone once; letter case makes no difference");
             }
-            Ok(_) if !names::is_host_text(title.value) => {
-                let message = format!("\"{}\" holds more than letters, digits, - and _", title.value.escape_debug());
-                reading.error(title.span, message, "names of other letters are written in ASCII: xn--…");
+            Ok(_) if !names::is_host_text(name.value) => {
+                let message = format!("\"{}\" holds more than letters, digits, - and _", name.value.escape_debug());
+                reading.error(name.span, message, "names of other letters are written in ASCII: xn--…");
             }
             Ok(apex) if apex.labels().any(|label| label == b"*") => {
                 let message = format!("zone {apex} has a * in its name");
-                reading.error(title.span, message, "wildcards stand in zone files and in [names]");
+                reading.error(name.span, message, "wildcards stand in zone files and in [names]");
             }
             Ok(apex) => {
                 if let Some(file) = file {
@@ -203,7 +206,7 @@ fn read_zones(reading: &Reading<'_>, tables: Domains<'_>, origin: &Origin) -> (Z
                         }
                     }
                 }
-                placed.push((apex.clone(), title.span));
+                placed.push((apex.clone(), name.span));
                 apexes.insert(apex);
             }
         }

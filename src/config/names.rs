@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::domains::Domains;
+use super::named_tables::NamedTables;
 use super::section::{Placed, Reading};
 use crate::diagnostic::defined;
 use crate::name::{self, Name};
@@ -21,10 +21,10 @@ pub(super) struct PlacedName {
     answers: usize,
 }
 
-pub(super) fn read(reading: &Reading<'_>, tables: Domains<'_>) -> Vec<PlacedName> {
+pub(super) fn read(reading: &Reading<'_>, tables: NamedTables<'_>) -> Vec<PlacedName> {
     let mut names: Vec<PlacedName> = Vec::new();
     let mut owners = HashSet::new();
-    tables.read(reading, |title, section| {
+    tables.read(reading, |name, section| {
         let pool = section.required("pool", section.string("pool"), "the pool whose nodes are answered");
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
@@ -32,29 +32,29 @@ pub(super) fn read(reading: &Reading<'_>, tables: Domains<'_>) -> Vec<PlacedName
             reading.error(ttl.span.clone(), "`ttl` is no whole number of seconds", "DNS counts seconds");
         }
         let answers = section.integer("answers", 1..=4000).map_or(8, |answers| answers.value as usize);
-        match Name::parse(title.value) {
+        match Name::parse(name.value) {
             Ok(owner) if !owners.insert(owner.clone()) => {
                 let message = format!("name {owner} stands twice");
-                reading.error(title.span, message, "each name once; letter case makes no difference");
+                reading.error(name.span, message, "each name once; letter case makes no difference");
             }
-            Ok(_) if !is_host_text(title.value) => {
-                let message = format!("\"{}\" holds more than letters, digits, - and _", title.value.escape_debug());
-                reading.error(title.span, message, "names of other letters are written in ASCII: xn--…");
+            Ok(_) if !is_host_text(name.value) => {
+                let message = format!("\"{}\" holds more than letters, digits, - and _", name.value.escape_debug());
+                reading.error(name.span, message, "names of other letters are written in ASCII: xn--…");
             }
             Ok(owner) if owner.labels().skip(1).any(|label| label == b"*") => {
                 let message = format!("name {owner} has a * that is not its first label");
-                reading.error(title.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
+                reading.error(name.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
             }
             Ok(owner) => names.push(PlacedName {
                 owner,
-                span: title.span,
+                span: name.span,
                 pool: pool.map(|pool| pool.map(Box::from)),
                 ttl: ttl.map_or(5, |ttl| ttl.value.as_secs() as u32),
                 answers,
             }),
             Err(error) => {
-                let message = format!("\"{}\" is not a domain name: {error}", title.value.escape_debug());
-                reading.error(title.span, message, "for example: \"core.lb.example\"");
+                let message = format!("\"{}\" is not a domain name: {error}", name.value.escape_debug());
+                reading.error(name.span, message, "for example: \"core.lb.example\"");
             }
         }
         section.finish();

@@ -87,10 +87,9 @@ impl<'a> Section<'a> {
         Self { reading, title, shown: title.to_owned(), span, entries, asked: RefCell::default() }
     }
 
-    /// Makes keys known that were taken out of the table before.
-    pub(super) fn without(self, taken: &[&'static str]) -> Self {
-        self.asked.borrow_mut().extend(taken);
-        self
+    /// Makes a key known that was taken out of the table before.
+    pub(super) fn knows(&self, taken: &'static str) {
+        self.asked.borrow_mut().push(taken);
     }
 
     fn get(&self, key: &'static str) -> Option<Placed<&'a DeValue<'a>>> {
@@ -188,7 +187,7 @@ impl<'a> Section<'a> {
         Some(Section::new(self.reading, title, self.key_span(key), Some(table.value)))
     }
 
-    /// The tables below `key`, each with its own name, in the order of the file.
+    /// The tables below `key`, each with its own name, in the order of the file: of two that are the same, the second is the one too many.
     pub(super) fn named(&self, key: &'static str, title: &'static str) -> Vec<(Placed<&'a str>, Self)> {
         let as_table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, "a table of tables"));
         let Some(tables) = self.read(key, as_table) else {

@@ -6,14 +6,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::section::{Placed, Reading, Section, mistyped};
 
-/// The tables below one key of the file, in its order.
-pub(super) struct Domains<'a> {
+/// The tables below one key of the file, in its order: of two that are the same, the second is the one too many.
+pub(super) struct NamedTables<'a> {
     key: &'static str,
     title: &'static str,
     tables: DeTable<'a>,
 }
 
-impl<'a> Domains<'a> {
+impl<'a> NamedTables<'a> {
     /// Takes them out of the file; what is no table of tables is reported.
     pub(super) fn take(reading: &Reading<'_>, file: &mut DeTable<'a>, key: &'static str, title: &'static str) -> Self {
         let tables = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
@@ -31,7 +31,7 @@ impl<'a> Domains<'a> {
         self.tables.is_empty()
     }
 
-    /// Has each read by a function, but for those that were written without quotes: they are reported.
+    /// Has each read by a function. What is no table, or was written without quotes, is reported instead.
     pub(super) fn read(self, reading: &Reading<'_>, mut read: impl FnMut(Placed<&str>, Section<'_>)) {
         for (name, value) in self.tables {
             let Some((name, section)) = Section::named_entry(reading, self.title, &name, &value) else {
