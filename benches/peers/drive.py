@@ -94,13 +94,20 @@ def cpu(pid, thread=None):
 
 
 def memory(pid):
-    """Resident megabytes of a process and those that it has started: at most so far, and now."""
-    most = now = 0
-    for member in family(pid):
-        with open(f"/proc/{member}/status", encoding="ascii") as status:
-            kilobytes = {key: line.split()[0] for key, line in (line.split(":", 1) for line in status) if key.startswith("Vm")}
-            most, now = most + int(kilobytes["VmHWM"]), now + int(kilobytes["VmRSS"])
-    return most * 1024 / 1e6, now * 1024 / 1e6
+    """Resident megabytes of a process and those that it has started: the sum of each one's most so far, and now."""
+    members = [resident(member) for member in family(pid)]
+    return sum(member.get("VmHWM", 0) for member in members), sum(member.get("VmRSS", 0) for member in members)
+
+
+def resident(pid):
+    """What a process says of its memory, in megabytes."""
+    fields = {}
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        for line in status:
+            key, value = line.split(":", 1)
+            if key in ("VmHWM", "VmRSS"):
+                fields[key] = int(value.split()[0]) * 1024 / 1e6
+    return fields
 
 
 def load(pid, port, names, seconds, rate=None, outstanding=200, thread=None):
