@@ -13,13 +13,14 @@ use crate::support::wait_until;
 /// Programs that ask without waiting.
 const ATTACKERS: usize = 2;
 
-/// A program that asks the server for ever, whether it is answered or not, and leaves most of the processors to whoever wants
-/// them: the other tests, and the server. Left all of them, it would not ask enough on a machine that is busy.
+/// A program that asks for longer than the test takes, as often as it can and whether it is answered or not. It leaves most of the
+/// processors to whoever wants them: the other tests, and the server. Left all of them, it would not ask enough on a machine
+/// that is busy.
 fn attacker(server: SocketAddr) -> Running {
     let mut command = Command::new(required("nice", "coreutils"));
-    // As many a second as it can, for longer than the test takes.
-    let flood = ["-n", "5", &example("flood"), &server.to_string(), "core.lb.example", "1e9", "600"];
-    Running::start(command.args(flood).stdout(Stdio::null()))
+    let (rate, seconds) = ("1e9", "600");
+    command.args(["-n", "5", &example("flood"), &server.to_string(), "core.lb.example", rate, seconds]);
+    Running::start(command.stdout(Stdio::null()))
 }
 
 /// Packets for the server that the system has thrown away, since its sockets were full.

@@ -99,7 +99,7 @@ fn ten_nodes_are_restarted_under_load_and_no_answer_names_one_that_does_not_serv
         for node in 0..NODES {
             let name = format!("core/core-{}", node + 1);
             let held = &cluster.held_until[usize::from(node)];
-            wait_until("a client holds it", || held.load(Ordering::SeqCst) > 0);
+            wait_until("a client holds it", || held.load(Ordering::SeqCst) > cluster.millis());
             done(&server, &format!("drain {name} --why restart --wait"));
             assert!(cluster.millis() >= held.load(Ordering::SeqCst), "{name} is idle, and a client still holds it");
             nodes.kill(node);

@@ -58,8 +58,17 @@ pub(crate) fn output_of(command: &mut Command) -> String {
 }
 
 /// Path of an example that cargo has built beside the tests.
+///
+/// # Panics
+/// It has not: only a part of the tests was asked for.
+#[track_caller]
 pub(crate) fn example(name: &str) -> String {
     let tests = std::env::current_exe().expect("this program has a path");
     let target = tests.parent().and_then(Path::parent).expect("target/debug/deps");
-    target.join("examples").join(name).to_str().expect("a path of cargo's").to_owned()
+    let example = target.join("examples").join(name);
+    assert!(
+        example.exists(),
+        "example {name} is not built: run `cargo test` without `--test`, or `cargo build --examples`"
+    );
+    example.to_str().expect("a path of cargo's").to_owned()
 }
