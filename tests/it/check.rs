@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::server::{Server, ZONE, write_private};
+use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 
 const GOOD: &str = r#"[server]
 listen = ["127.0.0.1:0"]
@@ -22,7 +22,7 @@ pool = "core"
 "#;
 
 fn evenkeel(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel")).args(arguments).output().expect("the built program starts")
+    Command::new(PROGRAM).args(arguments).output().expect("the built program starts")
 }
 
 /// Exit code and everything printed by `check` for a configuration and a zone, paths shortened to file names.
@@ -388,7 +388,7 @@ fn transports_cannot_share_an_address() {
 #[test]
 fn a_reader_that_is_gone_changes_no_exit_code() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
-    let status = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+    let status = Command::new(PROGRAM)
         .args(["check", "--config", "/nonexistent.toml"])
         .stdout(full())
         .stderr(full())

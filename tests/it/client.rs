@@ -8,12 +8,12 @@ use std::time::Duration;
 use evenkeel::client::{Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
 use tokio::task::JoinSet;
 
-use crate::support::fake_core::Node;
+use crate::support::fake_core::{Node, eicar};
 use crate::support::nodes::Nodes;
 use crate::support::operator::config;
 use crate::support::program::{output_of, required};
-use crate::support::server::{Server, ZONE};
-use crate::support::session::{Wait, cluster, eicar, serve};
+use crate::support::server::{PROGRAM, Server, ZONE};
+use crate::support::session::{Wait, cluster, serve};
 
 /// What may run in a task that moves between threads.
 fn in_any_task<F: Future + Send>(future: F) -> F {
@@ -252,7 +252,7 @@ fn scripts_pin_a_node_and_curl_reaches_it_under_the_shared_name() {
     let server = serve(&nodes);
     let name = format!("core.lb.example:{}", nodes.port);
     let pin = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        let output = Command::new(PROGRAM)
             .args(["pin", &name, "--server", &server.address().to_string()])
             .args(more)
             .output()

@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 use crate::support::nodes::put_fake;
 use crate::support::packet::{Client, query, v4};
 use crate::support::program::{Running, output_of, required};
+use crate::support::server::PROGRAM;
 use crate::support::wait_until;
 
 #[test]
 fn the_demo_answers_follows_faults_and_fails_open() {
     UdpSocket::bind("127.0.0.1:5300").expect("no other demo runs on this machine");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let mut command = Command::new(PROGRAM);
     let _demo = Running::start(command.arg("demo").stdout(Stdio::null()).stderr(Stdio::null()));
     let client = Client::new("127.0.0.1:5300".parse().expect("an address"));
     wait_until("the demo answers", || client.exchange(&query(1, 0, "core.lb.example", 1)).is_some());
@@ -25,7 +26,7 @@ fn the_demo_answers_follows_faults_and_fails_open() {
     required("dig", "bind9-dnsutils");
     required("curl", "curl");
     let readme = include_str!("../../README.md");
-    let program = env!("CARGO_BIN_EXE_evenkeel");
+    let program = PROGRAM;
     let is_of_the_tour = |line: &&str| {
         line.starts_with("dig @127")
             || line.starts_with("curl ")

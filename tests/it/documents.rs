@@ -9,7 +9,7 @@ use evenkeel::config::{self, Origin};
 use evenkeel::dns::{Answers, Protocol};
 
 use crate::support::fake_core::Node;
-use crate::support::server::write_private;
+use crate::support::server::{PROGRAM, write_private};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -154,11 +154,10 @@ fn the_commands_of_the_readme_are_those_that_run() {
     assert!(read(".ci/run").contains("\ntests/run\n"), ".ci/run calls the README's test command");
     for command in commands.iter().filter_map(|command| command.split_once("-- ").map(|(_, rest)| rest)) {
         let word = command.split(' ').next().expect("a command has a first word");
-        let help =
-            Command::new(env!("CARGO_BIN_EXE_evenkeel")).args([word, "--help"]).output().expect("the program starts");
+        let help = Command::new(PROGRAM).args([word, "--help"]).output().expect("the program starts");
         assert!(help.status.success(), "evenkeel has no command {word}");
     }
-    let check = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+    let check = Command::new(PROGRAM)
         .args(["check", "--config", "config/small.toml"])
         .current_dir(repository())
         .output()

@@ -12,7 +12,7 @@ use crate::support::authority::Authority;
 use crate::support::c_icap::CIcap;
 use crate::support::namespace::Namespace;
 use crate::support::server::{Server, ZONE};
-use crate::support::{free_address, serve};
+use crate::support::{answer_connections, free_address};
 
 /// A pool of one node at 127.0.0.1 that answers nothing when it is down.
 fn config(monitor: &str) -> String {
@@ -55,7 +55,7 @@ fn serve_https(certificate: &(String, String), clients: Option<&Authority>) -> u
     let chain = vec![CertificateDer::from_pem_slice(certificate.0.as_bytes()).expect("PEM")];
     let key = PrivateKeyDer::from_pem_slice(certificate.1.as_bytes()).expect("PEM");
     let config = Arc::new(builder.with_single_cert(chain, key).expect("a key that fits"));
-    serve(move |stream| {
+    answer_connections(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).expect("a configuration");
         let mut stream = StreamOwned::new(connection, stream);
         let mut request = [0; 4096];
@@ -111,7 +111,7 @@ fn tcp_over_tls_verifies_it_too() {
 
 #[test]
 fn tcp_connects_sends_and_expects() {
-    let greeting = serve(|mut stream| {
+    let greeting = answer_connections(|mut stream| {
         let _ = stream.write_all(b"220 mail\r\n");
         let mut line = String::new();
         let _ = BufReader::new(stream.try_clone().expect("a stream")).read_line(&mut line);
@@ -120,9 +120,9 @@ fn tcp_connects_sends_and_expects() {
     let tcp = |port: u16, more: &str| format!("kind = \"tcp\"\nport = {port}\n{more}");
     expect(&tcp(greeting, ""), &[], UP);
     expect(&tcp(greeting, "send = \"EHLO x\\r\\n\"\nexpect = \"(?m)^250 hello ehlo x\""), &[], UP);
-    let silent = serve(drop);
+    let silent = answer_connections(drop);
     expect(&tcp(silent, "expect = \"^250\""), &[], "first probe failed, replied nothing, which does not match ^250");
-    let wrong = serve(|mut stream| drop(stream.write_all(b"554 go away\r\n")));
+    let wrong = answer_connections(|mut stream| drop(stream.write_all(b"554 go away\r\n")));
     expect(
         &tcp(wrong, "expect = \"^250\""),
         &[],
@@ -169,7 +169,7 @@ fn ping_echoes_where_the_kernel_allows_it() {
 
 #[test]
 fn as_many_monitors_as_required_decide() {
-    let (good, bad) = (serve(drop), free_address().port());
+    let (good, bad) = (answer_connections(drop), free_address().port());
     let config = config(&format!("kind = \"tcp\"\nport = {good}"))
         .replace("monitors = [\"m\"]", "monitors = [\"m\", \"bad\"]\nrequire = REQUIRE")
         + &format!("[monitors.bad]\nkind = \"tcp\"\nport = {bad}\n");

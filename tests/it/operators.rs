@@ -11,6 +11,7 @@ use crate::support::nodes::Nodes;
 use crate::support::operator::{answered, config, done, evenkeel, refused, start, status};
 use crate::support::packet::v4;
 use crate::support::program::{output_of, required};
+use crate::support::server::PROGRAM;
 use crate::support::{free_address, wait_until};
 
 #[test]
@@ -169,7 +170,7 @@ fn a_socket_or_state_directory_in_use_is_refused() {
     let server = start(&config(2));
     let other = |changed: &str| {
         server.write("other.toml", changed);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let mut command = Command::new(PROGRAM);
         let output = command.args(["serve", "--config", "other.toml"]).current_dir(server.directory()).output();
         let output = output.expect("the built program starts");
         assert!(!output.status.success());
@@ -213,7 +214,7 @@ fn no_acknowledged_override_is_lost_by_200_kills() {
             (_, true) => format!("resume core/core-{node}"),
             (_, false) => format!("drain core/core-{node}"),
         };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        let mut child = Command::new(PROGRAM)
             .args(command.split(' '))
             .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
             .stderr(std::process::Stdio::null())

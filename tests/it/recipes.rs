@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::authority::Authority;
+use crate::support::fake_core::eicar;
 use crate::support::namespace::Namespace;
 use crate::support::program::{Running, example, required};
-use crate::support::server::{Server, ZONE, write_private};
-use crate::support::session::eicar;
+use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 use crate::support::{nginx, wait_until};
 
 /// Addresses of the nodes.
@@ -101,7 +101,7 @@ impl Bench {
         write_private(&clean, "harmless");
         std::fs::write(&infected, eicar()).expect("a file for the test");
         let fake = |node: &&str| {
-            let mut command = network.command(env!("CARGO_BIN_EXE_evenkeel"));
+            let mut command = network.command(PROGRAM);
             command.args(["fake-core", "--listen", &format!("{node}:18008")]).stdout(Stdio::null());
             Running::start(&mut command)
         };
@@ -126,7 +126,7 @@ impl Bench {
 
     fn run(&self, program: &str, arguments: &[&str]) -> Ran {
         let before = self.network.datagrams().expect("the network is there");
-        let built = Path::new(env!("CARGO_BIN_EXE_evenkeel")).parent().expect("a directory of cargo's");
+        let built = Path::new(PROGRAM).parent().expect("a directory of cargo's");
         let mut command = self.network.command_asking(&self.resolv_conf, program);
         // Whom they trust, as each of them is told.
         for name in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {

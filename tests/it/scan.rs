@@ -6,10 +6,11 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::fake_core::eicar;
 use crate::support::nodes::Nodes;
 use crate::support::program::output_of;
-use crate::support::server::Server;
-use crate::support::session::{eicar, serve};
+use crate::support::server::{PROGRAM, Server};
+use crate::support::session::serve;
 use crate::support::wait_until;
 
 /// Three clean files, one of them in a folder below, and an infected one if it is wanted.
@@ -26,7 +27,7 @@ fn folder(is_infected: bool) -> tempfile::TempDir {
 }
 
 fn command(nodes: &Nodes, server: &Server, folder: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let mut command = Command::new(PROGRAM);
     command
         .arg("scan")
         .arg(folder)

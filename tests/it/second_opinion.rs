@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::operator::status;
 use crate::support::program::{Running, required};
 use crate::support::server::{Server, ZONE};
-use crate::support::{free_address, serve, wait_until};
+use crate::support::{answer_connections, free_address, wait_until};
 
 /// Ends whatever HAProxy remembers of what was said before.
 const FRESH: &str = "ready up 100%";
@@ -50,7 +50,7 @@ impl Agent {
     fn start() -> Self {
         let says = Arc::new(Mutex::new((format!("{FRESH}\n"), 0)));
         let shared = Arc::clone(&says);
-        let port = serve(move |mut stream| {
+        let port = answer_connections(move |mut stream| {
             let mut said = shared.lock().expect("no holder panics");
             let _ = stream.write_all(said.0.as_bytes());
             said.1 += 1;

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use crate::support::nodes::Nodes;
 use crate::support::operator::{answered, done, refused};
-use crate::support::server::{Server, ZONE};
+use crate::support::server::{PROGRAM, Server, ZONE};
 use crate::support::wait_until;
 
 /// Three nodes, the last of which is a hot backup.
@@ -164,7 +164,7 @@ fn events_are_followed_as_they_happen() {
     let nodes = nodes();
     let server = start(&nodes, "");
     assert!(refused(&server, "events core/nobody").contains("there is no pool or node core/nobody"));
-    let mut following = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+    let mut following = Command::new(PROGRAM)
         .args(["events", "--follow", "-n", "0", "core/two"])
         .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
         .stdout(Stdio::piped())

@@ -1,38 +1,28 @@
 //! A fake Core node as users start it.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::program::required;
+use super::program::{Running, required};
 use super::server::PROGRAM;
 
 /// A node in a process of its own.
 pub(crate) struct Node {
-    child: Child,
+    _process: Running,
     pub(crate) url: String,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Node {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["fake-core", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the built program starts");
+        let mut command = Command::new(PROGRAM);
+        command.args(["fake-core", "--listen", "127.0.0.1:0"]).args(arguments);
+        let mut process = Running::start(command.stdout(Stdio::piped()));
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
+        BufReader::new(process.0.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
         let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
-        Self { child, url: format!("http://{address}") }
+        Self { _process: process, url: format!("http://{address}") }
     }
 
     /// Status and body of an answer.
@@ -69,4 +59,9 @@ impl Node {
     pub(crate) fn counter(&self, name: &str) -> u64 {
         self.ask("/_fake", &[]).1[name].as_u64().expect("a number")
     }
+}
+
+/// The test string that every scanner finds, which does not stand here as it is.
+pub(crate) fn eicar() -> Vec<u8> {
+    br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
 }

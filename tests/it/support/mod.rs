@@ -44,7 +44,7 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 /// Answers every connection by a function, in threads of its own.
-pub(crate) fn serve(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+pub(crate) fn answer_connections(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     std::thread::spawn(move || {

@@ -37,8 +37,3 @@ pub(crate) fn cluster(nodes: &Nodes, server: &Server) -> Builder {
         .name_servers(vec![server.address()])
         .deadline(Duration::from_secs(5))
 }
-
-/// The test string that every scanner finds, which does not stand here as it is.
-pub(crate) fn eicar() -> Vec<u8> {
-    br"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\4[PA@%P!O5X".iter().rev().copied().collect()
-}

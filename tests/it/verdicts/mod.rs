@@ -14,10 +14,10 @@ use behaviour::{BEHAVIOURS, Behaviour, Turning};
 use gate::Servers;
 use measure::{Case, compare};
 
+use crate::support::answer_connections;
 use crate::support::authority::Authority;
 use crate::support::c_icap::CIcap;
 use crate::support::nginx::Nginx;
-use crate::support::serve;
 use crate::support::server::{Server, ZONE};
 
 const HOST: &str = "core.lb.example";
@@ -48,7 +48,7 @@ fn nodes(columns: &[Behaviour]) -> Vec<Arc<Turning>> {
 
 /// A server that says a line to everybody.
 fn speaker(line: &'static str) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, serve(move |mut stream| drop(stream.write_all(line.as_bytes())))).into()
+    (Ipv4Addr::LOCALHOST, answer_connections(move |mut stream| drop(stream.write_all(line.as_bytes())))).into()
 }
 
 #[test]
