@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -75,6 +75,13 @@ impl Socket {
         }
     }
 
+    /// Lets addresses that overlap be bound by this process.
+    pub(super) fn share(&self) {
+        if let Self::Plain(bound) = self {
+            listener::share(&bound.udp);
+        }
+    }
+
     /// Begins to answer.
     ///
     /// # Errors
@@ -88,10 +95,11 @@ impl Socket {
     ) -> io::Result<Endpoint> {
         let (address, stop) = (self.address(), CancellationToken::new());
         let current = Arc::clone(current);
-        let mut workers = Workers { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let mut workers = Workers::default();
         let task = match self {
             Self::Plain(Bound { udp, tcp, .. }) => {
                 let log = Arc::default();
+                workers.sockets.clone_from(&udp);
                 for socket in udp {
                     let worker = udp::Worker::new(
                         socket,
@@ -133,10 +141,12 @@ impl Socket {
 }
 
 /// The UDP threads of an address; they are told to stop when this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Workers {
     stop: Arc<AtomicBool>,
     threads: Vec<thread::JoinHandle<()>>,
+    /// One for each of them.
+    sockets: Vec<Arc<UdpSocket>>,
 }
 
 impl Workers {
@@ -164,6 +174,11 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Lets addresses that overlap be bound by this process.
+    pub(super) fn share(&self) {
+        listener::share(&self.workers.sockets);
+    }
+
     /// Tells everybody there to stop; what has arrived is still answered.
     pub(super) fn tell(&self) {
         self.workers.stop.store(true, Ordering::Relaxed);

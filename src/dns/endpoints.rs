@@ -86,17 +86,15 @@ impl Endpoints {
         if problems.has_errors() { Err(problems) } else { Ok(prepared) }
     }
 
-    /// Whether this process holds an address that overlaps.
+    /// Whether this process holds an address that overlaps; whatever does is shared from now on.
     fn held(&self, (transport, address): &Key, new: &[(Key, Socket)]) -> Held {
-        let of_running = self.running.iter().map(|(key, endpoint)| (&key.0, endpoint.address));
-        let of_new = new.iter().map(|(key, socket)| (&key.0, socket.address()));
-        let still_ending = self.ending.iter().filter(|(.., end)| !end.is_finished());
-        let of_ending = still_ending.map(|(key, address, _)| (&key.0, *address));
-        let overlaps = of_running
-            .chain(of_new)
-            .chain(of_ending)
-            .any(|(other, bound)| transport.shares_ports_with(other) && overlap(bound, *address));
-        if overlaps { Held::ByUs } else { Held::ByNobody }
+        let overlaps = |other: &Key, bound| transport.shares_ports_with(&other.0) && overlap(bound, *address);
+        let running: Vec<_> = self.running.iter().filter(|(key, endpoint)| overlaps(key, endpoint.address)).collect();
+        let new: Vec<_> = new.iter().filter(|(key, socket)| overlaps(key, socket.address())).collect();
+        let is_ending = self.ending.iter().any(|(key, address, end)| !end.is_finished() && overlaps(key, *address));
+        running.iter().for_each(|(_, endpoint)| endpoint.share());
+        new.iter().for_each(|(_, socket)| socket.share());
+        if running.is_empty() && new.is_empty() && !is_ending { Held::ByNobody } else { Held::ByUs }
     }
 
     /// Begins to answer at the new addresses; all others go on.
@@ -139,8 +137,9 @@ impl Endpoints {
         let unwanted: Vec<Key> = self.running.keys().filter(|key| !self.wanted.contains(key)).cloned().collect();
         for key in unwanted {
             if let Some(endpoint) = self.running.remove(&key) {
-                // It ends beside us: its slowest client must not hold up signals.
+                // It ends beside us: its slowest client must not hold up signals, nor its address a reload.
                 let address = endpoint.address;
+                endpoint.share();
                 self.ending.push((key, address, tokio::spawn(endpoint.end())));
             }
         }

@@ -2,17 +2,20 @@
 //!
 //! `SO_REUSEPORT` lets the workers of one address share it, and lets a reload go from `0.0.0.0:53` to `127.0.0.1:53`. But it
 //! would also let another process of the same user take half of the queries unseen; so every address is bound
-//! exclusively once before it is bound for real, unless this process itself holds one that overlaps.
+//! exclusively once before it is bound for real, unless this process itself holds one that overlaps. And it costs two
+//! hundredths of a query, since the system draws a socket for every packet; so the only worker of an address does without
+//! until a reload needs it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tracing::debug;
 
 /// Connections that may wait to be accepted.
@@ -34,7 +37,7 @@ pub(super) struct Bound {
     /// The address, with the port that the system chose.
     pub address: SocketAddr,
     /// One for each worker.
-    pub udp: Vec<UdpSocket>,
+    pub udp: Vec<Arc<UdpSocket>>,
     /// Non-blocking.
     pub tcp: TcpListener,
 }
@@ -66,7 +69,8 @@ fn bind_once(address: SocketAddr, workers: NonZeroUsize, held: Held) -> io::Resu
     // With port 0, the system chooses here; the port is free again for a moment then.
     let address = if held == Held::ByNobody { try_exclusively(address, Type::DGRAM)? } else { address };
     let tcp = bind_tcp(address, held)?;
-    let udp = (0..workers.get()).map(|_| bind_udp(address)).collect::<io::Result<_>>()?;
+    let shares = workers.get() > 1 || held == Held::ByUs;
+    let udp = (0..workers.get()).map(|_| bind_udp(address, shares).map(Arc::new)).collect::<io::Result<_>>()?;
     Ok(Bound { address, udp, tcp })
 }
 
@@ -113,9 +117,17 @@ fn try_exclusively(address: SocketAddr, kind: Type) -> io::Result<SocketAddr> {
     local_address(&exclusive)
 }
 
-fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+/// Lets addresses that overlap those of these sockets be bound, by this user.
+pub(super) fn share(sockets: &[Arc<UdpSocket>]) {
+    for socket in sockets {
+        // Where it fails, whoever binds such an address is told that it is in use.
+        let _ = SockRef::from(&**socket).set_reuse_port(true);
+    }
+}
+
+fn bind_udp(address: SocketAddr, shares: bool) -> io::Result<UdpSocket> {
     let socket = socket(address, Type::DGRAM)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shares)?;
     socket.set_read_timeout(Some(RECEIVE_WAIT))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     never_fragment(&socket, address)?;
@@ -196,6 +208,16 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         let error = bind_tcp(first.address, Held::ByNobody).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        share(&first.udp);
         assert!(bind(first.address, ONE, Held::ByUs).is_ok());
+    }
+
+    #[test]
+    fn the_only_worker_of_an_address_shares_it_with_nobody_until_it_must() {
+        let bound = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::ByNobody).unwrap();
+        let error = bind_udp(bound.address, true).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        share(&bound.udp);
+        assert!(bind_udp(bound.address, true).is_ok());
     }
 }

@@ -44,7 +44,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 /// A thread's state.
 pub(super) struct Worker {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     /// The socket's.
     address: SocketAddr,
     serving: Cache<Current, Arc<Serving>>,
@@ -68,7 +68,7 @@ struct Replies<F: Family> {
 impl Worker {
     /// Takes a blocking socket with a read timeout, bound to this address. The worker ends soon after `stop` is set.
     pub(super) fn new(
-        socket: UdpSocket,
+        socket: Arc<UdpSocket>,
         address: SocketAddr,
         current: Current,
         responder: Responder,
