@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use tokio::task::JoinHandle;
@@ -75,10 +75,10 @@ impl Socket {
         }
     }
 
-    /// Lets addresses that overlap be bound by this process.
+    /// Lets addresses that overlap be bound.
     pub(super) fn share(&self) {
         if let Self::Plain(bound) = self {
-            listener::share(&bound.udp);
+            listener::share(bound.udp.iter().cloned());
         }
     }
 
@@ -99,7 +99,7 @@ impl Socket {
         let task = match self {
             Self::Plain(Bound { udp, tcp, .. }) => {
                 let log = Arc::default();
-                workers.sockets.clone_from(&udp);
+                workers.sockets = udp.iter().map(Arc::downgrade).collect();
                 for socket in udp {
                     let worker = udp::Worker::new(
                         socket,
@@ -145,8 +145,8 @@ impl Socket {
 struct Workers {
     stop: Arc<AtomicBool>,
     threads: Vec<thread::JoinHandle<()>>,
-    /// One for each of them.
-    sockets: Vec<Arc<UdpSocket>>,
+    /// Theirs alone: a socket that nobody reads any more would swallow what another one could answer.
+    sockets: Vec<Weak<UdpSocket>>,
 }
 
 impl Workers {
@@ -174,9 +174,9 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Lets addresses that overlap be bound by this process.
+    /// Lets addresses that overlap be bound.
     pub(super) fn share(&self) {
-        listener::share(&self.workers.sockets);
+        listener::share(self.workers.sockets.iter().filter_map(Weak::upgrade));
     }
 
     /// Tells everybody there to stop; what has arrived is still answered.

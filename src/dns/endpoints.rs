@@ -2,7 +2,8 @@
 //!
 //! A reload first binds what is new, then begins to answer there from the old snapshot, so that no address is bound and
 //! silent while new nodes are probed. Only when the new snapshot is published do the endpoints end that are no longer
-//! wanted; when the reload is given up, the new ones do. Endpoints that stay are not touched.
+//! wanted; when the reload is given up, the new ones do. Endpoints that stay go on as they are; those that
+//! overlap a new one let it be bound.
 
 use std::collections::HashMap;
 use std::io;

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::nodes::Nodes;
-use crate::support::packet::{Client, framed, query, read_framed, v4};
+use crate::support::packet::{Client, framed, query, read_framed, stalled, v4};
 use crate::support::server::{CONFIG, Server, ZONE};
 use crate::support::{free_address, wait_until};
 
@@ -98,6 +98,28 @@ fn a_wildcard_may_become_an_address_and_back() {
         assert!(last.contains("reloaded: ") && last.matches("UDP+TCP").count() == count, "{last}");
         let client = Client::new((Ipv4Addr::LOCALHOST, port).into());
         assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
+    }
+}
+
+/// The address that is left takes two seconds to end, since somebody takes no answers there.
+#[test]
+fn no_socket_that_nobody_reads_swallows_questions_for_another() {
+    for workers in [1, 2] {
+        let port = free_address().port();
+        let listen = |address: &str| {
+            let limits = format!("[\"{address}:{port}\"]\nworkers = {workers}\ntcp_idle_timeout = \"10m\"");
+            CONFIG.replace("[\"127.0.0.1:0\"]", &limits)
+        };
+        let mut server = Server::start(&listen("127.0.0.1"));
+        let client = Client::new(server.address());
+        let _stalled = stalled(server.address(), "core.lb.example");
+        server.reload(&listen("0.0.0.0"));
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(300) {
+            // One question may meet the socket in the moment in which it is closed.
+            let ask = |_| client.exchange_within(&query(1, 0, "core.lb.example", 1), Duration::from_millis(200));
+            assert!((0..3).find_map(ask).is_some(), "nobody answers {workers} workers' clients");
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! Signals at odd moments, and a log that nobody takes.
 
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
-use std::time::Duration;
 
-use crate::support::packet::{Client, framed, over_tcp, query};
+use crate::support::packet::{Client, over_tcp, query, stalled};
 use crate::support::server::{Server, ZONE};
 use crate::support::{PATIENCE, free_address, wait_until};
 
@@ -66,11 +64,7 @@ fn a_reload_that_waits_for_probes_gives_way_to_the_next_and_to_the_end() {
 #[test]
 fn a_client_that_takes_no_answers_holds_up_neither_reload_nor_end() {
     let mut server = Server::start(&quick("127.0.0.1:0").replace("[server]", "[server]\ntcp_idle_timeout = \"10m\""));
-    let mut stalled = TcpStream::connect(server.address()).expect("a TCP connection");
-    stalled.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout above zero");
-    let queries: Vec<u8> = (0..1000).flat_map(|i| framed(&query(i, 0, "core.lb.example", 255))).collect();
-    // Write until the server stops reading, because nobody takes what it writes.
-    while stalled.write(&queries).is_ok() {}
+    let _stalled = stalled(server.address(), "core.lb.example");
     let next = free_address();
     server.reload(&quick(&next.to_string()));
     assert_eq!(server.address(), next);

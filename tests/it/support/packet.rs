@@ -110,6 +110,15 @@ pub(crate) fn over_tcp(server: SocketAddr, messages: &[Vec<u8>]) -> Vec<Vec<u8>>
     messages.iter().map(|_| read_framed(&mut stream).expect("an answer over TCP")).collect()
 }
 
+/// A client over TCP that takes no answers: it has asked until the server stopped reading.
+pub(crate) fn stalled(server: SocketAddr, name: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server).expect("a TCP connection");
+    stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout above zero");
+    let queries: Vec<u8> = (0..1000).flat_map(|i| framed(&query(i, 0, name, 255))).collect();
+    while stream.write(&queries).is_ok() {}
+    stream
+}
+
 /// A message with its length before it.
 pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     let mut out = (message.len() as u16).to_be_bytes().to_vec();
