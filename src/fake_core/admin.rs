@@ -117,9 +117,11 @@ pub(super) async fn set_faults(
     if let (Some(outage), Some(outages)) = (new.outage, outages) {
         let (has_begun, begins) = oneshot::channel();
         // Whoever is answered finds the node away, also when it asks again on this connection.
-        if outages.try_send(OutageRequest { outage, connection, has_begun }).is_ok() && begins.await.is_ok() {
-            return ([(CONNECTION, "close")], Json(faults)).into_response();
+        let asked = outages.try_send(OutageRequest { outage, connection, has_begun });
+        if asked.is_err() || begins.await.is_err() {
+            return refused(StatusCode::CONFLICT, "another outage has begun");
         }
+        return ([(CONNECTION, "close")], Json(faults)).into_response();
     }
     Json(faults).into_response()
 }

@@ -69,7 +69,7 @@ pub(super) struct NewFaults {
     pub(super) outage: Option<Outage>,
 }
 
-/// A time during which nobody reaches the node. Open connections are reset.
+/// A time during which nobody reaches the node. Open connections are closed.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Outage {

@@ -82,9 +82,9 @@ pub(super) async fn serve(
             }
         };
         let until = Instant::now() + Duration::from_millis(outage.ms);
-        let silent = stop_accepting(listener, address, outage.kind).await;
         // In the midst of what they do.
         connections.abort_matching(|connection| *connection != asking);
+        let silent = stop_accepting(listener, address, outage.kind).await;
         while connections.keys().any(|connection| *connection != asking) {
             connections.join_next().await;
         }
