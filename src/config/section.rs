@@ -187,7 +187,7 @@ impl<'a> Section<'a> {
         Some(Section::new(self.reading, title, self.key_span(key), Some(table.value)))
     }
 
-    /// The tables below `key`, each with its own name, in the order of the file: of two that are the same, the second is the one too many.
+    /// The tables below `key`, each with its own name, in the order of the file.
     pub(super) fn named(&self, key: &'static str, title: &'static str) -> Vec<(Placed<&'a str>, Self)> {
         let as_table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, "a table of tables"));
         let Some(tables) = self.read(key, as_table) else {
