@@ -6,20 +6,18 @@ use std::process::{Command, Stdio};
 use crate::support::nodes::Nodes;
 use crate::support::operator::{config, done, start, status};
 use crate::support::packet::{over_tcp, query, v4};
-use crate::support::program::{Running, example, required};
+use crate::support::program::{Running, example};
 use crate::support::server::Server;
 use crate::support::wait_until;
 
 /// Programs that ask without waiting.
 const ATTACKERS: usize = 2;
 
-/// A program that asks for longer than the test takes, as often as it can and whether it is answered or not. It leaves most of the
-/// processors to whoever wants them: the other tests, and the server. Left all of them, it would not ask enough on a machine
-/// that is busy.
+/// A program that asks for longer than the test takes, as often as it can and whether it is answered or not.
 fn attacker(server: SocketAddr) -> Running {
-    let mut command = Command::new(required("nice", "coreutils"));
     let (rate, seconds) = ("1e9", "600");
-    command.args(["-n", "5", &example("flood"), &server.to_string(), "core.lb.example", rate, seconds]);
+    let mut command = Command::new(example("flood"));
+    command.args([&server.to_string(), "core.lb.example", rate, seconds]);
     Running::start(command.stdout(Stdio::null()))
 }
 
