@@ -75,10 +75,10 @@ impl Socket {
         }
     }
 
-    /// Lets addresses that overlap be bound.
-    pub(super) fn share(&self) {
+    /// Lets addresses that overlap be bound, or no more.
+    pub(super) fn share(&self, shares: bool) {
         if let Self::Plain(bound) = self {
-            listener::share(bound.udp.iter().cloned());
+            listener::share(&bound.udp, shares);
         }
     }
 
@@ -174,9 +174,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Lets addresses that overlap be bound.
-    pub(super) fn share(&self) {
-        listener::share(self.workers.sockets.iter().filter_map(Weak::upgrade));
+    /// Lets addresses that overlap be bound, or no more.
+    pub(super) fn share(&self, shares: bool) {
+        let sockets: Vec<_> = self.workers.sockets.iter().filter_map(Weak::upgrade).collect();
+        listener::share(&sockets, shares);
     }
 
     /// Tells everybody there to stop; what has arrived is still answered.

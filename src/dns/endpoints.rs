@@ -84,17 +84,19 @@ impl Endpoints {
             }
             prepared.wanted.push(key);
         }
+        self.running.values().for_each(|endpoint| endpoint.share(false));
+        prepared.new.iter().for_each(|(_, socket)| socket.share(false));
         if problems.has_errors() { Err(problems) } else { Ok(prepared) }
     }
 
-    /// Whether this process holds an address that overlaps; whatever does is shared from now on.
+    /// Whether this process holds an address that overlaps; whatever does is shared, for as long as it takes to bind.
     fn held(&self, (transport, address): &Key, new: &[(Key, Socket)]) -> Held {
         let overlaps = |other: &Key, bound| transport.shares_ports_with(&other.0) && overlap(bound, *address);
         let running: Vec<_> = self.running.iter().filter(|(key, endpoint)| overlaps(key, endpoint.address)).collect();
         let new: Vec<_> = new.iter().filter(|(key, socket)| overlaps(key, socket.address())).collect();
         let is_ending = self.ending.iter().any(|(key, address, end)| !end.is_finished() && overlaps(key, *address));
-        running.iter().for_each(|(_, endpoint)| endpoint.share());
-        new.iter().for_each(|(_, socket)| socket.share());
+        running.iter().for_each(|(_, endpoint)| endpoint.share(true));
+        new.iter().for_each(|(_, socket)| socket.share(true));
         if running.is_empty() && new.is_empty() && !is_ending { Held::ByNobody } else { Held::ByUs }
     }
 
@@ -140,7 +142,7 @@ impl Endpoints {
             if let Some(endpoint) = self.running.remove(&key) {
                 // It ends beside us: its slowest client must not hold up signals, nor its address a reload.
                 let address = endpoint.address;
-                endpoint.share();
+                endpoint.share(true);
                 self.ending.push((key, address, tokio::spawn(endpoint.end())));
             }
         }

@@ -3,8 +3,8 @@
 //! `SO_REUSEPORT` lets the workers of one address share it, and lets a reload go from `0.0.0.0:53` to `127.0.0.1:53`. But it
 //! would also let another process of the same user take half of the queries unseen; so every address is bound
 //! exclusively once before it is bound for real, unless this process itself holds one that overlaps. And it costs two
-//! hundredths of a query, since the system draws a socket for every packet; so the only worker of an address does without,
-//! unless another address of this process overlaps it, or has done so.
+//! hundredths of a query, since the system draws a socket for every packet; so the only worker of an address shares it
+//! only while this process binds another one that overlaps it, and while it ends.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -117,11 +117,12 @@ fn try_exclusively(address: SocketAddr, kind: Type) -> io::Result<SocketAddr> {
     local_address(&exclusive)
 }
 
-/// Lets addresses that overlap those of these sockets be bound, by this user.
-pub(super) fn share(sockets: impl Iterator<Item = Arc<UdpSocket>>) {
+/// Lets addresses that overlap those of these sockets be bound, by this user, or no more. Several workers of one address share
+/// it in any case.
+pub(super) fn share(sockets: &[Arc<UdpSocket>], shares: bool) {
     for socket in sockets {
         // Where it fails, whoever binds such an address is told that it is in use.
-        let _ = SockRef::from(&*socket).set_reuse_port(true);
+        let _ = SockRef::from(&**socket).set_reuse_port(shares || sockets.len() > 1);
     }
 }
 
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         let error = bind_tcp(first.address, Held::ByNobody).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        share(first.udp.iter().cloned());
+        share(&first.udp, true);
         assert!(bind(first.address, ONE, Held::ByUs).is_ok());
     }
 
@@ -217,7 +218,10 @@ mod tests {
         let bound = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::ByNobody).unwrap();
         let error = bind_udp(bound.address, true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        share(bound.udp.iter().cloned());
-        assert!(bind_udp(bound.address, true).is_ok());
+        share(&bound.udp, true);
+        let second = bind_udp(bound.address, true).unwrap();
+        share(&bound.udp, false);
+        drop(second);
+        assert_eq!(bind_udp(bound.address, true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }

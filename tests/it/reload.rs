@@ -1,10 +1,12 @@
 //! Reload and stop: nothing is lost on the way.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::support::nodes::Nodes;
 use crate::support::packet::{Client, framed, query, read_framed, stalled, v4};
@@ -54,7 +56,7 @@ fn a_bad_file_changes_nothing_and_says_why() {
 }
 
 /// An address, and a socket that takes it away from the server.
-struct UdpHolder(std::net::SocketAddr);
+struct UdpHolder(SocketAddr);
 
 impl UdpHolder {
     fn new() -> Self {
@@ -86,8 +88,13 @@ fn listeners_may_change() {
 #[test]
 fn a_wildcard_may_become_an_address_and_back() {
     let port = free_address().port();
-    let config = |listen: &str| CONFIG.replace("\"127.0.0.1:0\"", listen);
+    let config = |listen: &str| CONFIG.replace("[\"127.0.0.1:0\"]", &format!("[{listen}]\nworkers = 1"));
     let mut server = Server::start(&config(&format!("\"0.0.0.0:{port}\"")));
+    let shared_with_others = || {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+        socket.set_reuse_port(true).expect("an option that Linux has");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).is_ok()
+    };
     for (listen, count) in [
         (format!("\"127.0.0.1:{port}\""), 1),
         (format!("\"0.0.0.0:{port}\", \"127.0.0.1:{port}\""), 2),
@@ -98,6 +105,7 @@ fn a_wildcard_may_become_an_address_and_back() {
         assert!(last.contains("reloaded: ") && last.matches("UDP+TCP").count() == count, "{last}");
         let client = Client::new((Ipv4Addr::LOCALHOST, port).into());
         assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
+        assert!(!shared_with_others(), "{last}");
     }
 }
 
