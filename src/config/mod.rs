@@ -167,7 +167,7 @@ fn read_zones(reading: &Reading<'_>, tables: NamedTables<'_>, origin: &Origin) -
     let mut zones = Vec::new();
     let mut apexes = HashSet::new();
     let mut placed = Vec::new();
-    if tables.is_empty() {
+    if tables.is_missing() {
         reading.error(
             0..0,
             "no zone is configured",

@@ -11,24 +11,27 @@ pub(super) struct NamedTables<'a> {
     key: &'static str,
     title: &'static str,
     tables: DeTable<'a>,
+    /// Whether something else stands in their place, which was reported.
+    is_wrong: bool,
 }
 
 impl<'a> NamedTables<'a> {
     /// Takes them out of the file; what is no table of tables is reported.
     pub(super) fn take(reading: &Reading<'_>, file: &mut DeTable<'a>, key: &'static str, title: &'static str) -> Self {
-        let tables = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
-            None => DeTable::new(),
-            Some((_, DeValue::Table(tables))) => tables,
+        let (tables, is_wrong) = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
+            None => (DeTable::new(), false),
+            Some((_, DeValue::Table(tables))) => (tables, false),
             Some((span, other)) => {
                 reading.unaccepted(span, key, mistyped(&other, "a table of tables"));
-                DeTable::new()
+                (DeTable::new(), true)
             }
         };
-        Self { key, title, tables }
+        Self { key, title, tables, is_wrong }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+    /// Whether there are none, nor anything in their place.
+    pub(super) fn is_missing(&self) -> bool {
+        self.tables.is_empty() && !self.is_wrong
     }
 
     /// Has each read by a function. What is no table, or was written without quotes, is reported instead.

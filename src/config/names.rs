@@ -99,8 +99,8 @@ pub(super) fn share(
         let nearest = name::suffixes(owner.as_wire()).map(Name::from_wire).find(|above| apexes.contains(above));
         let zone = zones.find_mut(owner).filter(|zone| Some(zone.apex()) == nearest.as_ref());
         let Some(zone) = zone else {
-            // A zone that did not load has been reported, and cannot be asked.
-            if nearest.is_none() {
+            // A zone that did not load has been reported, and cannot be asked; so has it that there is none.
+            if nearest.is_none() && !apexes.is_empty() {
                 let apexes: Vec<String> = apexes.iter().map(ToString::to_string).collect();
                 reading.error(
                     span.clone(),

@@ -154,6 +154,9 @@ fn syntax_errors_and_unreadable_files_are_named() {
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(shown.contains("/nonexistent.toml: error: cannot be read: No such file"), "{shown}");
     assert!(check("\u{feff}# nothing\n", ZONE).1.contains("no zone is configured"));
+    let (_, zones) = check("zones = 5\n[pools.p]\nnodes = []\n[names.\"a.example\"]\npool = \"p\"\n", ZONE);
+    assert!(zones.contains("`zones` must not be a whole number") && !zones.contains("zone is configured"), "{zones}");
+    assert!(!zones.contains("lies in no zone"), "names cannot be judged then: {zones}");
 }
 
 #[test]
