@@ -13,14 +13,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::config::{self, Loaded, Origin};
-use evenkeel::dns::answer::answer;
-use evenkeel::dns::encode::encode;
-use evenkeel::dns::query::{Query, Received, parse};
-use evenkeel::dns::{Protocol, Responder, Tallies, Transport};
-use evenkeel::health::{Health, Standing};
-use evenkeel::name::{Folded, parse_wire};
-use evenkeel::pool::{Decision, Pool, PoolView, decide};
-use evenkeel::serving::{Serving, Static};
+use evenkeel_core::counters::{Counters, Protocol};
+use evenkeel_core::health::Health;
+use evenkeel_core::message::{Query, Received, encode, parse};
+use evenkeel_core::name::{Folded, parse_wire};
+use evenkeel_core::pool::{Decision, Pool, PoolView, decide};
+use evenkeel_core::respond::{Responder, Transport, answer};
+use evenkeel_core::snapshot::Snapshot;
+use evenkeel_core::zone::Rtype;
 use fastrand::Rng;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 900 604800 5\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n\
@@ -48,19 +48,14 @@ fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize
     config::load(&Origin::Embedded(files)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn up(pool: &Pool) -> Vec<Standing> {
-    vec![Standing::from(Health::Up); pool.slots().count()]
-}
-
+/// The decision on a pool whose addresses are all up.
 fn decided(pool: &Pool) -> Decision {
-    decide(pool, &up(pool), &pool.as_configured(), &mut Rng::with_seed(1))
+    decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut Rng::with_seed(1))
 }
 
-/// Everything up.
-fn serving(loaded: Loaded, tallies: &Tallies) -> Serving {
-    let pools = loaded.pools.iter().map(|pool| Arc::new(decided(pool).view)).collect();
-    let fixed = Arc::new(Static::new(loaded.zones, None, tallies.number(&loaded.pools)));
-    Serving { generation: 1, fixed, pools }
+/// A snapshot with all addresses up.
+fn snapshot(loaded: Loaded, counters: &Counters) -> Snapshot {
+    loaded.into_snapshot(counters, |_, _| Health::Up.into(), &mut Rng::with_seed(1))
 }
 
 /// A question with the OPT record that resolvers send.
@@ -77,9 +72,9 @@ fn query(packet: &[u8]) -> Query<'_> {
 }
 
 fn a_query(c: &mut Criterion) {
-    let tallies = Tallies::default();
-    let serving = serving(configuration(1000, 8, 100_000, |_| 1), &tallies);
-    let mut responder = Responder::new(tallies.begin(Protocol::Udp));
+    let counters = Counters::default();
+    let snapshot = snapshot(configuration(1000, 8, 100_000, |_| 1), &counters);
+    let mut responder = Responder::new(counters.worker(Protocol::Udp));
     let mut out = Vec::new();
     let shared = packet("n77777.lb.example", 1);
     c.bench_function("parse", |b| b.iter(|| matches!(parse(black_box(&shared)), Received::Query(_))));
@@ -87,13 +82,13 @@ fn a_query(c: &mut Criterion) {
         let wire = parse_wire(b"www.lb.example", None).expect("a name");
         b.iter(|| {
             let name = Folded::new(black_box(&wire));
-            let zone = serving.fixed.zones.find(&name, evenkeel::zone::Rtype::A).expect("a zone");
-            black_box(zone.lookup(&name, evenkeel::zone::Rtype::A));
+            let zone = snapshot.config.zones.find(&name, Rtype::A).expect("a zone");
+            black_box(zone.lookup(&name, Rtype::A));
         });
     });
     c.bench_function("encode", |b| {
         let query = query(&shared);
-        let answer = answer(&query.question, &serving, &mut Rng::with_seed(1));
+        let answer = answer(&query.question, &snapshot, &mut Rng::with_seed(1));
         b.iter(|| encode(black_box(&query), &answer, 1232, None, &mut out));
     });
     for (what, name, qtype) in [
@@ -106,7 +101,7 @@ fn a_query(c: &mut Criterion) {
     ] {
         let packet = packet(name, qtype);
         c.bench_function(&format!("respond/{what}"), |b| {
-            b.iter(|| responder.respond(black_box(&packet), Transport::Udp, &serving, &mut out));
+            b.iter(|| responder.respond(black_box(&packet), Transport::Udp, &snapshot, &mut out));
         });
     }
     // Each query for another name, in an order that no cache knows.
@@ -115,7 +110,7 @@ fn a_query(c: &mut Criterion) {
         let mut next = 0;
         b.iter(|| {
             next = (next + 1) % packets.len();
-            responder.respond(&packets[next], Transport::Udp, &serving, &mut out)
+            responder.respond(&packets[next], Transport::Udp, &snapshot, &mut out)
         });
     });
 }
@@ -125,7 +120,7 @@ fn a_draw(c: &mut Criterion) {
     for nodes in [8, 100, 10_000] {
         for (what, weight) in [("equal", (|_| 1) as fn(usize) -> usize), ("weighted", |node| 1 + node % 3)] {
             let loaded = configuration(1, nodes, 1, weight);
-            let PoolView::Addresses { v4, .. } = decided(&loaded.pools[0]).view else { panic!("addresses") };
+            let PoolView::Addresses { v4, .. } = decided(&loaded.pools[0].pool).view else { panic!("addresses") };
             let mut rng = Rng::with_seed(1);
             group.bench_function(BenchmarkId::new(what, nodes), |b| b.iter(|| v4.draw(8, &mut rng)));
         }
@@ -135,19 +130,21 @@ fn a_draw(c: &mut Criterion) {
 fn a_flip(c: &mut Criterion) {
     for nodes in [10, 100, 10_000] {
         let loaded = configuration(1, nodes, 1, |_| 1);
-        let (pool, standings) = (&loaded.pools[0], up(&loaded.pools[0]));
-        let (said, mut rng) = (pool.as_configured(), Rng::with_seed(1));
-        c.bench_function(&format!("decide/{nodes} nodes"), |b| b.iter(|| decide(pool, &standings, &said, &mut rng)));
+        let pool = &loaded.pools[0].pool;
+        let mut rng = Rng::with_seed(1);
+        c.bench_function(&format!("decide/{nodes} nodes"), |b| {
+            b.iter(|| decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut rng));
+        });
     }
     for pools in [1, 1000] {
         let loaded = configuration(pools, 10, pools, |_| 1);
-        let (pool, standings) = (loaded.pools[0].clone(), up(&loaded.pools[0]));
-        let (said, mut rng) = (pool.as_configured(), Rng::with_seed(1));
-        let current = ArcSwap::from_pointee(serving(loaded, &Tallies::default()));
+        let pool = Arc::clone(&loaded.pools[0].pool);
+        let mut rng = Rng::with_seed(1);
+        let current = ArcSwap::from_pointee(snapshot(loaded, &Counters::default()));
         c.bench_function(&format!("flip/{pools} pools of 10"), |b| {
             b.iter(|| {
-                let view = decide(&pool, &standings, &said, &mut rng).view;
-                let next = current.load().with([(0, view)]);
+                let view = decide(&pool, &mut pool.cases(|_, _| Health::Up.into()), &mut rng).view;
+                let next = current.load().with_views([(0, view)]);
                 drop(current.swap(Arc::new(next)));
             });
         });

@@ -1,19 +1,17 @@
-//! What a configuration would answer, without a socket: the library's loader, decision and response on one packet.
+//! What a configuration would answer, without a socket: loader, decision and response for one packet.
 //!
 //! ```sh
 //! cargo run --example answer -- config/small.toml core.lb.example
 //! ```
-//! Nobody has probed the nodes here, so all of them are unknown, and all are eligible.
+//! The nodes are not probed, so all of them are unknown, and all are eligible.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use evenkeel::config::{self, Origin};
-use evenkeel::dns::{Protocol, Responder, Tallies, Transport};
-use evenkeel::health::{Health, Standing};
-use evenkeel::name::parse_wire;
-use evenkeel::pool::decide;
-use evenkeel::serving::{Serving, Static};
+use evenkeel_core::counters::{Counters, Protocol};
+use evenkeel_core::health::Health;
+use evenkeel_core::name::parse_wire;
+use evenkeel_core::respond::{Responder, Transport};
 use hickory_proto::op::Message;
 
 fn main() -> ExitCode {
@@ -33,21 +31,14 @@ fn main() -> ExitCode {
         eprintln!("{name} is no domain name");
         return ExitCode::from(64);
     };
-    let mut rng = fastrand::Rng::new();
-    let pools = loaded.pools.iter().map(|pool| {
-        let standings = vec![Standing::from(Health::Unknown); pool.slots().count()];
-        Arc::new(decide(pool, &standings, &pool.as_configured(), &mut rng).view)
-    });
-    let pools = pools.collect();
-    let tallies = Tallies::default();
-    let fixed = Arc::new(Static::new(loaded.zones, None, tallies.number(&loaded.pools)));
-    let serving = Serving { generation: 1, fixed, pools };
+    let counters = Counters::default();
+    let snapshot = loaded.into_snapshot(&counters, |_, _| Health::Unknown.into(), &mut fastrand::Rng::new());
 
     // Header with one question; the name; type A, class IN.
     let query = [&[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], wire.as_slice(), &[0, 1, 0, 1]].concat();
     let mut response = Vec::new();
-    let mut responder = Responder::new(tallies.begin(Protocol::Udp));
-    if responder.respond(&query, Transport::Udp, &serving, &mut response)
+    let mut responder = Responder::new(counters.worker(Protocol::Udp));
+    if responder.respond(&query, Transport::Udp, &snapshot, &mut response)
         && let Ok(message) = Message::from_vec(&response)
     {
         println!("{message}");

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use evenkeel::config::{self, Origin};
-use evenkeel::dns::{Answers, Protocol, Responder, Tallies, Totals, Transport};
-use evenkeel::health::{Health, Standing};
-use evenkeel::name::parse_wire;
-use evenkeel::pool::{Node, decide};
-use evenkeel::serving::{Serving, Static};
+use evenkeel_core::counters::{CounterTotals, Counters, Protocol, Responses};
+use evenkeel_core::health::Health;
+use evenkeel_core::name::parse_wire;
+use evenkeel_core::pool::{Node, Pool};
+use evenkeel_core::respond::{Responder, Transport};
+use evenkeel_core::snapshot::Snapshot;
 use fastrand::Rng;
 
 /// Packets for each snapshot.
@@ -65,30 +66,32 @@ pool = "two"
 ];
 
 /// Pools of random nodes, weights and health behind the same names.
-fn snapshot(rng: &mut Rng, tallies: &[Tallies; 2]) -> Serving {
+fn snapshot(rng: &mut Rng, counters: &[Counters; 2]) -> Snapshot {
     let mut loaded = config::load(&Origin::Embedded(CONFIG)).unwrap_or_else(|problems| panic!("{problems}"));
-    let pools = loaded.pools.iter_mut().map(|pool| {
-        let is_weighted = rng.bool();
-        let template = pool.nodes[0].clone();
-        let address = |rng: &mut Rng| {
-            if rng.bool() { rng.u32(..).to_be_bytes().into() } else { rng.u128(..).to_be_bytes().into() }
-        };
-        let count = [1, 3, 8, 20, 90][rng.usize(..5)];
-        let node = |_| Node {
-            addresses: (0..rng.usize(1..4)).map(|_| address(rng)).collect(),
-            weight: if is_weighted { rng.u32(1..20) } else { 1 },
-            ..template.clone()
-        };
-        pool.nodes = (0..count).map(node).collect();
-        let health = |_| Standing::from(if rng.u8(..5) > 0 { Health::Up } else { Health::Down });
-        let standings: Vec<Standing> = pool.slots().map(health).collect();
-        Arc::new(decide(pool, &standings, &pool.as_configured(), rng).view)
-    });
-    let pools = pools.collect();
-    // The same in both: they are given in the same order.
-    let [numbers, _] = tallies.each_ref().map(|tallies| tallies.number(&loaded.pools));
-    let nsid = rng.bool().then(|| Box::from(*b"ns-a"));
-    Serving { generation: 1, fixed: Arc::new(Static::new(loaded.zones, nsid, numbers)), pools }
+    for config in &mut loaded.pools {
+        let nodes = random_nodes(&config.pool.nodes[0], rng);
+        config.pool = Arc::new(Pool { nodes, ..(*config.pool).clone() });
+    }
+    loaded.server.nsid = rng.bool().then(|| Box::from(*b"ns-a"));
+    // Both number the nodes in the same order.
+    let [first, second] = counters;
+    drop(second.node_numbers(loaded.pools.iter().map(|config| &*config.pool)));
+    let mut health = rng.fork();
+    let health = |_: &Node, _| if health.u8(..5) > 0 { Health::Up } else { Health::Down }.into();
+    loaded.into_snapshot(first, health, rng)
+}
+
+fn random_nodes(template: &Node, rng: &mut Rng) -> Vec<Node> {
+    let is_weighted = rng.bool();
+    let address =
+        |rng: &mut Rng| if rng.bool() { rng.u32(..).to_be_bytes().into() } else { rng.u128(..).to_be_bytes().into() };
+    let count = [1, 3, 8, 20, 90][rng.usize(..5)];
+    let node = |_| Node {
+        addresses: (0..rng.usize(1..4)).map(|_| address(rng)).collect(),
+        weight: if is_weighted { rng.u32(1..20) } else { 1 },
+        ..template.clone()
+    };
+    (0..count).map(node).collect()
 }
 
 /// A question with or without EDNS, and often a change somewhere in it.
@@ -121,9 +124,9 @@ fn packet(rng: &mut Rng) -> Vec<u8> {
 /// Compares both on the packets of a seed.
 fn compare(seed: u64) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
-    let tallies = [Tallies::default(), Tallies::default()];
-    let serving = snapshot(&mut rng, &tallies);
-    let [mut one, mut other] = tallies.each_ref().map(|tallies| Responder::new(tallies.begin(Protocol::Udp)));
+    let counters = [Counters::default(), Counters::default()];
+    let serving = snapshot(&mut rng, &counters);
+    let [mut one, mut other] = counters.each_ref().map(|counters| Responder::new(counters.worker(Protocol::Udp)));
     let (mut fast, mut general) = (Vec::new(), Vec::new());
     for _ in 0..PACKETS {
         let packet = packet(&mut rng);
@@ -132,14 +135,14 @@ fn compare(seed: u64) -> Result<(), String> {
         one.reseed(draw);
         let is_fast = one.respond(&packet, transport, &serving, &mut fast);
         other.reseed(draw);
-        let is_general = other.respond_generally(&packet, transport, &serving, &mut general);
+        let is_general = other.respond_by_slow_path(&packet, transport, &serving, &mut general);
         if is_fast != is_general || is_fast && fast != general {
             return Err(format!("seed {seed}, packet {packet:02x?}\nfast    {fast:02x?}\ngeneral {general:02x?}"));
         }
     }
-    let [fast, general] = tallies.map(|tallies| {
-        let Totals { mut answers, records } = tallies.read();
-        let Answers { rcodes, ignored, truncated, .. } = answers.remove(&Protocol::Udp).unwrap_or_default();
+    let [fast, general] = counters.map(|counters| {
+        let CounterTotals { mut answers, records } = counters.totals();
+        let Responses { rcodes, ignored, truncated, .. } = answers.remove(&Protocol::Udp).unwrap_or_default();
         (records, rcodes, ignored, truncated)
     });
     if fast == general { Ok(()) } else { Err(format!("seed {seed}, counts\nfast    {fast:?}\ngeneral {general:?}")) }

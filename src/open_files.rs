@@ -8,8 +8,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
 use crate::config::Loaded;
-use crate::health::{Kind, Monitor};
-use crate::pool::Pool;
+use crate::monitor::{Monitor, MonitorKind};
+use crate::pool_config::PoolConfig;
 
 /// Descriptors for everything else: the runtime, zone files during a reload, endpoints that are ending.
 const RESERVE: usize = 64;
@@ -48,9 +48,9 @@ pub(crate) fn fit(loaded: &mut Loaded) {
 }
 
 /// Connections that probes of a pool keep open between them.
-fn kept_connections(pool: &Pool) -> usize {
-    let keeps = |monitor: &&Arc<Monitor>| matches!(&monitor.kind, Kind::Http(check) if check.keep_alive);
-    pool.monitors.iter().filter(keeps).count() * pool.slots().count()
+fn kept_connections(config: &PoolConfig) -> usize {
+    let keeps = |monitor: &&Arc<Monitor>| matches!(&monitor.kind, MonitorKind::Http(check) if check.keep_alive);
+    config.monitors.iter().filter(keeps).count() * config.pool.address_count()
 }
 
 /// Probes in flight, and TCP connections for each of `listeners`, that fit into `free` descriptors; at least one.

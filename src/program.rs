@@ -38,7 +38,7 @@ pub struct Program {
 /// How a program ended that did not end well.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{ended}{}{line}", if line.is_empty() { "" } else { ": " })]
-pub struct Ended {
+pub struct ProgramFailure {
     /// Its exit code, or the signal.
     pub ended: String,
     /// The last line that it printed.
@@ -60,7 +60,7 @@ impl Program {
     ///
     /// # Errors
     /// It could not be started; the message names it.
-    pub async fn run(&self, environment: &[(&str, &str)]) -> io::Result<Result<(), Ended>> {
+    pub async fn run(&self, environment: &[(&str, &str)]) -> io::Result<Result<(), ProgramFailure>> {
         let mut command = Command::new(&self.path);
         command
             .args(&self.arguments)
@@ -95,7 +95,7 @@ impl Program {
             status?
         };
         let line = last_line(&out).or_else(|| last_line(&err)).unwrap_or_default();
-        Ok(if status.success() { Ok(()) } else { Err(Ended { ended: described(status), line }) })
+        Ok(if status.success() { Ok(()) } else { Err(ProgramFailure { ended: described(status), line }) })
     }
 }
 
@@ -127,7 +127,7 @@ fn described(status: ExitStatus) -> String {
 mod tests {
     use super::*;
 
-    async fn run(script: &str) -> io::Result<Result<(), Ended>> {
+    async fn run(script: &str) -> io::Result<Result<(), ProgramFailure>> {
         let program = Program {
             path: "/bin/sh".into(),
             arguments: vec!["-c".to_owned(), script.to_owned()],

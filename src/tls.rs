@@ -16,8 +16,8 @@ pub enum Trust {
     System,
     /// These certificates.
     Own(Vec<CertificateDer<'static>>),
-    /// Anybody.
-    Anybody,
+    /// Every certificate.
+    Any,
 }
 
 /// What makes a TLS client, comparable; the client itself is shared by all targets of a monitor.
@@ -60,7 +60,7 @@ impl TlsClient {
                 }
                 builder.with_root_certificates(roots)
             }
-            Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnybody(provider))),
+            Trust::Any => builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider))),
         };
         let (identity, config) = match identity {
             None => (None, builder.with_no_client_auth()),
@@ -73,7 +73,7 @@ impl TlsClient {
     }
 
     /// A client that no server can satisfy.
-    pub(crate) fn trusting_nobody() -> Self {
+    pub(crate) fn trusting_no_server() -> Self {
         Self::new(Trust::Own(Vec::new()), None).expect("no certificate is there that could not be used")
     }
 
@@ -93,9 +93,9 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Er
 
 /// Accepts every certificate, but still wants handshakes signed by its key.
 #[derive(Debug)]
-struct AcceptAnybody(Arc<CryptoProvider>);
+struct AcceptAny(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for AcceptAnybody {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

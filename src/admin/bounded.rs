@@ -1,4 +1,5 @@
-//! Listeners whose connections are few and short: what DNS needs of descriptors must not go to forgotten clients.
+//! Listeners with a bound on the number and the duration of connections, so that idle API clients do not use up
+//! the file descriptors that DNS needs.
 
 use std::io;
 use std::pin::Pin;
@@ -10,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
-use super::PATIENCE;
+use super::timeouts::CONNECTION;
 
-/// Connections at a time; more wait in the queue of the system.
+/// Connections at the same time. Further ones wait in the queue of the system.
 const CONNECTIONS: usize = 64;
 
 /// A listener with bounds.
@@ -43,7 +44,7 @@ impl<L: Listener> Listener for Bounded<L> {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         let (stream, address) = self.listener.accept().await;
-        (Connection { stream, end: Box::pin(sleep(PATIENCE)), _permit: permit }, address)
+        (Connection { stream, end: Box::pin(sleep(CONNECTION)), _permit: permit }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -103,7 +104,7 @@ mod tests {
         let began = Instant::now();
         let error = served[0].read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(began.elapsed() <= PATIENCE);
+        assert!(began.elapsed() <= CONNECTION);
         assert!(served[0].write_all(b"x").await.is_err());
         served.remove(0);
         assert!(timeout(Duration::from_secs(1), bounded.accept()).await.is_ok(), "its place is free");

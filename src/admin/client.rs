@@ -1,143 +1,149 @@
-//! How the commands speak to a server.
+//! The client of the admin API that the commands use.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use evenkeel_core::node_id::NodeId;
+use evenkeel_core::pool::ForcedState;
+use evenkeel_core::status::Status;
 use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::PATIENCE;
-use super::api::{LONGEST_WAIT, Nominating, Saying};
+use super::api::{NominationBody, OverrideBody};
+use super::timeouts::{CONNECTION, LONGEST_EVENT_WAIT};
 use crate::events::Page;
-use crate::pool::Word;
-use crate::status::Status;
 use crate::tls::TlsClient;
 
-/// A server's socket.
+/// The admin API behind a Unix socket.
 #[derive(Debug)]
-pub struct Server {
+pub struct AdminClient {
     client: Client,
     socket: String,
 }
 
-/// What is said of a node, before the server adds the time.
+/// What every change of a node says: who asks for it, why, and for how long.
 #[derive(Debug)]
-pub struct Say {
-    /// What.
-    pub word: Word,
-    /// By whom.
+pub struct Circumstances {
+    /// Who asks.
     pub by: String,
     /// Why; may be empty.
     pub why: String,
-    /// For how long; for good without.
+    /// How long it lasts; without, until it is taken back.
     pub lasting: Option<Duration>,
-    /// Also when too few nodes are left.
+    /// Also if too few active nodes are left.
     pub force: bool,
 }
 
-/// A backup that is to be active.
+/// A nomination.
 #[derive(Debug)]
 pub struct Nominate {
-    /// By whom.
-    pub by: String,
-    /// Why; may be empty.
-    pub why: String,
+    /// Who asks, why, and for how long. `force` nominates also a backup that is not alive.
+    pub circumstances: Circumstances,
     /// The active node of the pool that it replaces.
     pub replaces: Option<String>,
-    /// For how long; for good without.
-    pub lasting: Option<Duration>,
-    /// Also when it is not alive, or too few nodes are left.
-    pub force: bool,
-    /// Only the role.
+    /// Change the role only.
     pub without_action: bool,
 }
 
-impl Server {
-    /// The server behind a socket.
+/// A way back from a nomination.
+#[derive(Clone, Copy, Debug)]
+pub struct Unregister<'a> {
+    /// Who asks.
+    pub by: &'a str,
+    /// Also if too few active nodes are left.
+    pub force: bool,
+    /// Change the role only.
+    pub without_action: bool,
+}
+
+impl AdminClient {
+    /// The API behind a socket.
     ///
     /// # Errors
-    /// No client can be made.
+    /// No HTTP client can be made.
     pub fn at(socket: &Path) -> anyhow::Result<Self> {
         let client = Client::builder()
-            .tls_backend_preconfigured(TlsClient::trusting_nobody().config().as_ref().clone())
+            .tls_backend_preconfigured(TlsClient::trusting_no_server().config().as_ref().clone())
             .unix_socket(socket)
-            // The server ends connections after a time, which must not be in the midst of a later request.
+            // The server ends connections after a time, which must not hit a later request.
             .pool_max_idle_per_host(0)
-            .timeout(PATIENCE)
+            .timeout(CONNECTION)
             .build()?;
         Ok(Self { client, socket: socket.display().to_string() })
     }
 
-    /// How everything stands.
+    /// The state of the server.
     ///
     /// # Errors
-    /// The server is not there, or answers something else.
+    /// The server is not there, or its response is not understood.
     pub async fn status(&self) -> anyhow::Result<Status> {
         self.ask(Method::GET, &["status"], &[], None).await
     }
 
-    /// Says something of `pool/node`.
+    /// Sets the override of a node.
     ///
     /// # Errors
-    /// It was not done; the message says why.
-    pub async fn say(&self, pool: &str, node: &str, say: Say) -> anyhow::Result<()> {
-        let Say { word, by, why, lasting, force } = say;
-        let saying = Saying { word, by, why, seconds: lasting.map(|lasting| lasting.as_secs()), force };
-        let body = serde_json::to_value(saying)?;
-        self.ask(Method::PUT, &["overrides", pool, node], &[], Some(body)).await.map(|_: Value| ())
-    }
-
-    /// Takes back what was said of `pool/node`.
-    ///
-    /// # Errors
-    /// It was not done; the message says why.
-    pub async fn take_back(&self, pool: &str, node: &str, by: &str) -> anyhow::Result<()> {
-        self.ask(Method::DELETE, &["overrides", pool, node], &[("by", by.to_owned())], None).await.map(|_: Value| ())
-    }
-
-    /// Makes `pool/node` active; gives why its action was left out, if it was.
-    ///
-    /// # Errors
-    /// It was not done; the message says why.
-    pub async fn nominate(&self, pool: &str, node: &str, nominate: Nominate) -> anyhow::Result<Option<String>> {
-        let Nominate { by, why, replaces, lasting, force, without_action } = nominate;
-        let seconds = lasting.map(|lasting| lasting.as_secs());
-        let nominating = Nominating { by, why, replaces, seconds, force, without_action };
-        let body = serde_json::to_value(nominating)?;
-        let answer: Value = self.ask(Method::PUT, &["nominations", pool, node], &[], Some(body)).await?;
-        Ok(answer.get("action_left_out").and_then(Value::as_str).map(str::to_owned))
-    }
-
-    /// Makes `pool/node`, which is nominated, a backup again.
-    ///
-    /// # Errors
-    /// It was not done; the message says why.
-    pub async fn unregister(
+    /// It was not set; the message says why.
+    pub async fn set_override(
         &self,
-        pool: &str,
-        node: &str,
-        by: &str,
-        force: bool,
-        without_action: bool,
+        node: &NodeId,
+        state: ForcedState,
+        circumstances: Circumstances,
     ) -> anyhow::Result<()> {
+        let Circumstances { by, why, lasting, force } = circumstances;
+        let body = OverrideBody { state, by, why, seconds: lasting.map(|lasting| lasting.as_secs()), force };
+        let body = serde_json::to_value(body)?;
+        let path = ["overrides", node.pool(), node.node()];
+        self.ask(Method::PUT, &path, &[], Some(body)).await.map(|_: Value| ())
+    }
+
+    /// Removes the override of a node.
+    ///
+    /// # Errors
+    /// It was not removed; the message says why.
+    pub async fn remove_override(&self, node: &NodeId, by: &str) -> anyhow::Result<()> {
+        let path = ["overrides", node.pool(), node.node()];
+        self.ask(Method::DELETE, &path, &[("by", by.to_owned())], None).await.map(|_: Value| ())
+    }
+
+    /// Makes a backup active. Returns why its action was skipped, if it was.
+    ///
+    /// # Errors
+    /// It was not nominated; the message says why.
+    pub async fn nominate(&self, node: &NodeId, nominate: Nominate) -> anyhow::Result<Option<String>> {
+        let Nominate { circumstances: Circumstances { by, why, lasting, force }, replaces, without_action } = nominate;
+        let seconds = lasting.map(|lasting| lasting.as_secs());
+        let body = serde_json::to_value(NominationBody { by, why, replaces, seconds, force, without_action })?;
+        let path = ["nominations", node.pool(), node.node()];
+        let response: Value = self.ask(Method::PUT, &path, &[], Some(body)).await?;
+        Ok(response.get("action_skipped").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// Makes a nominated node a backup again.
+    ///
+    /// # Errors
+    /// It was not unregistered; the message says why.
+    pub async fn unregister(&self, node: &NodeId, unregister: Unregister<'_>) -> anyhow::Result<()> {
+        let Unregister { by, force, without_action } = unregister;
         let query =
             [("by", by.to_owned()), ("force", force.to_string()), ("without_action", without_action.to_string())];
-        self.ask(Method::DELETE, &["nominations", pool, node], &query, None).await.map(|_: Value| ())
+        let path = ["nominations", node.pool(), node.node()];
+        self.ask(Method::DELETE, &path, &query, None).await.map(|_: Value| ())
     }
 
-    /// At most `limit` events after the last one of a page, for the first of which it waits, or the last ones.
+    /// At most `limit` events after the last one of a page, or the latest ones. Waits for the first.
     ///
     /// # Errors
-    /// The server is not there, or answers something else.
+    /// The server is not there, or its response is not understood.
     pub async fn events(&self, after: Option<&Page>, limit: usize) -> anyhow::Result<Page> {
         let mut query = vec![("limit", limit.to_string())];
         if let Some(after) = after {
             let number = after.events.last().map_or(after.last, |event| event.number);
             query.push(("after", number.to_string()));
             query.push(("run", after.run.to_string()));
-            query.push(("wait", LONGEST_WAIT.to_string()));
+            query.push(("wait", LONGEST_EVENT_WAIT.to_string()));
         }
         self.ask(Method::GET, &["events"], &query, None).await
     }
@@ -160,12 +166,12 @@ impl Server {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let socket = &self.socket;
-        let broken = || format!("the server at {socket} has broken off; what was asked may have been done");
+        let broken = || format!("the server at {socket} closed the connection; the request may have been carried out");
         let response = request.send().await.map_err(|error| {
-            let nobody = error.is_connect();
+            let is_missing = error.is_connect();
             let error = anyhow::Error::new(error);
-            if nobody {
-                // Only the last of the causes is about the socket; the others are about a request that was not made.
+            if is_missing {
+                // Only the root cause is about the socket.
                 let cause = error.root_cause();
                 anyhow::anyhow!("no server answers at {socket} (another one with --socket): {cause}")
             } else {
@@ -175,10 +181,10 @@ impl Server {
         let status = response.status();
         let text = response.bytes().await.with_context(broken)?;
         if !status.is_success() {
-            let said = serde_json::from_slice::<Value>(&text).ok();
-            let err = said.as_ref().and_then(|said| said.get("err")).and_then(Value::as_str).map(str::to_owned);
+            let body = serde_json::from_slice::<Value>(&text).ok();
+            let err = body.as_ref().and_then(|body| body.get("err")).and_then(Value::as_str).map(str::to_owned);
             bail!("{}", err.unwrap_or_else(|| format!("{status}: {}", String::from_utf8_lossy(&text))));
         }
-        serde_json::from_slice(&text).context("the server answers something else than this program understands")
+        serde_json::from_slice(&text).context("this program does not understand the response of the server")
     }
 }

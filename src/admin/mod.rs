@@ -1,28 +1,26 @@
-//! Administration: what operators say and ask, over a Unix socket; over TCP, on loopback, they can only ask.
+//! Administration: commands and requests of operators, over a Unix socket and, for reading, over TCP.
 //!
-//! Whoever may open the socket's file may write. `operator` carries out what is said: it keeps it first, on disk, and
-//! then lets queries see it; `roles` does so for roles, with an action first, as a `wish` says, one after the other (`under_way`), and `stepping_in` asks for them without an
-//! operator. `api` is the HTTP before it, `doors` where it listens, on `bounded` listeners; `client` is how the commands speak
-//! to it.
+//! In reading order: `listeners` accept connections, `bounded` in number and time; `api` is the HTTP API;
+//! [`AdminService`] carries requests out. A drain, a force and a resume are in `override_requests`; a
+//! nomination is in `role_change`, as a `role_request` says, under the lock of its pool (`pool_locks`);
+//! `auto_nominate` makes such requests without an operator. `client` is how the commands speak to the API.
+//!
+//! A change is stored first, then seen by queries, then acknowledged. What is refused is an [`AdminError`].
 
 mod api;
+mod auto_nominate;
 mod bounded;
 pub mod client;
-mod doors;
-mod operator;
-mod roles;
-mod stepping_in;
-mod under_way;
-mod wish;
+mod error;
+mod listeners;
+mod override_requests;
+mod pool_locks;
+mod role_change;
+mod role_request;
+mod service;
+mod timeouts;
 
-pub use doors::{Doors, open};
-pub use operator::{Operator, Refused};
-pub use wish::{Step, Wish};
-
-use std::time::Duration;
-
-/// Where the socket is when nothing else is said.
-pub const DEFAULT_SOCKET: &str = "/run/evenkeel/admin.sock";
-
-/// How long a command waits for its answer, and how long the server keeps a connection for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use error::AdminError;
+pub use listeners::{AdminListeners, open};
+pub use role_request::{RoleChange, RoleRequest};
+pub use service::AdminService;

@@ -1,18 +1,33 @@
-//! `evenkeel check`: the loader of `serve`, without serving.
+//! `evenkeel check`: loads a configuration as `serve` does, without serving it.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::CONFIG;
-use crate::config::{self, Loaded, Origin};
-use crate::daemon::summary;
-use crate::diagnostic::Diagnostics;
+use clap::Args;
+use evenkeel_core::diagnostic::Diagnostics;
 
-pub(super) fn run(origin: &Origin) -> ExitCode {
-    let loaded = config::load(origin);
-    // Whoever reads may have gone: the exit code still tells.
-    let _ = print(&loaded);
-    if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(CONFIG) }
+use super::config_file::ConfigFile;
+use super::exit_code::CONFIG;
+use crate::config::{self, Loaded};
+
+/// Load a configuration as `serve` does and say what is wrong with it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  evenkeel check --config lb.toml                exit code 78 if something is wrong
+  evenkeel check --config lb.toml && kill -HUP PID")]
+pub(super) struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> ExitCode {
+        let loaded = config::load(&self.file.origin());
+        // If standard error is closed, the exit code still tells.
+        let _ = print(&loaded);
+        if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(CONFIG) }
+    }
 }
 
 fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
@@ -25,7 +40,7 @@ fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
         writeln!(stderr, "{problem}\n")?;
     }
     match (loaded, problems.error_count()) {
-        (Ok(loaded), _) => writeln!(io::stdout().lock(), "ok: {}", summary(loaded)),
+        (Ok(loaded), _) => writeln!(io::stdout().lock(), "ok: {}", loaded.summary()),
         (Err(_), 1) => writeln!(stderr, "1 error"),
         (Err(_), errors) => writeln!(stderr, "{errors} errors"),
     }

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use super::serve::run_daemon;
+use clap::Args;
+
+use super::run_daemon::run_daemon;
 use crate::config::Origin;
 use crate::fake_core::FakeCore;
 
@@ -35,9 +37,19 @@ In another terminal:
 The log below tells what happens. Ctrl-C ends the demo.
 ";
 
-pub(super) fn run() -> ExitCode {
-    // Whether anybody reads the guide is their matter.
-    run_daemon(Origin::Embedded(FILES), start_nodes, || drop(io::stdout().write_all(GUIDE.as_bytes())))
+/// Show it all on loopback: three nodes, their probes, and DNS on 127.0.0.1:5300
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  evenkeel demo
+  dig @127.0.0.1 -p 5300 core.lb.example         in another terminal")]
+pub(super) struct Demo;
+
+impl Demo {
+    pub(super) fn run(&self) -> ExitCode {
+        // The demo runs on if standard output is closed.
+        run_daemon(Origin::Embedded(FILES), start_nodes, || drop(io::stdout().write_all(GUIDE.as_bytes())))
+    }
 }
 
 async fn start_nodes() -> Result<(), String> {

@@ -6,63 +6,74 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::operate::{Socket, on_runtime};
-use crate::admin::client::Server;
-use crate::events::{Event, KEPT, Page};
-use crate::overrides::full_name;
+use evenkeel_core::node_id::NodeId;
 
-/// How often a server that is gone is looked for.
+use super::admin_args::Socket;
+use super::runtime::on_runtime;
+use crate::admin::client::AdminClient;
+use crate::events::{Event, KEPT, Page};
+
+/// How often a server that is gone is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Which events, and how.
+/// Show what happened: health, answers, and what operators did
 #[derive(Args, Debug)]
-pub(super) struct Wanted {
+#[command(after_help = "\
+Examples:
+  evenkeel events                                the last 20
+  evenkeel events core/core-2 --limit 1000       all that is known of a node
+  evenkeel events --follow --json | jq .text")]
+pub(super) struct EventsArgs {
     /// Only those of a pool, or of one node
     #[arg(value_name = "POOL[/NODE]")]
     of: Option<String>,
-    /// Go on with what happens
+    /// Continue with new events
     #[arg(long, short)]
     follow: bool,
-    /// At most so many of the past
+    /// At most this many past events
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
-    /// As JSON, an object a line
+    /// As JSON, one object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     socket: Socket,
 }
 
-pub(super) fn run(wanted: &Wanted) -> ExitCode {
-    on_runtime(async {
-        let server = wanted.socket.server()?;
-        let past = server.events(None, KEPT).await?;
-        let of_interest: Vec<_> = past.events.iter().filter(|event| wanted.wants(event)).collect();
-        if let Some(of) = wanted.of.as_ref().filter(|_| of_interest.is_empty()) {
-            is_there(&server, of).await?;
-        }
-        let recent = &of_interest[of_interest.len().saturating_sub(wanted.limit)..];
-        // A closed pipe is how whoever reads says that it is enough.
-        if recent.iter().try_for_each(|event| wanted.show(event)).is_err() || !wanted.follow {
-            return Ok(());
-        }
-        wanted.follow(&server, past).await
-    })
-}
-
-/// Refuses a name that is misspelled: it would be waited for in vain.
-async fn is_there(server: &Server, of: &str) -> anyhow::Result<()> {
-    let pools = server.status().await?.pools;
-    let found = pools
-        .iter()
-        .any(|pool| pool.name == *of || pool.nodes.iter().any(|node| full_name(&pool.name, &node.name) == *of));
+/// Checks that the server has a pool or node. The command would wait in vain for one that is misspelled.
+async fn check_exists(client: &AdminClient, of: &str) -> anyhow::Result<()> {
+    let pools = client.status().await?.pools;
+    let found =
+        pools.iter().any(|pool| pool.name == *of || pool.nodes.iter().any(|node| is_node(of, &pool.name, &node.name)));
     if found { Ok(()) } else { anyhow::bail!("there is no pool or node {of}") }
 }
 
-impl Wanted {
-    fn wants(&self, event: &Event) -> bool {
+/// Returns true if `of` names the node.
+fn is_node(of: &str, pool: &str, node: &str) -> bool {
+    NodeId::new(pool, node).as_str() == of
+}
+
+impl EventsArgs {
+    pub(super) fn run(&self) -> ExitCode {
+        on_runtime(async {
+            let client = self.socket.client()?;
+            let past = client.events(None, KEPT).await?;
+            let matching: Vec<_> = past.events.iter().filter(|event| self.matches(event)).collect();
+            if let Some(of) = self.of.as_ref().filter(|_| matching.is_empty()) {
+                check_exists(&client, of).await?;
+            }
+            let recent = &matching[matching.len().saturating_sub(self.limit)..];
+            // A closed pipe ends the command: the reader has seen enough.
+            if recent.iter().try_for_each(|event| self.show(event)).is_err() || !self.follow {
+                return Ok(());
+            }
+            self.follow(&client, past).await
+        })
+    }
+
+    fn matches(&self, event: &Event) -> bool {
         let Some(of) = &self.of else { return true };
-        event.pool == *of || event.node.as_ref().is_some_and(|node| full_name(&event.pool, node) == *of)
+        event.pool == *of || event.node.as_ref().is_some_and(|node| is_node(of, &event.pool, node))
     }
 
     fn show(&self, event: &Event) -> io::Result<()> {
@@ -76,12 +87,12 @@ impl Wanted {
         out.flush()
     }
 
-    async fn follow(&self, server: &Server, mut page: Page) -> anyhow::Result<()> {
+    async fn follow(&self, client: &AdminClient, mut page: Page) -> anyhow::Result<()> {
         let mut is_there = true;
         loop {
-            page = match server.events(Some(&page), KEPT).await {
+            page = match client.events(Some(&page), KEPT).await {
                 Ok(page) => page,
-                // It may be started again.
+                // The server may be started again.
                 Err(error) => {
                     if std::mem::take(&mut is_there) {
                         let _ = writeln!(io::stderr(), "evenkeel: {error:#}; waiting for it");
@@ -95,7 +106,7 @@ impl Wanted {
                 let missed = page.missed;
                 let _ = writeln!(io::stderr(), "evenkeel: {missed} events happened faster than they could be shown");
             }
-            if page.events.iter().filter(|event| self.wants(event)).try_for_each(|event| self.show(event)).is_err() {
+            if page.events.iter().filter(|event| self.matches(event)).try_for_each(|event| self.show(event)).is_err() {
                 return Ok(());
             }
         }

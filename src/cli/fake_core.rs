@@ -11,9 +11,9 @@ use clap::Args;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::operate::on_runtime;
-use crate::daemon::EndSignals;
+use super::runtime::on_runtime;
 use crate::fake_core::{Certificates, FakeCore};
+use crate::signals::EndSignals;
 use crate::tls;
 
 /// Where it listens, and how it is.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::operate::on_runtime;
+use super::runtime::on_runtime;
 use crate::client::{Builder, Cluster};
 
 /// Port of the REST API of a Core node.

@@ -1,92 +1,27 @@
-//! `evenkeel serve`, and what it shares with the demo: a runtime, signals, and a server in them.
+//! `evenkeel serve`: answers queries.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use tracing::{error, info};
+use clap::Args;
 
-use super::{CONFIG, FAILED, USAGE, log};
-use crate::config::{self, Origin};
-use crate::daemon::{Daemon, Signals, log_warnings};
+use super::config_file::ConfigFile;
+use super::run_daemon::run_daemon;
 
-/// How long tasks that take no notice of the end are waited for.
-const RUNTIME_GRACE: Duration = Duration::from_secs(1);
-
-pub(super) fn run(origin: Origin) -> ExitCode {
-    run_daemon(origin, async || Ok(()), || {})
+/// Answer queries until SIGTERM; SIGHUP reloads the configuration
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  evenkeel serve                                 with /etc/evenkeel/evenkeel.toml
+  evenkeel serve --config lb.toml
+  kill -HUP PID                                  reload; a bad file changes nothing
+  EVENKEEL_LOG=debug evenkeel serve              log more")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
 }
 
-/// Runs a server until a signal ends it. `before` comes before its start, `ready` when it answers.
-pub(super) fn run_daemon(
-    origin: Origin,
-    before: impl AsyncFnOnce() -> Result<(), String>,
-    ready: impl FnOnce(),
-) -> ExitCode {
-    let _writing = match log::init() {
-        Ok(guard) => guard,
-        Err(message) => {
-            // Whoever reads may have gone: the exit code still tells.
-            let _ = writeln!(io::stderr(), "{message}");
-            return ExitCode::from(USAGE);
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            error!("not started: no runtime: {error}");
-            return ExitCode::from(FAILED);
-        }
-    };
-    let code = runtime.block_on(async {
-        let mut signals = match Signals::catch() {
-            Ok(signals) => signals,
-            Err(error) => {
-                error!("not started: signals cannot be caught: {error}");
-                return ExitCode::from(FAILED);
-            }
-        };
-        let started = tokio::select! {
-            started = start(origin, before) => started,
-            name = signals.end.recv() => {
-                info!("{name}: stopped before the start was over");
-                return ExitCode::SUCCESS;
-            }
-        };
-        match started {
-            Ok(daemon) => {
-                ready();
-                daemon.run(signals).await
-            }
-            Err(code) => ExitCode::from(code),
-        }
-    });
-    runtime.shutdown_timeout(RUNTIME_GRACE);
-    code
-}
-
-/// Loads and starts; what is wrong is in the log, and the exit code is given.
-async fn start(origin: Origin, before: impl AsyncFnOnce() -> Result<(), String>) -> Result<Daemon, u8> {
-    let to_load = origin.clone();
-    let loaded = tokio::task::spawn_blocking(move || config::load(&to_load)).await;
-    let loaded = match loaded {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(problems)) => {
-            error!("not started:\n{problems}");
-            return Err(CONFIG);
-        }
-        Err(panic) => {
-            error!("not started: the loader failed: {panic}");
-            return Err(FAILED);
-        }
-    };
-    log_warnings(&loaded.warnings);
-    if let Err(message) = before().await {
-        error!("not started: {message}");
-        return Err(FAILED);
+impl Serve {
+    pub(super) fn run(&self) -> ExitCode {
+        run_daemon(self.file.origin(), async || Ok(()), || {})
     }
-    Daemon::start(origin, loaded).await.map_err(|error| {
-        error!("not started:\n{error:#}");
-        FAILED
-    })
 }

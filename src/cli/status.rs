@@ -1,21 +1,42 @@
-//! `evenkeel status`: how everything stands.
+//! `evenkeel status`: shows which nodes are answered, and why.
 
 use std::fmt::Write;
 use std::io::{self, Write as _};
 
-use super::operate::{Socket, on_runtime};
-use crate::dns::{Answers, Protocol};
-use crate::overrides::{Nomination, Override, moment, now};
-use crate::status::{NodeStatus, PoolStatus, Status};
+use clap::Args;
+use evenkeel_core::counters::{Protocol, Responses};
+use evenkeel_core::overrides::Nomination;
+use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
+use evenkeel_core::time::format_utc;
 
-pub(super) fn run(socket: &Socket, json: bool) -> std::process::ExitCode {
-    on_runtime(async {
-        let status = socket.server()?.status().await?;
-        let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
-        // Whether anybody reads it is their matter.
-        let _ = io::stdout().write_all(text.as_bytes());
-        Ok(())
-    })
+use super::admin_args::Socket;
+use super::runtime::on_runtime;
+use crate::clock::unix_now;
+
+/// Show the state of every node, and why it is answered or not
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  evenkeel status
+  evenkeel status --json | jq '.pools[].nodes[] | select(.eligible | not)'")]
+pub(super) struct StatusArgs {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl StatusArgs {
+    pub(super) fn run(&self) -> std::process::ExitCode {
+        on_runtime(async {
+            let status = self.socket.client()?.status().await?;
+            let text = if self.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
+            // A closed standard output is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Ok(())
+        })
+    }
 }
 
 fn shown(status: &Status) -> String {
@@ -24,22 +45,23 @@ fn shown(status: &Status) -> String {
         show_pool(pool, &mut text);
     }
     for (protocol, answers) in &status.answers {
-        show_answers(*protocol, answers, &mut text);
+        show_responses(*protocol, answers, &mut text);
     }
     if !status.answers.is_empty() {
         text.push('\n');
     }
     for absent in &status.absent {
-        let word = absent.r#override.as_ref().map(Override::described);
-        let said: Vec<_> = word.into_iter().chain(absent.nomination.as_ref().map(Nomination::described)).collect();
-        let _ = writeln!(text, "{} is not in the configuration; it is {}\n", absent.node, said.join(" and "));
+        let forced = absent.r#override.as_ref().map(OverrideStatus::description);
+        let nomination = absent.nomination.as_ref().map(Nomination::description);
+        let state: Vec<_> = forced.into_iter().chain(nomination).collect();
+        let _ = writeln!(text, "{} is not in the configuration; it is {}\n", absent.node, state.join(" and "));
     }
-    let said = status
+    let has_overrides = status
         .pools
         .iter()
         .flat_map(|pool| &pool.nodes)
         .any(|node| node.r#override.is_some() || node.nomination.is_some());
-    if said && !status.overrides_are_kept {
+    if has_overrides && !status.overrides_are_kept {
         text.push_str("Overrides last until the server ends: no state_dir is configured.\n");
     }
     text
@@ -47,7 +69,7 @@ fn shown(status: &Status) -> String {
 
 fn show_pool(pool: &PoolStatus, text: &mut String) {
     let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
-    // A string takes everything that is written.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "pool {}: {eligible} of {} nodes are answered", pool.name, pool.nodes.len());
     let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
     let digits = |node: &NodeStatus| node.records.unwrap_or(0).to_string().len();
@@ -57,12 +79,12 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         let answered = if node.eligible { "yes" } else { "no" };
         let nomination = node.nomination.as_ref().map(|said| {
             let counts = if said.role == node.role { "" } else { ", which does not count at the moment" };
-            format!("; {}{counts}", said.described())
+            format!("; {}{counts}", said.description())
         });
         let nomination = nomination.unwrap_or_default();
-        let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(now()))) {
+        let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(unix_now()))) {
             None => String::new(),
-            Some((idle, None | Some(0))) => format!("; idle since {}", moment(idle)),
+            Some((idle, None | Some(0))) => format!("; idle since {}", format_utc(idle)),
             Some((_, Some(left))) => format!("; the last answer with it expires in {left} s"),
         };
         let _ = writeln!(
@@ -88,15 +110,15 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
 }
 
 /// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32 us`.
-fn show_answers(protocol: Protocol, answers: &Answers, text: &mut String) {
+fn show_responses(protocol: Protocol, answers: &Responses, text: &mut String) {
     let responses = answers.responses();
     let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
-    let Answers { truncated, ignored, .. } = answers;
+    let Responses { truncated, ignored, .. } = answers;
     let _ = write!(text, "{protocol}: responses {responses}{codes}, truncated {truncated}, ignored packets {ignored}");
-    let _ = match answers.time_of(99) {
+    let _ = match answers.latency_of(99) {
         None => writeln!(text),
         Some(Some(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
-        Some(None) => writeln!(text, "; more than 1 % took longer than that is told apart"),
+        Some(None) => writeln!(text, "; the 99th percentile is above the last histogram bucket"),
     };
 }

@@ -17,7 +17,7 @@ use super::options::Affinity;
 use super::pin::Pin;
 use super::search::Passed;
 use super::source::Source;
-use crate::cause::innermost;
+use crate::error_cause::innermost;
 
 /// Headers of an upload.
 pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;

@@ -164,7 +164,7 @@ impl Builder {
         let apikey = self.apikey.map_err(unsendable)?;
         let tls = match url.scheme() {
             "https" => TlsClient::new(self.trust, None).map_err(|error| Error::Setup(error.to_string()))?,
-            _ => TlsClient::trusting_nobody(),
+            _ => TlsClient::trusting_no_server(),
         };
         let resolver = match &self.name_servers[..] {
             [] => Resolver::System,

@@ -7,8 +7,8 @@ use super::Origin;
 use super::checks::{self, Files};
 use super::requests;
 use super::section::{Reading, Section, check_word, one_of};
-use crate::action::{Action, What};
-use crate::diagnostic::defined;
+use crate::role_action::{RoleAction, RoleActionKind};
+use evenkeel_core::diagnostic::defined;
 
 /// Whoever asks for a nomination waits for the action, and not for longer than a command waits for its answer.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -16,14 +16,14 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// An action and where it is defined.
 pub(super) struct PlacedAction {
     name: String,
-    action: Option<Action>,
+    action: Option<RoleAction>,
     span: Range<usize>,
     is_used: std::cell::Cell<bool>,
 }
 
 /// The words of `kind`.
 #[derive(Clone, Copy)]
-enum Word {
+enum KindWord {
     Http,
     Exec,
 }
@@ -32,16 +32,16 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedAction> {
     let mut actions = Vec::new();
     for (name, section) in root.named("actions", "[actions.NAME]") {
         check_word(section.reading, "action", &name);
-        let kind = section.read("kind", one_of(&[("http", Word::Http), ("exec", Word::Exec)]));
+        let kind = section.read("kind", one_of(&[("http", KindWord::Http), ("exec", KindWord::Exec)]));
         let kind = section.required("kind", kind, "accepted: \"http\", \"exec\"");
         let timeout = section.duration("timeout", Duration::from_millis(50)..=LONGEST);
         let timeout = timeout.map_or(LONGEST / 2, |timeout| timeout.value);
         let files = Files { section: &section, origin };
-        let what = kind.map(|kind| match kind.value {
-            Word::Http => What::Request(Box::new(requests::request(&files))),
-            Word::Exec => What::Program(checks::program(&section)),
+        let kind = kind.map(|kind| match kind.value {
+            KindWord::Http => RoleActionKind::Request(Box::new(requests::request(&files))),
+            KindWord::Exec => RoleActionKind::Program(checks::program(&section)),
         });
-        let action = what.map(|what| Action { what, timeout });
+        let action = kind.map(|kind| RoleAction { kind, timeout });
         let span = section.span.clone();
         // Without a kind nobody knows which other keys are meant.
         if action.is_some() {
@@ -53,7 +53,7 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedAction> {
 }
 
 /// The action that a key of a pool names.
-pub(super) fn used(section: &Section<'_>, key: &'static str, actions: &[PlacedAction]) -> Option<Action> {
+pub(super) fn used(section: &Section<'_>, key: &'static str, actions: &[PlacedAction]) -> Option<RoleAction> {
     let name = section.string(key)?;
     if let Some(found) = actions.iter().find(|action| action.name == name.value) {
         found.is_used.set(true);

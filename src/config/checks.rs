@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::Origin;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str};
-use crate::health::{AgentCheck, IcapCheck, Pattern, TcpCheck};
+use crate::monitor::{AgentCheck, IcapCheck, Pattern, TcpCheck};
 use crate::program::Program;
 use crate::tls::{TlsClient, Trust};
 
@@ -60,7 +60,7 @@ pub(super) fn tls(files: &Files<'_, '_>, wanted: bool, switch: &str) -> Option<T
         section.reading.warn(span, message, "whoever stands between can pretend to be a node; give a `ca` instead");
     }
     let trust = match (verify, ca) {
-        (false, _) => Trust::Anybody,
+        (false, _) => Trust::Any,
         (true, None) => Trust::System,
         (true, Some(file)) => Trust::Own(secret::certificates(files, &file)?),
     };

@@ -5,6 +5,7 @@
 
 mod actions;
 mod checks;
+mod disk;
 mod monitors;
 mod named_tables;
 mod names;
@@ -19,18 +20,25 @@ mod server;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use evenkeel_core::counters::Counters;
+use evenkeel_core::health::AddressHealth;
+use evenkeel_core::pool::{Node, decide};
+use evenkeel_core::snapshot::{Snapshot, SnapshotConfig};
 use toml::de::DeTable;
 
 pub use section::KnownKeys;
-pub use server::{Admin, Listen, Server, TcpLimits, Tls, overlap};
+pub use server::{Admin, DEFAULT_SOCKET, Listen, Server, TcpLimits, Tls, overlap};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::events::Notification;
-use crate::name::Name;
-use crate::pool::Pool;
-use crate::zone::{self, Zones};
+use crate::pool_config::PoolConfig;
+use disk::Disk;
+use evenkeel_core::diagnostic::{Diagnostic, Diagnostics, Source};
+use evenkeel_core::name::Name;
+use evenkeel_core::zone::{self, Zones};
 use named_tables::NamedTables;
 use section::{Reading, Section};
 
@@ -47,7 +55,7 @@ pub struct Loaded {
     /// Zones with the shared names tied in.
     pub zones: Zones,
     /// Pools in the order that shared names refer to.
-    pub pools: Vec<Pool>,
+    pub pools: Vec<PoolConfig>,
     /// Who is told of events.
     pub notifications: Vec<Notification>,
     /// Number of shared names.
@@ -56,6 +64,36 @@ pub struct Loaded {
     pub warnings: Diagnostics,
     /// Every key that the loader asked for.
     pub keys: KnownKeys,
+}
+
+impl Loaded {
+    /// The snapshot that queries would read if the addresses had the health that a function gives them, and
+    /// no override counted.
+    pub fn into_snapshot(
+        self,
+        counters: &Counters,
+        mut health: impl FnMut(&Node, IpAddr) -> AddressHealth,
+        rng: &mut fastrand::Rng,
+    ) -> Snapshot {
+        let view = |config: &PoolConfig| {
+            let mut cases = config.pool.cases(&mut health);
+            Arc::new(decide(&config.pool, &mut cases, rng).view)
+        };
+        let pools = self.pools.iter().map(view).collect();
+        let node_numbers = counters.node_numbers(self.pools.iter().map(|config| &*config.pool));
+        let config = SnapshotConfig::new(self.zones, self.server.nsid, node_numbers);
+        Snapshot { generation: 1, config: Arc::new(config), pools }
+    }
+
+    /// What the configuration holds, counted.
+    pub fn summary(&self) -> String {
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let nodes = self.pools.iter().map(|config| config.pool.nodes.len()).sum();
+        let zones = self.zones.apexes().count();
+        [(zones, "zone"), (self.names, "name"), (self.pools.len(), "pool"), (nodes, "node")]
+            .map(|(n, what)| count(n, what))
+            .join(", ")
+    }
 }
 
 /// Where a configuration comes from.
@@ -71,7 +109,7 @@ impl Origin {
     /// The configuration itself.
     fn root(&self) -> Result<Source, Diagnostic> {
         match self {
-            Self::File(path) => Source::read(path)
+            Self::File(path) => disk::read(path)
                 .map_err(|error| Diagnostic::unreadable(path, &error).hint("name another file with --config")),
             Self::Embedded(texts) => Ok(Source::from_text(texts[0].0, texts[0].1)),
         }
@@ -88,10 +126,10 @@ impl Origin {
     /// A file that the configuration names.
     fn read(&self, named: &str) -> io::Result<Source> {
         match self {
-            Self::File(_) => Source::read(&self.path(named)),
+            Self::File(_) => disk::read(&self.path(named)),
             Self::Embedded(texts) => match texts.iter().find(|(name, _)| *name == named) {
                 Some((name, text)) => Ok(Source::from_text(name, *text)),
-                None => Source::read(Path::new(named)),
+                None => disk::read(Path::new(named)),
             },
         }
     }
@@ -198,7 +236,7 @@ fn read_zones(reading: &Reading<'_>, tables: NamedTables<'_>, origin: &Origin) -
                     match origin.read(file.value) {
                         Ok(source) => {
                             let mut problems = reading.problems.borrow_mut();
-                            zones.extend(zone::load(source, &origin.path(file.value), &apex, &mut problems));
+                            zones.extend(zone::load(source, &origin.path(file.value), &apex, &Disk, &mut problems));
                         }
                         Err(error) => {
                             let message = format!("zone file {} cannot be read: {error}", file.value);

@@ -8,8 +8,8 @@ use super::Origin;
 use super::checks::{self, Files};
 use super::requests;
 use super::section::{Reading, Section, check_word, in_units, one_of};
-use crate::health::{Kind, Monitor};
-use crate::pool::Pool;
+use crate::monitor::{Monitor, MonitorKind};
+use crate::pool_config::PoolConfig;
 
 /// A monitor and where it is defined.
 pub(super) struct PlacedMonitor {
@@ -19,7 +19,7 @@ pub(super) struct PlacedMonitor {
 
 /// The words of `kind`.
 #[derive(Clone, Copy)]
-enum Word {
+enum KindWord {
     Http,
     Tcp,
     Icap,
@@ -28,13 +28,13 @@ enum Word {
     Ping,
 }
 
-const KINDS: [(&str, Word); 6] = [
-    ("http", Word::Http),
-    ("tcp", Word::Tcp),
-    ("icap", Word::Icap),
-    ("exec", Word::Exec),
-    ("agent", Word::Agent),
-    ("ping", Word::Ping),
+const KINDS: [(&str, KindWord); 6] = [
+    ("http", KindWord::Http),
+    ("tcp", KindWord::Tcp),
+    ("icap", KindWord::Icap),
+    ("exec", KindWord::Exec),
+    ("agent", KindWord::Agent),
+    ("ping", KindWord::Ping),
 ];
 
 pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
@@ -58,12 +58,12 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
         let (rise, fall) = (count("rise", 2), count("fall", 3));
         let files = Files { section: &section, origin };
         let kind = match word.as_ref().map(|word| word.value) {
-            Some(Word::Http) => Kind::Http(Box::new(requests::monitor(&files))),
-            Some(Word::Tcp) => Kind::Tcp(checks::tcp(&files)),
-            Some(Word::Icap) => Kind::Icap(checks::icap(&section)),
-            Some(Word::Exec) => Kind::Exec(checks::program(&section)),
-            Some(Word::Agent) => Kind::Agent(checks::agent(&section)),
-            Some(Word::Ping) | None => Kind::Ping,
+            Some(KindWord::Http) => MonitorKind::Http(Box::new(requests::monitor(&files))),
+            Some(KindWord::Tcp) => MonitorKind::Tcp(checks::tcp(&files)),
+            Some(KindWord::Icap) => MonitorKind::Icap(checks::icap(&section)),
+            Some(KindWord::Exec) => MonitorKind::Exec(checks::program(&section)),
+            Some(KindWord::Agent) => MonitorKind::Agent(checks::agent(&section)),
+            Some(KindWord::Ping) | None => MonitorKind::Ping,
         };
         let monitor = Monitor { name: name.value.into(), kind, interval, timeout, rise, fall };
         monitors.push(PlacedMonitor { monitor: Arc::new(monitor), span: section.span.clone() });
@@ -76,10 +76,9 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
 }
 
 /// Monitors that no pool uses are probably misspelled somewhere.
-pub(super) fn warn_unused(reading: &Reading<'_>, monitors: &[PlacedMonitor], pools: &[Pool]) {
+pub(super) fn warn_unused(reading: &Reading<'_>, monitors: &[PlacedMonitor], pools: &[PoolConfig]) {
     for PlacedMonitor { monitor, span } in monitors {
-        let used =
-            |pool: &Pool| pool.monitors.iter().chain(&pool.standby_monitors).any(|used| used.name == monitor.name);
+        let used = |config: &PoolConfig| config.all_monitors().any(|used| used.name == monitor.name);
         if !pools.iter().any(used) {
             let message = format!("monitor \"{}\" is used by no pool", monitor.name);
             reading.warn(span.clone(), message, "name it in the `monitors` of a pool");

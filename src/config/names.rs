@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::named_tables::NamedTables;
 use super::section::{Placed, Reading};
-use crate::diagnostic::defined;
-use crate::name::{self, Name};
-use crate::pool::Pool;
-use crate::zone::{Misplaced, SharedName, Zones};
+use crate::pool_config::PoolConfig;
+use evenkeel_core::diagnostic::defined;
+use evenkeel_core::name::{self, Name};
+use evenkeel_core::zone::{Misplaced, SharedName, Zones};
 
 /// A shared name, before its pool and its zone are looked up.
 pub(super) struct PlacedName {
@@ -82,18 +82,18 @@ pub(super) fn by_pool(names: &[PlacedName]) -> HashMap<&str, Vec<&PlacedName>> {
 pub(super) fn share(
     reading: &Reading<'_>,
     names: &[PlacedName],
-    pools: &[Pool],
+    pools: &[PoolConfig],
     zones: &mut Zones,
     apexes: &HashSet<Name>,
 ) {
-    let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, pool)| (&*pool.name, i)).collect();
+    let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, config)| (&*config.pool.name, i)).collect();
     for PlacedName { owner, span, pool, ttl, answers } in names {
         if let Some(pool) = pool.as_ref().filter(|pool| !indices.contains_key(&*pool.value)) {
             let message = format!("name {owner} uses pool \"{}\", which is not defined", pool.value);
             reading.error(
                 pool.span.clone(),
                 message,
-                defined("pool", &pool.value, pools.iter().map(|pool| &*pool.name)),
+                defined("pool", &pool.value, pools.iter().map(|config| &*config.pool.name)),
             );
         }
         let nearest = name::suffixes(owner.as_wire()).map(Name::from_wire).find(|above| apexes.contains(above));

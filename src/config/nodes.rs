@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::section::{Placed, Section, Unaccepted, check_word, one_of, parsed};
-use crate::pool::{Node, Role};
+use evenkeel_core::pool::{Node, Role};
 
 const ADDRESS: &str = "the IPv4 or IPv6 address of one machine, without a port";
 

@@ -10,14 +10,14 @@ use super::checks::{self, Files, tls};
 use super::requests::headers;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str, check_word, one_of};
-use crate::events::{Kind, Notification, Recipient, SIGNATURE, SOURCE, Secret, Webhook};
+use crate::events::{EventKind, Notification, Recipient, SIGNATURE, SOURCE, Secret, Webhook};
 
 /// What most want to know: who went, who is answered instead, who stepped in.
-const USUAL: [Kind; 3] = [Kind::Health, Kind::Answers, Kind::Nomination];
+const USUAL: [EventKind; 3] = [EventKind::Health, EventKind::Tier, EventKind::Nomination];
 
 /// The words of `kind`.
 #[derive(Clone, Copy)]
-enum Word {
+enum KindWord {
     Webhook,
     Exec,
 }
@@ -26,7 +26,7 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<Notification> {
     let mut notifications = Vec::new();
     for (name, section) in root.named("notifications", "[notifications.NAME]") {
         check_word(section.reading, "notification", &name);
-        let kind = section.read("kind", one_of(&[("webhook", Word::Webhook), ("exec", Word::Exec)]));
+        let kind = section.read("kind", one_of(&[("webhook", KindWord::Webhook), ("exec", KindWord::Exec)]));
         let kind = section.required("kind", kind, "accepted: \"webhook\", \"exec\"");
         let second = Duration::from_secs(1);
         let period = |key, longest, default| {
@@ -35,8 +35,8 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<Notification> {
         };
         let files = Files { section: &section, origin };
         let to = kind.map(|kind| match kind.value {
-            Word::Webhook => webhook(&files).map(|webhook| Recipient::Webhook(Box::new(webhook))),
-            Word::Exec => Some(Recipient::Program(checks::program(&section))),
+            KindWord::Webhook => webhook(&files).map(|webhook| Recipient::Webhook(Box::new(webhook))),
+            KindWord::Exec => Some(Recipient::Program(checks::program(&section))),
         });
         let (timeout, retry_for) =
             (period("timeout", 60 * second, 5 * second), period("retry_for", 86_400 * second, 600 * second));
@@ -51,11 +51,11 @@ pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<Notification> {
     notifications
 }
 
-fn kinds(section: &Section<'_>) -> Vec<Kind> {
+fn kinds(section: &Section<'_>) -> Vec<EventKind> {
     match section.list(
         "events",
         "a list such as [\"health\", \"nomination\"]",
-        one_of(&Kind::ALL.map(|kind| (kind.word(), kind))),
+        one_of(&EventKind::ALL.map(|kind| (kind.name(), kind))),
     ) {
         Some(list) if list.value.is_empty() => {
             section.reading.error(list.span, "`events` is empty: nobody would be told of anything", "leave it out");

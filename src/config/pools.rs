@@ -12,18 +12,21 @@ use super::monitors::PlacedMonitor;
 use super::names::{self, PlacedName};
 use super::nodes;
 use super::section::{Placed, Section, Unaccepted, as_str, check_word, mistyped, one_of};
-use crate::action::Action;
-use crate::diagnostic::defined;
-use crate::health::{Kind, Monitor, Require};
-use crate::name::Name;
-use crate::pool::{Amount, Node, Pool, Role, WhenEmpty};
+use evenkeel_core::diagnostic::defined;
+use evenkeel_core::health::Require;
+use evenkeel_core::name::Name;
+use evenkeel_core::pool::{AutoNominate, Node, NodeCount, Pool, Role, WhenEmpty};
+
+use crate::monitor::{Monitor, MonitorKind};
+use crate::pool_config::PoolConfig;
+use crate::role_action::{RoleAction, RoleActions};
 
 pub(super) fn read(
     root: &Section<'_>,
     monitors: &[PlacedMonitor],
     actions: &[PlacedAction],
     names: &[PlacedName],
-) -> Vec<Pool> {
+) -> Vec<PoolConfig> {
     let users = names::by_pool(names);
     let mut pools = Vec::new();
     for (name, section) in root.named("pools", "[pools.NAME]") {
@@ -32,48 +35,58 @@ pub(super) fn read(
         let nodes = nodes::read(&section, name.value);
         let (when_empty, fallback) = when_empty(&section);
         let monitors_of = |key| used_monitors(&section, key, name.value, monitors);
-        let serving = monitors_of("monitors");
-        let mut pool = Pool {
-            name: name.value.into(),
-            require: require(&section, serving.len()),
-            host: None,
-            monitors: serving,
-            standby_monitors: monitors_of("standby_monitors"),
+        let (serving, standby) = (monitors_of("monitors"), monitors_of("standby_monitors"));
+        let actions = RoleActions {
             nominate: actions::used(&section, "nominate_action", actions),
             unregister: actions::used(&section, "unregister_action", actions),
-            auto_nominate: auto_nominate(&section),
+        };
+        let pool = Pool {
+            name: name.value.into(),
+            require: require(&section, serving.len()),
+            has_standby_monitors: !standby.is_empty(),
+            role_settle_time: role_settle_time(serving.iter().chain(&standby)),
+            auto_nominate: auto_nominate(&section, &serving),
             when_empty,
             fallback,
-            min_available: amount(&section, "min_available", &nodes, 1).unwrap_or(Amount::Count(1)),
-            max_ejected: amount(&section, "max_ejected", &nodes, 0).unwrap_or(Amount::Percent(50)),
+            min_available: node_count(&section, "min_available", &nodes, 1).unwrap_or(NodeCount::Count(1)),
+            max_ejected: node_count(&section, "max_ejected", &nodes, 0).unwrap_or(NodeCount::Percent(50)),
             longest_ttl: users.iter().map(|name| name.ttl).max().unwrap_or_default(),
             nodes,
         };
-        pool.host = host(&section, &pool, users);
-        report_idle_spare_keys(&section, &pool);
+        let mut config =
+            PoolConfig { pool: Arc::new(pool), monitors: serving, standby_monitors: standby, host: None, actions };
+        config.host = host(&section, &config, users);
+        report_unused_backup_keys(&section, &config);
         if users.is_empty() {
             let message = format!("pool \"{}\" is used by no name", name.value);
             section.reading.warn(name.span, message, "give a name in [names] this `pool`");
         }
-        pools.push(pool);
+        pools.push(config);
         section.finish();
     }
     pools
 }
 
-/// How often a spare may step in without an operator, if it may.
-fn auto_nominate(section: &Section<'_>) -> Option<Duration> {
+/// How long the monitors of a pool need to see that a node has changed its role.
+fn role_settle_time<'m>(monitors: impl Iterator<Item = &'m Arc<Monitor>>) -> Duration {
+    monitors.map(|monitor| monitor.interval * (monitor.rise + monitor.fall)).max().unwrap_or_default()
+}
+
+/// How often a backup may be nominated without an operator, if it may.
+fn auto_nominate(section: &Section<'_>, monitors: &[Arc<Monitor>]) -> Option<AutoNominate> {
     let second = Duration::from_secs(1);
     let is_wanted = section.boolean("auto_nominate").unwrap_or(false);
     let every = section.duration("nominate_every", second..=86_400 * second);
     if let Some(every) = every.as_ref().filter(|_| !is_wanted) {
         section.reading.error(every.span.clone(), "`nominate_every` needs `auto_nominate`", "set auto_nominate = true");
     }
-    is_wanted.then(|| every.map_or(600 * second, |every| every.value))
+    let observe_for = monitors.iter().map(|monitor| monitor.interval * monitor.fall).max().unwrap_or_default();
+    is_wanted.then(|| AutoNominate { every: every.map_or(600 * second, |every| every.value), observe_for })
 }
 
-/// Reports keys about spares of a pool that has none, or cannot tell when one serves.
-fn report_idle_spare_keys(section: &Section<'_>, pool: &Pool) {
+/// Reports keys about backups in a pool that has none, or that cannot tell when a backup serves.
+fn report_unused_backup_keys(section: &Section<'_>, config: &PoolConfig) {
+    let PoolConfig { pool, monitors, standby_monitors, .. } = config;
     if pool.nodes.iter().all(|node| node.role == Role::Active) {
         for key in ["standby_monitors", "nominate_action", "unregister_action", "auto_nominate"] {
             if let Some(span) = section.place_of(key) {
@@ -82,21 +95,15 @@ fn report_idle_spare_keys(section: &Section<'_>, pool: &Pool) {
             }
         }
     }
-    let also_serving = |monitor: &Arc<Monitor>| pool.monitors.contains(monitor);
-    if let Some(span) = section.place_of("standby_monitors")
-        && !pool.monitors.is_empty()
-        && pool.standby_monitors.iter().any(also_serving)
-    {
-        let message = "a monitor of `standby_monitors` is in `monitors`, too: it cannot tell a spare that waits from one that serves";
-        section.reading.warn(
-            span,
-            message,
-            "one that fails for a serving node, and one in `monitors` that fails for a spare",
-        );
-    }
-    if let Some(span) = section.place_of("standby_monitors").filter(|_| pool.monitors.is_empty()) {
-        let message = "`standby_monitors` needs `monitors`, which tell when a spare serves";
+    let Some(span) = section.place_of("standby_monitors") else { return };
+    if monitors.is_empty() {
+        let message = "`standby_monitors` needs `monitors`, which tell when a backup serves";
         section.reading.error(span, message, "name at least one in `monitors`");
+    } else if standby_monitors.iter().any(|monitor| monitors.contains(monitor)) {
+        let message = "a monitor of `standby_monitors` is in `monitors`, too: it cannot tell a backup that waits from \
+                       one that serves";
+        let hint = "one that fails for a serving node, and one in `monitors` that fails for a waiting backup";
+        section.reading.warn(span, message, hint);
     }
 }
 
@@ -134,24 +141,24 @@ fn used_monitors(
 }
 
 /// A number of active nodes, at least `least`, or a part of them.
-fn amount(section: &Section<'_>, key: &'static str, nodes: &[Node], least: usize) -> Option<Amount> {
+fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: usize) -> Option<NodeCount> {
     let active = nodes.iter().filter(|node| node.role == Role::Active).count();
     let accepted = "a number of active nodes, or a part of them as \"50%\"";
-    let amount = section.read(key, |value| {
+    let count = section.read(key, |value| {
         let refused = |why: String| Unaccepted { message: why, hint: format!("accepted: {accepted}") };
         match value {
             DeValue::Integer(digits) => match digits.as_str().parse::<usize>() {
-                Ok(count) if count >= least && (count <= active || active == 0) => Ok(Amount::Count(count)),
+                Ok(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
                 _ => Err(refused(format!("cannot be {digits}: the pool has {active} active nodes"))),
             },
             DeValue::String(text) => match text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()) {
-                Some(percent @ 0..=100) if usize::from(percent) >= least => Ok(Amount::Percent(percent)),
+                Some(percent @ 0..=100) if usize::from(percent) >= least => Ok(NodeCount::Percent(percent)),
                 _ => Err(refused(format!("cannot be \"{text}\""))),
             },
             _ => Err(mistyped(value, accepted)),
         }
     });
-    amount.map(|amount| amount.value)
+    count.map(|count| count.value)
 }
 
 /// How many of the pool's monitors must find an address up.
@@ -172,9 +179,10 @@ fn require(section: &Section<'_>, monitors: usize) -> Require {
 }
 
 /// The `host` of the pool, or the one name that uses it.
-fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName]) -> Option<Arc<str>> {
-    let monitors = || pool.monitors.iter().chain(&pool.standby_monitors);
-    let actions = || pool.nominate.iter().chain(&pool.unregister);
+fn host(section: &Section<'_>, config: &PoolConfig, users: &[&PlacedName]) -> Option<Arc<str>> {
+    let pool = &config.pool;
+    let monitors = || config.all_monitors();
+    let actions = || config.actions.nominate.iter().chain(&config.actions.unregister);
     let given = section.read("host", |value| {
         let host = as_str(value)?;
         // Letters, digits and hyphens (RFC 1123 §2.1), and underscores, which occur.
@@ -189,8 +197,8 @@ fn host(section: &Section<'_>, pool: &Pool, users: &[&PlacedName]) -> Option<Arc
             })
         }
     });
-    let over_https = monitors().any(|monitor| matches!(&monitor.kind, Kind::Http(http) if http.tls.is_some()))
-        || actions().any(Action::is_over_tls);
+    let over_https = monitors().any(|monitor| matches!(&monitor.kind, MonitorKind::Http(http) if http.tls.is_some()))
+        || actions().any(RoleAction::is_over_tls);
     if let Some(given) = given {
         if over_https && !can_be_certified(given.value) {
             let message = format!("`host` cannot be \"{}\" with a request over https", given.value);

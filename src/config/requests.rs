@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::checks::{Files, pattern, port, tls};
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, as_str, mistyped, one_of};
-use crate::health::{BodyCondition, BusyCheck, HttpCheck, JsonCondition, JsonTest};
+use crate::monitor::{BodyCondition, BusyCheck, HttpCheck, JsonCondition, JsonTest};
 
 /// Part of its weight that a busy node keeps, in percent.
 const BUSY_SHARE: u8 = 10;

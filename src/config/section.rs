@@ -12,7 +12,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, nearest};
+use evenkeel_core::diagnostic::{Diagnostic, Diagnostics, Source, nearest};
 
 /// Every key that was asked for, by the title of its table.
 pub type KnownKeys = BTreeMap<&'static str, BTreeSet<&'static str>>;

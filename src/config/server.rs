@@ -12,8 +12,10 @@ use super::Origin;
 use super::checks::Files;
 use super::secret;
 use super::section::{Placed, Section, Unaccepted, parsed};
-use crate::admin::DEFAULT_SOCKET;
-use crate::diagnostic::Diagnostic;
+use evenkeel_core::diagnostic::Diagnostic;
+
+/// Where the admin socket is unless the configuration says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/evenkeel/admin.sock";
 
 /// Longest identifier for RFC 5001, in bytes: it must leave room in a response of 512 bytes.
 const MAX_NSID: usize = 64;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Event, Kind};
+use super::event::{Event, EventKind};
 
 /// Events that may wait. One more, and the oldest is lost: what is new matters more.
 const ROOM: usize = 1000;
@@ -20,7 +20,7 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct State {
-    kinds: Vec<Kind>,
+    kinds: Vec<EventKind>,
     waiting: VecDeque<Waiting>,
     lost: u64,
 }
@@ -33,13 +33,13 @@ pub(super) struct Waiting {
 }
 
 impl Queue {
-    pub(super) fn new(kinds: Vec<Kind>) -> Self {
+    pub(super) fn new(kinds: Vec<EventKind>) -> Self {
         let state = State { kinds, waiting: VecDeque::new(), lost: 0 };
         Self { state: Mutex::new(state), arrived: Notify::new() }
     }
 
     /// Takes other kinds from now on; what waits stays.
-    pub(super) fn want(&self, kinds: Vec<Kind>) {
+    pub(super) fn want(&self, kinds: Vec<EventKind>) {
         self.state().kinds = kinds;
     }
 
@@ -88,22 +88,23 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::EventState;
 
-    fn event(kind: Kind, number: u64) -> Event {
-        Event { number, ..kind.of("core", "x", String::new()) }
+    fn event(kind: EventKind, number: u64) -> Event {
+        Event { number, ..Event::of_pool(kind, EventState::Up, "core", String::new()) }
     }
 
     #[tokio::test]
     async fn wanted_events_wait_in_order_and_the_oldest_are_lost() {
-        let queue = Queue::new(vec![Kind::Nomination]);
-        queue.offer(&event(Kind::Nomination, 1));
-        // Whatever nobody wants takes no room.
-        (2..5000).for_each(|number| queue.offer(&event(Kind::Health, number)));
-        queue.offer(&event(Kind::Nomination, 5000));
+        let queue = Queue::new(vec![EventKind::Nomination]);
+        queue.offer(&event(EventKind::Nomination, 1));
+        // Events of other kinds take no room.
+        (2..5000).for_each(|number| queue.offer(&event(EventKind::Health, number)));
+        queue.offer(&event(EventKind::Nomination, 5000));
         let (first, lost) = queue.next().await;
         assert_eq!((first.event.number, lost), (1, 0));
-        queue.want(vec![Kind::Health]);
-        (6000..7000).for_each(|number| queue.offer(&event(Kind::Health, number)));
+        queue.want(vec![EventKind::Health]);
+        (6000..7000).for_each(|number| queue.offer(&event(EventKind::Health, number)));
         let (next, lost) = queue.next().await;
         assert_eq!((next.event.number, lost), (6000, 2));
         queue.done(&first.event);

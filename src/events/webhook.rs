@@ -6,9 +6,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode, Url, redirect};
 use ring::hmac;
 
-use super::Event;
-use super::notify::Refusal;
-use crate::cause::innermost;
+use super::delivery::DeliveryError;
+use super::event::Event;
+use crate::error_cause::innermost;
 use crate::tls::TlsClient;
 
 /// Header with the HMAC of the body.
@@ -57,7 +57,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(webhook: &Webhook) -> reqwest::Result<Self> {
-        let tls = webhook.tls.clone().unwrap_or_else(TlsClient::trusting_nobody);
+        let tls = webhook.tls.clone().unwrap_or_else(TlsClient::trusting_no_server);
         let client = Client::builder()
             .tls_backend_preconfigured(tls.config().as_ref().clone())
             .no_proxy()
@@ -69,23 +69,23 @@ impl Sender {
         Ok(Self { client, webhook: webhook.clone(), key, source })
     }
 
-    pub(super) async fn send(&self, event: &Event) -> Result<(), Refusal> {
+    pub(super) async fn send(&self, event: &Event) -> Result<(), DeliveryError> {
         let Self { client, webhook, key, source } = self;
-        let body = serde_json::to_vec(event).map_err(|error| Refusal::ForGood(error.to_string()))?;
+        let body = serde_json::to_vec(event).map_err(|error| DeliveryError::Permanent(error.to_string()))?;
         let mut request =
             client.post(webhook.url.clone()).header(CONTENT_TYPE, "application/json").header(SOURCE, source);
         if let Some(key) = key {
             request = request.header(SIGNATURE, signature(key, &body));
         }
         let response = request.headers(webhook.headers.clone()).body(body).send().await;
-        let status = response.map_err(|error| Refusal::ForNow(innermost(&error).to_string()))?.status();
+        let status = response.map_err(|error| DeliveryError::Temporary(innermost(&error).to_string()))?.status();
         match status {
             _ if status.is_success() => Ok(()),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-                Err(Refusal::ForNow(format!("status {status}")))
+                Err(DeliveryError::Temporary(format!("status {status}")))
             }
-            _ if status.is_server_error() => Err(Refusal::ForNow(format!("status {status}"))),
-            _ => Err(Refusal::ForGood(format!("status {status}"))),
+            _ if status.is_server_error() => Err(DeliveryError::Temporary(format!("status {status}"))),
+            _ => Err(DeliveryError::Permanent(format!("status {status}"))),
         }
     }
 }

@@ -1,114 +1,119 @@
-//! The one task that owns all health and stores the snapshots that queries read.
+//! The publisher: the one task that owns the state of all pools and stores the snapshots that queries read.
 //!
-//! It takes observations from the probes and new configurations from a reload, in one queue, so that there is one
-//! order of events. What flips within [`GATHER`] goes into one snapshot. Snapshots that were replaced are kept until
-//! no query holds them any more and freed here, never on a thread that answers.
+//! It takes observations, overrides and configurations from one queue, so that there is one order of events.
+//! Changes within [`GATHER`] go into one snapshot. Replaced snapshots are kept until no query holds them and
+//! are freed here, never on a thread that answers. If the task panics, the daemon ends the process.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::overrides::Overrides;
+use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot};
+use evenkeel_core::state::{AddressTargets, Observation, PoolStates, RememberedHealth, TargetId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::control::{Control, Message, Plan, PublisherHandle};
-use super::probe::Prober;
-use super::report::Report;
-use super::scheduler::{Limits, Scheduler};
-use super::served::{Before, Served};
-use super::standings;
-use super::table::{Earlier, NewPool, Observation, SlotTargets, Standing, Table, TargetId};
-use super::{Health, Memory};
-use crate::events::Journal;
-use crate::overrides::Overrides;
-use crate::pool::{Pool, Role};
-use crate::seldom::Seldom;
-use crate::serving::{Current, Serving};
+use super::handles::{ConfigHandle, HealthHandle};
+use super::messages::{Adoption, Message, Plan};
+use super::scheduler::Scheduler;
+use super::transition_events::TransitionEvents;
+use crate::clock;
+use crate::events::EventLog;
+use crate::log_throttle::LogThrottle;
+use crate::monitor::Prober;
+use crate::pool_config::PoolConfig;
 
-/// How long flips are gathered into one snapshot.
+/// How long changes are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// How often weights follow what agents say, and replaced snapshots are looked at.
+/// How often changes that can wait are published, and replaced snapshots are freed.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Messages that may wait; when they do, probes wait too.
+/// Messages that may wait. If the queue is full, probes wait.
 const QUEUE: usize = 1024;
 
-/// The task's state.
+/// The state of the task.
 #[derive(Debug)]
 pub struct Publisher {
-    current: Current,
+    current: CurrentSnapshot,
     messages: mpsc::Receiver<Message>,
-    table: Table,
-    pools: Vec<Served>,
-    /// Pools that flipped since the last snapshot.
+    states: PoolStates,
+    /// The pools of the configuration that is served, in its order.
+    pools: Vec<PoolConfig>,
+    /// Pools to decide on again for the next snapshot.
     dirty: HashSet<usize>,
-    /// Pools whose weights have changed, which can wait.
+    /// Pools to decide on again at the next sweep: weights have changed, or roles settle.
     drifting: HashSet<usize>,
-    /// Targets that somebody waits for, and whom to tell.
+    /// Targets without a result that a new configuration waits for.
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
     /// Replaced snapshots that queries may still hold.
-    retired: Vec<Arc<Serving>>,
-    report: Report,
+    retired: Vec<Arc<Snapshot>>,
+    events: TransitionEvents,
     overrides: Overrides,
-    /// What was known before the process began.
-    memory: Memory,
-    /// By monitor, so that one does not hide what ails another.
-    untried: HashMap<Arc<str>, Seldom>,
-    /// When weights and replaced snapshots were last looked after.
+    /// From before the process began.
+    remembered: RememberedHealth,
+    /// By monitor, so that one does not hide the faults of another.
+    not_run: HashMap<Arc<str>, LogThrottle>,
+    /// The time of the last sweep.
     swept: Instant,
     rng: fastrand::Rng,
+}
+
+/// The targets of a pool: per node, per address.
+type PoolTargets = Vec<Vec<AddressTargets>>;
+
+/// What the publisher begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Runs the probes.
+    pub prober: Prober,
+    /// Probes that may run at the same time.
+    pub in_flight: usize,
+    /// From the state directory.
+    pub overrides: Overrides,
+    /// From the state directory.
+    pub remembered: RememberedHealth,
 }
 
 impl Publisher {
     /// Prepares the task; [`Self::run`] must be spawned.
     pub fn new(
-        current: Current,
-        prober: Prober,
-        in_flight: usize,
-        overrides: Overrides,
-        memory: Memory,
-        journal: Arc<Journal>,
-    ) -> (Self, PublisherHandle, Control) {
+        current: CurrentSnapshot,
+        beginning: Beginning,
+        events: Arc<EventLog>,
+    ) -> (Self, ConfigHandle, HealthHandle) {
+        let Beginning { prober, in_flight, overrides, remembered } = beginning;
         let (sender, messages) = mpsc::channel(QUEUE);
         let scheduler = Scheduler::new(prober, in_flight, sender.clone());
         let publisher = Self {
             current,
             messages,
-            table: Table::default(),
+            states: PoolStates::default(),
             pools: Vec::new(),
             dirty: HashSet::new(),
             drifting: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
-            report: Report::new(journal),
+            events: TransitionEvents::new(events),
             overrides,
-            memory,
-            untried: HashMap::new(),
+            remembered,
+            not_run: HashMap::new(),
             swept: Instant::now(),
             rng: fastrand::Rng::new(),
         };
-        let control = Control(sender.clone());
-        (publisher, PublisherHandle { publisher: sender, scheduler }, control)
+        let handle = HealthHandle(sender.clone());
+        (publisher, ConfigHandle { publisher: sender, scheduler }, handle)
     }
 
-    /// Runs until nobody can send any more.
+    /// Runs until every handle is dropped.
     pub async fn run(mut self) {
         loop {
-            // Weights follow once in a while; and snapshots that a query held a moment ago are freed soon, also when
-            // nothing flips any more.
-            let idle = self.retired.is_empty() && self.drifting.is_empty();
-            let sweep = if idle { Instant::now() + Duration::from_secs(86_400) } else { self.swept + SWEEP };
+            let is_idle = self.retired.is_empty() && self.drifting.is_empty();
+            let sweep = if is_idle { Instant::now() + Duration::from_secs(86_400) } else { self.swept + SWEEP };
             let Ok(message) = timeout_at(sweep, self.messages.recv()).await else {
-                self.swept = Instant::now();
-                self.dirty.extend(self.drifting.drain());
-                if self.dirty.is_empty() {
-                    self.free_retired();
-                } else {
-                    self.publish_flips();
-                }
+                self.sweep();
                 continue;
             };
             let Some(message) = message else { return };
@@ -120,187 +125,139 @@ impl Publisher {
             while let Ok(Some(message)) = timeout_at(deadline, self.messages.recv()).await {
                 self.take(message);
             }
-            self.publish_flips();
+            self.publish();
+        }
+    }
+
+    /// Publishes what could wait, and frees snapshots that a query held a moment ago.
+    fn sweep(&mut self) {
+        self.swept = Instant::now();
+        self.dirty.extend(self.drifting.drain());
+        if self.dirty.is_empty() {
+            self.free_retired();
+        } else {
+            self.publish();
         }
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Observed(observation) => self.observe(observation),
-            Message::Untried { target, monitor, why } => {
-                if self.untried.entry(Arc::clone(&monitor)).or_default().is_due() {
+            Message::NotRun { target, monitor, why } => {
+                if self.not_run.entry(Arc::clone(&monitor)).or_default().is_due() {
                     warn!("monitor {monitor}: {why}; health stays as it is");
                 }
-                self.table.could_not_probe(target, why);
+                self.states.set_not_run(target, why);
             }
             Message::Prepare { new, all, probed } => {
-                self.set_limits(&new);
-                let unprobed = all.into_iter().filter(|&target| self.table.is_unprobed(target)).collect();
+                self.states.set_limits(&new);
+                let unprobed = all.into_iter().filter(|&target| self.states.is_unprobed(target)).collect();
                 self.awaited = Some((unprobed, probed));
-                self.tell_when_all_probed();
+                self.tell_if_all_probed();
             }
             Message::Overrides { overrides, done } => {
-                let before = std::mem::replace(&mut self.overrides, overrides);
-                for (index, served) in self.pools.iter().enumerate() {
-                    if before.said(&served.pool) != self.overrides.said(&served.pool) {
-                        self.dirty.insert(index);
-                    }
-                }
-                self.publish_flips();
+                self.set_overrides(overrides);
+                // A receiver that has gone needs no reply, here and below.
                 let _ = done.send(());
             }
-            Message::Memory(reply) => {
-                let mut memory = Memory::default();
-                for (index, Served { pool, slots, said, .. }) in self.pools.iter().enumerate() {
-                    for (&(node, address), standing) in slots.iter().zip(self.table.pool(index)) {
-                        memory.remember(&pool.name, &pool.nodes[node].name, address, standing.health);
-                    }
-                    for (said, node) in said.iter().zip(&pool.nodes) {
-                        if said.has_served && node.role == Role::Backup {
-                            memory.remember_served(&pool.name, &node.name);
-                        }
-                    }
-                }
-                let _ = reply.send(memory);
-            }
+            Message::Remember(reply) => drop(reply.send(self.states.remember())),
             Message::Status(reply) => {
-                let pools = self.pools.iter().enumerate();
-                let pools =
-                    pools.map(|(index, served)| standings::of_pool(served, &self.overrides, &self.table, index));
-                let _ = reply.send((self.current.load().generation, pools.collect()));
+                let pools = self.states.status(&self.overrides, clock::now());
+                let _ = reply.send((self.current.load().generation, pools));
             }
             Message::Pool(name, reply) => {
-                let served = self.pools.iter().find(|served| *served.pool.name == *name);
-                let _ = reply.send(served.map(|served| served.pool.clone()));
+                let _ = reply.send(self.pools.iter().find(|config| *config.pool.name == *name).cloned());
             }
-            Message::Nominees(reply) => {
-                let wanting = self.pools.iter().enumerate().filter(|(_, served)| served.pool.auto_nominate.is_some());
-                let nominees =
-                    wanting.filter_map(|(index, served)| served.nominees(&served.believed(self.table.pool(index))));
-                let _ = reply.send(nominees.collect());
-            }
-            Message::Adopt { plan, slots, changed, done } => {
-                self.set_limits(&changed);
-                self.adopt(*plan, slots);
-                // Nobody waits when the process is ending.
+            Message::Nominees(reply) => drop(reply.send(self.states.nominees(clock::now()))),
+            Message::Adopt(adoption) => {
+                let Adoption { plan, targets, changed, done } = *adoption;
+                self.states.set_limits(&changed);
+                self.adopt(plan, targets);
                 let _ = done.send(());
             }
         }
     }
 
-    fn set_limits(&mut self, limits: &[Limits]) {
-        for &(target, rise, fall) in limits {
-            self.table.set_limits(target, rise, fall);
-        }
-    }
-
-    fn observe(&mut self, Observation { target, monitor, result }: Observation) {
-        let changes = self.table.observe(target, result);
-        self.drifting.extend(changes.reweighed);
-        self.dirty.extend(changes.turned);
-        for flip in changes.flips {
-            self.report.flip(&self.pools[flip.pool], &flip, &monitor);
-            self.dirty.insert(flip.pool);
+    fn observe(&mut self, observation: Observation) {
+        let (target, monitor) = (observation.target, Arc::clone(&observation.monitor));
+        let effect = self.states.observe(observation);
+        self.drifting.extend(effect.reweighted);
+        self.dirty.extend(effect.response_changed);
+        for transition in effect.transitions {
+            self.events.transition(self.states.pool(transition.pool), &transition, &monitor);
+            self.dirty.insert(transition.pool);
         }
         if let Some((unprobed, _)) = &mut self.awaited {
             unprobed.remove(&target);
-            self.tell_when_all_probed();
+            self.tell_if_all_probed();
         }
     }
 
-    fn tell_when_all_probed(&mut self) {
+    fn tell_if_all_probed(&mut self) {
         if let Some((_, probed)) = self.awaited.take_if(|(unprobed, _)| unprobed.is_empty()) {
-            // Nobody waits when the grace is over.
+            // The receiver has gone if the grace period is over.
             let _ = probed.send(());
         }
     }
 
-    fn adopt(&mut self, plan: Plan, slots: Vec<Vec<SlotTargets>>) {
-        let Plan { generation, fixed, pools } = plan;
-        let remembered = |(index, served): (usize, Served)| served.remembered(&self.table.pool(index));
-        let before: HashMap<Arc<str>, Before> = self.pools.drain(..).enumerate().map(remembered).collect();
-        let new = |(pool, slots): (&Pool, Vec<SlotTargets>)| {
-            let recall =
-                |(node, address): (usize, IpAddr)| self.memory.recall(&pool.name, &pool.nodes[node].name, address);
-            let fell = |at| before.get(&pool.name).map_or(0, |before| before.fell(pool, at));
-            let earlier = |at: (usize, IpAddr)| Earlier { health: recall(at), fell: fell(at) };
-            NewPool { require: pool.require, slots, earlier: pool.slots().map(earlier).collect() }
-        };
-        self.table.adopt(pools.iter().zip(slots).map(new).collect());
+    fn set_overrides(&mut self, overrides: Overrides) {
+        let before = std::mem::replace(&mut self.overrides, overrides);
+        for (index, config) in self.pools.iter().enumerate() {
+            let pool = &config.pool;
+            let differs = |node| before.admin_state(pool, node) != self.overrides.admin_state(pool, node);
+            if pool.nodes.iter().any(differs) {
+                self.dirty.insert(index);
+            }
+        }
+        self.publish();
+    }
+
+    fn adopt(&mut self, plan: Plan, targets: Vec<PoolTargets>) {
+        let Plan { generation, config, pools } = plan;
+        let now = clock::now();
+        let named = pools.iter().map(|config| Arc::clone(&config.pool)).zip(targets).collect();
+        let previous = self.states.replace(named, &self.remembered, now);
+        self.pools = pools;
         self.dirty.clear();
         self.drifting.clear();
         self.awaited = None;
-        self.untried.clear();
+        self.not_run.clear();
         let mut views = Vec::new();
-        for (index, pool) in pools.into_iter().enumerate() {
-            let standings = self.table.pool(index);
-            let before = before.get(&pool.name);
-            let name = Arc::clone(&pool.name);
-            let mut served = Served::new(pool, before, |node| self.memory.has_served(&name, node));
-            let (view, turns) = served.decide(&standings, &self.overrides, &mut self.rng);
-            served.take_over(before, &self.overrides);
-            if served.is_settling() {
+        for (index, config) in self.pools.iter().enumerate() {
+            let previous = previous.get(&config.pool.name);
+            let (view, changes) = self.states.decide(index, &self.overrides, now, &mut self.rng);
+            self.states.take_over_idle_times(index, previous, &self.overrides, now);
+            if self.states.pool(index).is_settling(now) {
                 self.drifting.insert(index);
             }
-            self.report_changes(index, &served, &standings, before);
-            self.report.turns(&served, turns, &self.table, index);
-            self.pools.push(served);
+            self.events.reload(&self.states, index, previous);
+            self.events.changes(&self.states, index, changes);
             views.push(Arc::new(view));
         }
-        self.store(Serving { generation, fixed, pools: views });
+        self.store(Snapshot { generation, config, pools: views });
     }
 
-    /// Reports what a reload has brought to a pool: all of a new one, and newcomers to one that was there.
-    fn report_changes(&mut self, index: usize, served: &Served, standings: &[Standing], before: Option<&Before>) {
-        let Served { pool, slots, .. } = served;
-        match before {
-            None => self.report.pool(pool, standings),
-            Some(before) => self.report.roles(served, before),
-        }
-        for (slot, &at) in slots.iter().enumerate() {
-            let name = (Arc::clone(&pool.nodes[at.0].name), at.1);
-            let known = before.and_then(|before| before.addresses.get(&name)).map(|known| known.health);
-            let health = standings[slot].health;
-            match known {
-                Some(known) if known != health => {
-                    self.report.reloaded(pool, at, health, self.table.failure(index, slot))
-                }
-                None if health != Health::Up && !pool.standby_monitors.is_empty() && served.is_backup(slot) => {
-                    self.report.newcomer_as_spare(
-                        pool,
-                        at,
-                        standings[slot].standby,
-                        self.table.standby_failure(index, slot),
-                    );
-                }
-                None if health != Health::Up => {
-                    self.report.newcomer(pool, at, health, self.table.failure(index, slot));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn publish_flips(&mut self) {
+    /// Decides on the dirty pools again, and stores the next snapshot.
+    fn publish(&mut self) {
+        let now = clock::now();
         let mut views = Vec::new();
         for index in std::mem::take(&mut self.dirty) {
-            let served = &mut self.pools[index];
-            let (view, turns) = served.decide(&self.table.pool(index), &self.overrides, &mut self.rng);
+            let (view, changes) = self.states.decide(index, &self.overrides, now, &mut self.rng);
             views.push((index, view));
-            if served.is_settling() {
+            if self.states.pool(index).is_settling(now) {
                 self.drifting.insert(index);
             }
-            self.report.turns(served, turns, &self.table, index);
+            self.events.changes(&self.states, index, changes);
         }
-        let next = self.current.load().with(views);
+        let next = self.current.load().with_views(views);
         self.store(next);
     }
 
-    /// Makes a snapshot the current one; then there is time for the log and for what was replaced.
-    fn store(&mut self, serving: Serving) {
-        self.retired.push(self.current.swap(Arc::new(serving)));
+    /// Makes a snapshot the current one. Logging and freeing come after that: queries do not wait for them.
+    fn store(&mut self, snapshot: Snapshot) {
+        self.retired.push(self.current.swap(Arc::new(snapshot)));
         self.free_retired();
-        self.report.write();
+        self.events.write();
     }
 
     fn free_retired(&mut self) {

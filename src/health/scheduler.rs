@@ -1,24 +1,26 @@
-//! When each target is probed.
+//! The scheduler: decides when each target is probed, and runs the probes.
 //!
-//! A target is one address, seen by one monitor, under one host name. It has one task, so that its probes never
-//! overlap; ticks that pass while a probe is under way are left out and the rhythm is kept. The first probe runs at
-//! once, the later ones at a random place within the interval, which spreads the targets over it.
+//! A target is one address, probed by one monitor under one host name. It has one task, so its probes never
+//! overlap. A tick that passes during a probe is skipped, and the rhythm is kept. The first probe runs at
+//! once; the later ones run at a random offset in the interval, which spreads the load.
+//!
+//! [`super::handles`] prepares and commits the targets of a configuration. A panic of a probe ends the
+//! process.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::state::{AddressTargets, Limits, Observation, TargetId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Monitor;
-use super::control::Message;
-use super::probe::{Probe, Prober};
-use super::table::{Observation, SlotTargets, TargetId};
-use crate::pool::Pool;
-use crate::vital;
+use super::messages::Message;
+use crate::abort_on_panic;
+use crate::monitor::{Monitor, Probe, Prober};
+use crate::pool_config::PoolConfig;
 
 /// What makes two targets the same, also across reloads.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -44,15 +46,12 @@ struct Pending {
     monitor: Arc<Monitor>,
 }
 
-/// Results in a row that flip a target: identifier, rise, fall.
-pub(super) type Limits = (TargetId, u32, u32);
-
 /// Targets of a configuration that is about to be used: what the publisher has to know of them.
 #[derive(Debug, Default)]
-pub(super) struct ForPublisher {
-    /// For each pool and slot, its targets.
-    pub(super) slots: Vec<Vec<SlotTargets>>,
-    /// Targets that nobody probes yet.
+pub(super) struct PublisherTargets {
+    /// Per pool, per node, per address.
+    pub(super) targets: Vec<Vec<Vec<AddressTargets>>>,
+    /// Targets that are not probed yet.
     pub(super) new: Vec<Limits>,
     /// Targets whose monitor has changed.
     pub(super) changed: Vec<Limits>,
@@ -60,7 +59,7 @@ pub(super) struct ForPublisher {
 
 /// The same targets: what the scheduler does with them.
 #[derive(Debug, Default)]
-pub(super) struct ForScheduler {
+pub(super) struct SchedulerTargets {
     new: Vec<Pending>,
     changed: Vec<Pending>,
     wanted: HashSet<TargetKey>,
@@ -103,27 +102,28 @@ impl Scheduler {
     }
 
     /// Lists the targets of some pools, those that run already under the identifiers they have.
-    pub(super) fn prepare(&mut self, pools: &[Pool]) -> (ForPublisher, ForScheduler) {
-        let (mut publisher, mut scheduler) = (ForPublisher::default(), ForScheduler::default());
+    pub(super) fn prepare(&mut self, pools: &[PoolConfig]) -> (PublisherTargets, SchedulerTargets) {
+        let (mut publisher, mut scheduler) = (PublisherTargets::default(), SchedulerTargets::default());
         let mut listed = HashMap::new();
-        for pool in pools {
-            let mut slots = Vec::new();
-            for (_, address) in pool.slots() {
+        for config in pools {
+            let mut targets_of = |address| {
                 let mut target = |monitor: &Arc<Monitor>| {
-                    let host = pool.host_at(address);
-                    let key = TargetKey { address, monitor: Arc::clone(&monitor.name), host };
+                    let key = TargetKey { address, monitor: Arc::clone(&monitor.name), host: config.host_at(address) };
                     *listed.entry(key.clone()).or_insert_with(|| {
                         let id = self.list(&key, monitor, &mut publisher, &mut scheduler);
                         scheduler.wanted.insert(key);
                         id
                     })
                 };
-                slots.push(SlotTargets {
-                    serving: pool.monitors.iter().map(&mut target).collect(),
-                    standby: pool.standby_monitors.iter().map(&mut target).collect(),
-                });
-            }
-            publisher.slots.push(slots);
+                AddressTargets {
+                    serving: config.monitors.iter().map(&mut target).collect(),
+                    standby: config.standby_monitors.iter().map(&mut target).collect(),
+                }
+            };
+            let nodes = config.pool.nodes.iter();
+            let targets = nodes.map(|node| node.addresses.iter().map(|&address| targets_of(address)).collect());
+            let targets = targets.collect();
+            publisher.targets.push(targets);
         }
         (publisher, scheduler)
     }
@@ -133,21 +133,21 @@ impl Scheduler {
         &mut self,
         key: &TargetKey,
         monitor: &Arc<Monitor>,
-        publisher: &mut ForPublisher,
-        scheduler: &mut ForScheduler,
+        publisher: &mut PublisherTargets,
+        scheduler: &mut SchedulerTargets,
     ) -> TargetId {
         let pending = |id| Pending { id, key: key.clone(), monitor: Arc::clone(monitor) };
         match self.running.get(key) {
             Some(running) if *running.monitor == **monitor => running.id,
             Some(&Running { id, .. }) => {
-                publisher.changed.push((id, monitor.rise, monitor.fall));
+                publisher.changed.push(Limits { target: id, rise: monitor.rise, fall: monitor.fall });
                 scheduler.changed.push(pending(id));
                 id
             }
             None => {
                 self.last_id += 1;
                 let id = TargetId(self.last_id);
-                publisher.new.push((id, monitor.rise, monitor.fall));
+                publisher.new.push(Limits { target: id, rise: monitor.rise, fall: monitor.fall });
                 scheduler.new.push(pending(id));
                 id
             }
@@ -155,7 +155,7 @@ impl Scheduler {
     }
 
     /// Begins to probe what is new.
-    pub(super) fn begin(&mut self, prepared: &mut ForScheduler) {
+    pub(super) fn begin(&mut self, prepared: &mut SchedulerTargets) {
         for pending in std::mem::take(&mut prepared.new) {
             self.start(pending);
         }
@@ -163,7 +163,7 @@ impl Scheduler {
 
     /// Takes the prepared targets as those that are wanted: what has changed is probed in its new way, and whatever
     /// else runs ends.
-    pub(super) fn commit(&mut self, prepared: ForScheduler) {
+    pub(super) fn commit(&mut self, prepared: SchedulerTargets) {
         for pending in prepared.changed {
             self.start(pending);
         }
@@ -184,7 +184,7 @@ impl Scheduler {
             gate: Arc::clone(&self.gate),
             publisher: self.publisher.clone(),
         };
-        let task = AbortOnDropHandle::new(tokio::spawn(vital::task(probing.run())));
+        let task = AbortOnDropHandle::new(tokio::spawn(abort_on_panic::task(probing.run())));
         self.running.insert(key, Running { id, monitor, _task: task });
     }
 }
@@ -206,15 +206,15 @@ impl Probing {
             let Ok(permit) = self.gate.acquire().await else {
                 return;
             };
-            let outcome = self.probe.attempt().await;
+            let outcome = self.probe.run().await;
             drop(permit);
             let monitor = Arc::clone(&self.monitor.name);
             let message = match outcome {
                 Ok(result) => Message::Observed(Observation { target: self.id, monitor, result }),
-                Err(why) => Message::Untried { target: self.id, monitor, why },
+                Err(why) => Message::NotRun { target: self.id, monitor, why },
             };
             if self.publisher.send(message).await.is_err() {
-                return; // nobody is left to know
+                return; // the publisher has ended
             }
             next = tick_after(Instant::now(), next, interval);
             tokio::time::sleep_until(next).await;

@@ -6,69 +6,72 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use evenkeel_core::actor::Actor;
+use evenkeel_core::node_id::NodeId;
+use evenkeel_core::overrides::{Override, Overrides};
+use evenkeel_core::pool::{ForcedState, Node, Pool, PoolView, Role};
+use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot, SnapshotConfig};
+use evenkeel_core::state::RememberedHealth;
 use tokio::time::Instant;
 
-use super::probe::script::Script;
-use super::{Control, Kind, Memory, Monitor, Plan, Publisher, PublisherHandle};
-use crate::dns::Numbers;
-use crate::overrides::{self, Override, Overrides};
-use crate::pool::{Node, Pool, PoolView, Role, Word};
-use crate::serving::{Current, Serving, Static};
-use crate::zone::Zones;
+use super::{Beginning, ConfigHandle, HealthHandle, Plan, Publisher};
+use crate::clock::unix_now;
+use crate::monitor::script::Script;
+use crate::monitor::{Monitor, MonitorKind};
+use crate::pool_config::PoolConfig;
+use crate::role_action::RoleActions;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
 fn monitor(name: &str, interval: Duration) -> Arc<Monitor> {
     let name = name.into();
-    Arc::new(Monitor { name, kind: Kind::Ping, interval, timeout: INTERVAL, rise: 2, fall: 3 })
+    Arc::new(Monitor { name, kind: MonitorKind::Ping, interval, timeout: INTERVAL, rise: 2, fall: 3 })
 }
 
 fn address(i: u32) -> IpAddr {
     std::net::Ipv4Addr::from(0x0a00_0000 + i).into()
 }
 
-fn pool(name: &str, nodes: std::ops::Range<u32>, monitor: &Arc<Monitor>) -> Pool {
+fn pool(name: &str, nodes: std::ops::Range<u32>, monitor: &Arc<Monitor>) -> PoolConfig {
     let node = |i| Node { name: format!("n{i}").into(), addresses: vec![address(i)], weight: 1, role: Role::Active };
     let nodes = nodes.map(node).collect();
-    let host = Some("core.lb.example".into());
-    Pool { monitors: vec![Arc::clone(monitor)], host, ..Pool::of(name, nodes) }
+    PoolConfig {
+        pool: Arc::new(Pool::with_defaults(name, nodes)),
+        monitors: vec![Arc::clone(monitor)],
+        standby_monitors: Vec::new(),
+        host: Some("core.lb.example".into()),
+        actions: RoleActions::default(),
+    }
 }
 
 /// A publisher and a scheduler at work.
 struct Bench {
     script: Arc<Script>,
-    current: Current,
-    handle: PublisherHandle,
+    current: CurrentSnapshot,
+    handle: ConfigHandle,
     generation: u64,
     in_flight: usize,
-    control: Control,
+    health: HealthHandle,
 }
 
 impl Bench {
     fn new(script: Script, in_flight: usize) -> Self {
         let script = Arc::new(script);
-        let current = Current::new(ArcSwap::from_pointee(Serving {
-            generation: 0,
-            fixed: Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default())),
-            pools: Vec::new(),
-        }));
-        let overrides = Overrides::default();
-        let (publisher, handle, control) = Publisher::new(
-            Arc::clone(&current),
-            script.prober(),
+        let current = CurrentSnapshot::new(ArcSwap::from_pointee(Snapshot::empty()));
+        let beginning = Beginning {
+            prober: script.prober(),
             in_flight,
-            overrides,
-            Memory::default(),
-            Arc::default(),
-        );
+            overrides: Overrides::default(),
+            remembered: RememberedHealth::default(),
+        };
+        let (publisher, handle, health) = Publisher::new(Arc::clone(&current), beginning, Arc::default());
         tokio::spawn(publisher.run());
-        Self { script, current, handle, generation: 0, in_flight, control }
+        Self { script, current, handle, generation: 0, in_flight, health }
     }
 
-    async fn adopt(&mut self, pools: Vec<Pool>, grace: Duration) {
+    async fn adopt(&mut self, pools: Vec<PoolConfig>, grace: Duration) {
         self.generation += 1;
-        let fixed = Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default()));
-        let plan = Plan { generation: self.generation, fixed, pools };
+        let plan = Plan { generation: self.generation, config: Arc::new(SnapshotConfig::empty()), pools };
         let enough = async {
             tokio::time::sleep(grace).await;
             None::<()>
@@ -79,8 +82,8 @@ impl Bench {
 
     /// How many nodes of a pool can be answered.
     fn eligible(&self, pool: usize) -> usize {
-        let serving = self.current.load();
-        let PoolView::Addresses { v4, .. } = &*serving.pools[pool] else { panic!("a view with addresses") };
+        let snapshot = self.current.load();
+        let PoolView::Addresses { v4, .. } = &*snapshot.pools[pool] else { panic!("a view with addresses") };
         v4.draw(usize::MAX, &mut fastrand::Rng::with_seed(1)).len()
     }
 
@@ -148,7 +151,7 @@ async fn probes_are_spread_over_the_interval_and_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn flips_are_stored_and_reported_to_every_pool() {
+async fn transitions_are_published_for_every_pool() {
     let mut bench = Bench::new(Script::default(), 1000);
     let monitor = monitor("m", INTERVAL);
     bench.adopt(vec![pool("core", 0..3, &monitor), pool("all", 0..6, &monitor)], INTERVAL).await;
@@ -195,7 +198,7 @@ async fn the_first_round_is_waited_for_no_longer_than_the_grace() {
     let began = Instant::now();
     bench.adopt(vec![pool("core", 0..6, &monitor("m", INTERVAL))], INTERVAL / 10).await;
     assert!(began.elapsed() < INTERVAL / 5, "the grace is over: {:?}", began.elapsed());
-    assert_eq!(bench.eligible(0), 3, "those that nobody has probed are not answered beside those that are up");
+    assert_eq!(bench.eligible(0), 3, "unknown nodes are not answered beside nodes that are up");
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,8 +233,8 @@ async fn a_reload_that_is_given_up_leaves_no_probe_and_changes_nothing() {
     let mut bench = Bench::new(Script::taking(INTERVAL), 1000);
     let monitor = monitor("m", INTERVAL * 2);
     bench.adopt(vec![pool("core", 0..2, &monitor)], INTERVAL * 2).await;
-    let fixed = Arc::new(Static::new(Zones::new(Vec::new()), None, Numbers::default()));
-    let plan = Plan { generation: 9, fixed, pools: vec![pool("core", 0..5, &monitor)] };
+    let config = Arc::new(SnapshotConfig::empty());
+    let plan = Plan { generation: 9, config, pools: vec![pool("core", 0..5, &monitor)] };
     let enough = async {
         tokio::time::sleep(INTERVAL / 2).await;
         Some("interrupted")
@@ -247,30 +250,31 @@ async fn a_reload_that_is_given_up_leaves_no_probe_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_operators_say_is_seen_when_it_is_acknowledged_and_tells_why() {
+async fn an_override_is_seen_when_it_is_acknowledged_and_tells_why() {
     let mut bench = Bench::new(Script::default(), 1000);
     bench.adopt(vec![pool("core", 0..3, &monitor("m", INTERVAL))], INTERVAL).await;
-    let said = Override { word: Word::Drain, by: "ops".into(), why: "patching".into(), at: 0, until: None };
+    let by = Actor::Operator("ops".to_owned());
+    let drain = Override { state: ForcedState::Drain, by, why: "patching".into(), at: 0, until: None };
     let mut overrides = Overrides::default();
-    overrides.set("core/n1", Some(said.clone()));
-    overrides.set("gone/n7", Some(said));
-    bench.control.set_overrides(overrides).await.unwrap();
+    overrides.set(NodeId::new("core", "n1"), drain.clone());
+    overrides.set(NodeId::new("gone", "n7"), drain);
+    bench.health.set_overrides(overrides).await.unwrap();
     assert_eq!(bench.eligible(0), 2);
-    let (generation, pools) = bench.control.status().await.unwrap();
+    let (generation, pools) = bench.health.status().await.unwrap();
     assert_eq!((generation, pools[0].available, pools[0].min_available), (1, 2, 1));
     let node = &pools[0].nodes[1];
     assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching); by its monitors up"));
-    assert!(node.idle_from.is_some_and(|idle| idle >= overrides::now() + 5), "{node:?}");
-    // A reload keeps what was said, and since when the node is not answered.
+    assert!(node.idle_from.is_some_and(|idle| idle >= unix_now() + 5), "{node:?}");
+    // A reload keeps the override, and since when the node is idle.
     bench.adopt(vec![pool("core", 0..4, &monitor("m", INTERVAL))], INTERVAL).await;
-    let (_, pools) = bench.control.status().await.unwrap();
+    let (_, pools) = bench.health.status().await.unwrap();
     assert_eq!((bench.eligible(0), pools[0].nodes[1].idle_from), (3, node.idle_from));
-    bench.control.set_overrides(Overrides::default()).await.unwrap();
-    let (_, pools) = bench.control.status().await.unwrap();
+    bench.health.set_overrides(Overrides::default()).await.unwrap();
+    let (_, pools) = bench.health.status().await.unwrap();
     assert_eq!((bench.eligible(0), pools[0].nodes[1].idle_from), (4, None));
     // A node that fails says why, too.
     bench.fail([address(2)]);
     tokio::time::sleep(INTERVAL * 4).await;
-    let (_, pools) = bench.control.status().await.unwrap();
+    let (_, pools) = bench.health.status().await.unwrap();
     assert_eq!((pools[0].nodes[2].why.as_str(), pools[0].nodes[0].why.as_str()), ("down: status 503", "up"));
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use evenkeel::config::{self, Origin};
-use evenkeel::dns::{Answers, Protocol};
+use evenkeel_core::counters::{Protocol, Responses};
 
 use crate::support::fake_core::Node;
 use crate::support::server::{PROGRAM, write_private};
@@ -120,7 +120,7 @@ fn the_faults_and_counters_of_the_fake_node_are_those_that_it_has() {
 
 #[test]
 fn what_is_counted_is_what_is_documented() {
-    let answers = serde_json::to_value(Answers::default()).expect("JSON");
+    let answers = serde_json::to_value(Responses::default()).expect("JSON");
     let members: BTreeSet<&str> = answers.as_object().expect("an object").keys().map(String::as_str).collect();
     let document = read("docs/operating.md");
     assert_eq!(first_cells(&document, "What was answered"), members);

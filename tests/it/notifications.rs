@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use evenkeel::events::{Event, Kind};
+use evenkeel::events::{Event, EventKind};
+use evenkeel_core::actor::Actor;
 use ring::hmac;
 
 use crate::support::operator::{config, done, start};
@@ -54,7 +55,7 @@ impl Recipient {
     }
 
     fn states(&self) -> Vec<String> {
-        self.taken().into_iter().map(|event| event.state).collect()
+        self.taken().into_iter().map(|event| event.state.name().to_owned()).collect()
     }
 }
 
@@ -110,8 +111,8 @@ fn events_are_signed_kept_in_order_and_tried_again() {
     }
     let taken = recipient.taken();
     assert_eq!(
-        (taken[0].kind, taken[0].node.as_deref(), taken[0].by.as_deref()),
-        (Kind::Override, Some("core-1"), Some("ops"))
+        (taken[0].kind, taken[0].node.as_deref(), taken[0].by.as_ref().map(Actor::name)),
+        (EventKind::Override, Some("core-1"), Some("ops"))
     );
     // What is refused for good is not tried again, and does not hold up the next.
     recipient.say_from_now_on(404);
@@ -129,12 +130,12 @@ fn events_are_signed_kept_in_order_and_tried_again() {
 fn programs_find_the_event_in_their_environment() {
     let exec = "[notifications.page]\nkind = \"exec\"\n\
         command = [\"/bin/sh\", \"-c\", \"echo \\\"$EVENKEEL_KIND $EVENKEEL_STATE $EVENKEEL_POOL $EVENKEEL_NODE: $EVENKEEL_TEXT\\\" >> $OUT\"]\n\
-        events = [\"override\", \"answers\"]\n";
+        events = [\"override\", \"tier\"]\n";
     let directory = tempfile::tempdir().expect("a directory for the test");
     let out = directory.path().join("out");
     let server = start(&format!("{}{exec}environment = {{ OUT = \"{}\" }}\n", config(1), out.display()));
     done(&server, "force down core/core-1 --force");
     let expected = "override forced_down core core-1: core/core-1 is forced down by ops\n\
-                    answers servfail core : pool core: operators hold out every active node, SERVFAIL is answered\n";
+                    tier servfail core : pool core: operators hold out every active node, SERVFAIL is answered\n";
     wait_until("the program has written both", || std::fs::read_to_string(&out).is_ok_and(|text| text == expected));
 }

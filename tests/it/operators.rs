@@ -30,7 +30,7 @@ fn drain_force_and_resume_are_seen_when_the_command_returns() {
     );
     assert!(text.contains("forced down by ops"), "{text}");
     let json = status(&server);
-    assert_eq!(json["pools"][0]["nodes"][1]["override"]["word"], "drain");
+    assert_eq!(json["pools"][0]["nodes"][1]["override"]["state"], "drain");
     done(&server, "resume core/core-2");
     done(&server, "resume core/core-3");
     assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
@@ -42,8 +42,12 @@ fn drain_force_and_resume_are_seen_when_the_command_returns() {
 fn what_is_asked_wrongly_is_refused_with_what_is_right() {
     let server = start(&config(2));
     assert!(refused(&server, "drain core/core-9").contains("there is no node core/core-9"));
-    assert!(refused(&server, "drain core-1").contains("is no POOL/NODE"));
-    assert!(refused(&server, "resume core/core-1").contains("nothing is said of core/core-1"));
+    let misspelled = evenkeel(&server, "drain core-1");
+    assert_eq!(misspelled.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&misspelled.stderr).contains("accepted: POOL/NODE"));
+    let reserved = refused(&server, "drain core/core-1 --by auto_nominate");
+    assert!(reserved.contains("the name is reserved for the server"), "{reserved}");
+    assert!(refused(&server, "resume core/core-1").contains("core/core-1 has no override"));
     let output = evenkeel(&server, "status --socket /nonexistent.sock");
     assert!(String::from_utf8_lossy(&output.stderr).contains("no server answers at /nonexistent.sock"));
     assert_eq!(evenkeel(&server, "force sideways core/core-1").status.code(), Some(64));
@@ -93,7 +97,7 @@ fn drains_at_the_same_time_leave_min_available_nodes() {
 #[test]
 fn a_request_that_is_hung_up_on_is_done_or_not_but_never_half() {
     let server = start(&config(2));
-    let body = r#"{"word": "drain", "by": "ops", "force": true}"#;
+    let body = r#"{"state": "drain", "by": "ops", "force": true}"#;
     let put = format!(
         "PUT /v1/overrides/core/core-1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",

@@ -127,7 +127,7 @@ impl Haproxy {
 fn opinion_of(server: &Server) -> String {
     let status = status(server);
     let address = &status["pools"][0]["nodes"][0]["addresses"][0];
-    if address["health"] == "up" { up(&address["percent"].to_string()) } else { "down".to_owned() }
+    if address["health"] == "up" { up(&address["weight_percent"].to_string()) } else { "down".to_owned() }
 }
 
 /// Rows of the documentation: what was said before, what is said, what HAProxy and evenkeel make of it.

@@ -181,7 +181,7 @@ fn bad_answers_take_out_half_of_the_nodes_and_silence_takes_out_all() {
         wait_until("it has left", || v4_set(&client) == set(left.iter().map(|&node| nodes.address(node))));
     }
     nodes.fake(2, r#"{"readyz": 503}"#);
-    server.wait_for_log("answers badly and is kept in the answers: 2 active nodes are out for that");
+    server.wait_for_log("has bad responses and is not ejected: 2 active nodes are out for that");
     assert_eq!(v4_set(&client), set([nodes.address(2), nodes.address(3)]));
     // It stops answering at all, and then answers badly again.
     nodes.kill(2);
@@ -192,7 +192,7 @@ fn bad_answers_take_out_half_of_the_nodes_and_silence_takes_out_all() {
     // One that is up again makes room.
     nodes.fake(0, r#"{"readyz": 200}"#);
     wait_until("it makes room", || v4_set(&client) == set([nodes.address(0), nodes.address(3)]));
-    server.wait_for_log("is kept no more: at most 2 active nodes are out for bad answers");
+    server.wait_for_log("is ejected: at most 2 active nodes are out for bad responses");
     for node in [0, 3] {
         nodes.fake(node, r#"{"readyz": 503}"#);
     }

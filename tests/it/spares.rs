@@ -51,7 +51,7 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     let mut server = start(&nodes, "");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     let status = done(&server, "status");
-    assert!(status.contains("alive as a spare, not serving"), "{status}");
+    assert!(status.contains("alive as a backup, not serving"), "{status}");
     // With everybody down the spare is not even a last resort: it would refuse all work.
     nodes.kill(0);
     nodes.fake(1, "{\"readyz\": 503}");
@@ -70,8 +70,7 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     done(&server, "nominate core/spare --replace one --why drill");
     wait_until("it is seen to be no backup any more", || {
         let status = done(&server, "status");
-        status
-            .contains("down: status 503; has yet to serve since its nomination; nominated by ops (drill), replaces one")
+        status.contains("down: status 503; has not served since its nomination; nominated by ops (drill), replaces one")
     });
     assert_eq!(answered(&server), BTreeSet::from([2]));
     nodes.fake(2, "{\"readyz\": 200}");
@@ -84,7 +83,7 @@ fn the_drill_a_spare_takes_the_place_of_a_dead_node_for_good() {
     nodes.revive_as_backup(0);
     wait_until("one is a spare", || {
         done(&server, "status")
-            .contains("alive as a spare, not serving: body has is_backup = true, not false; replaced by spare")
+            .contains("alive as a backup, not serving: body has is_backup = true, not false; replaced by spare")
     });
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     // All of it outlives the server.
@@ -105,7 +104,7 @@ fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
     let why = refused(&server, "nominate core/spare --replace one");
     assert!(why.contains("1 of at least 2 active nodes of pool core would be left; use --force"), "{why}");
     nodes.kill(2);
-    wait_until("the spare is dead", || done(&server, "status").contains("not alive as a spare"));
+    wait_until("the spare is dead", || done(&server, "status").contains("not alive as a backup"));
     let why = refused(&server, "nominate core/spare");
     assert!(why.contains("core/spare is not alive (") && why.contains("connection refused"), "{why}");
     let why = refused(&server, "nominate core/spare --force");
@@ -114,12 +113,12 @@ fn a_spare_that_is_not_alive_or_a_node_that_is_needed_takes_force() {
     assert!(refused(&server, "nominate core/nobody").contains("there is no node core/nobody"));
     assert!(refused(&server, "nominate core/spare --replace nobody").contains("there is no node core/nobody"));
     nodes.revive_as_backup(2);
-    wait_until("the spare is alive", || done(&server, "status").contains("alive as a spare, not serving"));
+    wait_until("the spare is alive", || done(&server, "status").contains("alive as a backup, not serving"));
     done(&server, "nominate core/spare");
     wait_until("the spare is answered besides", || answered(&server) == BTreeSet::from([1, 2, 3]));
     done(&server, "unregister core/spare");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
-    wait_until("it is a spare again", || done(&server, "status").contains("alive as a spare, not serving"));
+    wait_until("it is a spare again", || done(&server, "status").contains("alive as a backup, not serving"));
     done(&server, "nominate core/spare --for 1s");
     wait_until("its time is over", || answered(&server) == BTreeSet::from([1, 2]));
     server.wait_for_log("core/spare is in its configured role again: its time is over");
@@ -135,7 +134,7 @@ fn without_an_operator_one_spare_steps_in_for_a_dead_node() {
     nodes.revive_as_backup(1);
     wait_until("two is a spare", || {
         done(&server, "status")
-            .contains("alive as a spare, not serving: body has is_backup = true, not false; replaced by spare")
+            .contains("alive as a backup, not serving: body has is_backup = true, not false; replaced by spare")
     });
     assert_eq!(answered(&server), BTreeSet::from([1, 3]));
 }
@@ -147,12 +146,12 @@ fn the_second_server_is_told_the_same_without_another_promotion() {
     done(&first, "nominate core/spare --replace one");
     wait_until("both see that it serves", || {
         let status = done(&second, "status");
-        let is_seen = status.contains("backup: 2 of 1 required active nodes are up; not alive as a spare");
+        let is_seen = status.contains("backup: 2 of 1 required active nodes are up; not alive as a backup");
         answered(&first) == BTreeSet::from([2, 3]) && is_seen
     });
     // A promotion of a node that is promoted would be refused.
     let said = done(&second, "nominate core/spare --replace one");
-    assert_eq!(said, "core/spare is nominated; its action was left out, because it serves already\n");
+    assert_eq!(said, "core/spare is nominated; its action was skipped, because it serves already\n");
     assert_eq!(answered(&second), BTreeSet::from([2, 3]));
     nodes.fake(0, "{\"nomination\": 500}");
     done(&second, "nominate core/one --without-action");
@@ -208,9 +207,9 @@ fn a_role_that_cannot_be_kept_is_not_begun() {
     let obstacle = server.directory().join("state/overrides.json.new");
     std::fs::create_dir(&obstacle).expect("a directory of ours");
     let why = refused(&server, "nominate core/spare --replace one");
-    assert!(why.contains("it could not be kept, and nothing has changed: Is a directory"), "{why}");
+    assert!(why.contains("it could not be stored, and nothing has changed: Is a directory"), "{why}");
     std::fs::remove_dir(&obstacle).expect("a directory of ours");
-    wait_until("the spare was not promoted", || done(&server, "status").contains("alive as a spare, not serving"));
+    wait_until("the spare was not promoted", || done(&server, "status").contains("alive as a backup, not serving"));
     done(&server, "nominate core/spare --replace one");
 }
 

@@ -20,9 +20,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::FAILED;
-use super::operate::failed;
+use super::exit_code::FAILED;
 use super::pin::{Shared, cluster_url};
+use super::runtime::failed;
 use crate::client::{Affinity, Cluster};
 use crate::{open_files, tls};
 use summary::Outcome;

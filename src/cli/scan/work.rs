@@ -9,13 +9,13 @@ use anyhow::Context;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::super::FAILED;
+use super::super::exit_code::FAILED;
 use super::Wanted;
 use super::bars::Bars;
 use super::files::{self, File};
 use super::summary::{Batch, Done, Summary};
 use super::{batch, single};
-use crate::daemon::EndSignals;
+use crate::signals::EndSignals;
 
 /// Why what did not end has no verdict.
 pub(super) const INTERRUPTED: &str = "interrupted";

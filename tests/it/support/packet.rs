@@ -27,7 +27,7 @@ pub(crate) fn plain_query(id: u16, flags: u16, name: &str, rtype: u16) -> Vec<u8
     for word in [id, flags, 1, 0, 0, 0] {
         packet.extend(word.to_be_bytes());
     }
-    let wire = evenkeel::name::parse_wire(name.as_bytes(), None).expect("the test's name is one");
+    let wire = evenkeel_core::name::parse_wire(name.as_bytes(), None).expect("the test's name is one");
     packet.extend(wire);
     packet.extend(rtype.to_be_bytes());
     packet.extend([0, 1]);

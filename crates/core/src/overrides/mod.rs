@@ -1,0 +1,157 @@
+//! Overrides: what operators say of nodes, kept apart from health and stronger than it.
+//!
+//! An operator can set two things of a node, independently of each other: an [`Override`] with a
+//! [`ForcedState`] that counts instead of health, and a [`Nomination`] that changes the role. All of
+//! them together are a value, [`Overrides`], which the server stores and the publisher reads.
+
+mod circumstances;
+mod nomination;
+mod role_update;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use nomination::Nomination;
+pub use role_update::{RoleError, RoleUpdate};
+
+use crate::actor::Actor;
+use crate::node_id::NodeId;
+use crate::pool::{AdminState, ForcedState, Node, Pool, Role};
+use circumstances::circumstances;
+
+/// A forced state of a node: who set it, why, and until when.
+///
+/// The serialized form is that of state files.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// What counts instead of health.
+    #[serde(rename = "word")]
+    pub state: ForcedState,
+    /// Who set it.
+    pub by: Actor,
+    /// Why; may be empty.
+    pub why: String,
+    /// When it was set, in seconds since 1970.
+    pub at: u64,
+    /// When it ends by itself, in seconds since 1970.
+    pub until: Option<u64>,
+}
+
+/// The overrides and nominations of all nodes.
+///
+/// Those of nodes that the configuration does not have are kept, and count if the node returns.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overrides {
+    #[serde(rename = "words")]
+    forced: BTreeMap<NodeId, Override>,
+    nominations: BTreeMap<NodeId, Nomination>,
+    /// By pool: when a role was last changed, or its change was tried, and by whom.
+    #[serde(default, rename = "changed")]
+    role_changes: BTreeMap<String, (u64, Actor)>,
+}
+
+/// Overrides and nominations whose time is over.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Expired {
+    /// Nodes that are left to their monitors again.
+    pub overrides: Vec<NodeId>,
+    /// Nodes that have the role of the configuration again.
+    pub nominations: Vec<NodeId>,
+}
+
+impl Overrides {
+    /// The override of a node.
+    pub fn get(&self, node: &NodeId) -> Option<&Override> {
+        self.forced.get(node)
+    }
+
+    /// The nomination of a node.
+    pub fn nomination(&self, node: &NodeId) -> Option<&Nomination> {
+        self.nominations.get(node)
+    }
+
+    /// Every override and nomination in words, with its node.
+    pub fn descriptions(&self) -> Vec<(&NodeId, String)> {
+        let forced = self.forced.iter().map(|(node, forced)| (node, forced.description()));
+        let nominations = self.nominations.iter().map(|(node, nomination)| (node, nomination.description()));
+        forced.chain(nominations).collect()
+    }
+
+    /// All nodes with an override or a nomination.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        let only_nominated = self.nominations.keys().filter(|node| !self.forced.contains_key(*node));
+        self.forced.keys().chain(only_nominated)
+    }
+
+    /// Forced state and role of a node of a pool. Whether it has served is not known here.
+    pub fn admin_state(&self, pool: &Pool, node: &Node) -> AdminState {
+        let forced = self.get(&pool.id_of(&node.name)).map(|found| found.state);
+        AdminState { forced, role: self.role(pool, node), has_served: false }
+    }
+
+    /// The role that counts. A replaced node is active again if the node in its place is not there.
+    fn role(&self, pool: &Pool, node: &Node) -> Role {
+        let nomination = |node: &str| self.nominations.get(&pool.id_of(node));
+        let is_active = |name: &String| {
+            let found = pool.nodes.iter().find(|other| *other.name == **name);
+            found.is_some_and(|other| nomination(name).map_or(other.role, |said| said.role) == Role::Active)
+        };
+        match nomination(&node.name) {
+            Some(Nomination { role: Role::Active, .. }) => Role::Active,
+            Some(Nomination { partner: Some(partner), .. }) if is_active(partner) => Role::Backup,
+            _ => node.role,
+        }
+    }
+
+    /// Removes what has ended by the given moment, in seconds since 1970.
+    pub fn expire(&mut self, now: u64) -> Expired {
+        let is_over = |until: Option<u64>| until.is_some_and(|until| until <= now);
+        let mut expired = Expired::default();
+        self.forced.retain(|node, forced| {
+            let is_over = is_over(forced.until);
+            expired.overrides.extend(is_over.then(|| node.clone()));
+            !is_over
+        });
+        self.nominations.retain(|node, nomination| {
+            let is_over = is_over(nomination.until);
+            expired.nominations.extend(is_over.then(|| node.clone()));
+            !is_over
+        });
+        expired
+    }
+
+    /// Sets the override of a node. Its nomination stays.
+    pub fn set(&mut self, node: NodeId, forced: Override) {
+        self.forced.insert(node, forced);
+    }
+
+    /// Removes the override of a node. Its nomination stays.
+    pub fn remove(&mut self, node: &NodeId) {
+        self.forced.remove(node);
+    }
+
+    /// When a role of a pool was last changed, or its change was tried, in seconds since 1970, and by whom.
+    pub fn last_role_change(&self, pool: &str) -> Option<(u64, &Actor)> {
+        self.role_changes.get(pool).map(|(at, by)| (*at, by))
+    }
+
+    /// Notes that a role of a pool is changed, or that its change is tried.
+    pub fn note_role_change(&mut self, pool: &str, at: u64, by: Actor) {
+        self.role_changes.insert(pool.to_owned(), (at, by));
+    }
+}
+
+impl Override {
+    /// In words: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
+    pub fn description(&self) -> String {
+        let state = match self.state {
+            ForcedState::Drain => "drained",
+            ForcedState::Up => "forced up",
+            ForcedState::Down => "forced down",
+        };
+        state.to_owned() + &circumstances(&self.by, self.until, &self.why)
+    }
+}

@@ -1,0 +1,61 @@
+//! The outcome of a decision, per address and per pool.
+
+/// The rule that picks the nodes of a pool.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SelectionTier {
+    /// Active nodes that are up, at least `min_available` of them.
+    Active,
+    /// Backups join, because fewer than `min_available` active nodes are up.
+    Backup,
+    /// Nodes without any observation yet, because none is up.
+    Unknown,
+    /// `when_empty`, because no node is up or unknown.
+    Empty,
+}
+
+/// Whether an address is eligible, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Eligible: its monitors find it up.
+    Up,
+    /// Eligible: an operator forces it up.
+    ForcedUp,
+    /// Eligible: a backup that is up and needed.
+    BackupNeeded,
+    /// Eligible: it is down because of bad responses, but `max_ejected` nodes are out for that.
+    EjectionCapped,
+    /// Eligible: it has not been probed yet, and no node is up.
+    UnknownFallback,
+    /// Eligible: it is down, no node is up, and the pool fails open.
+    FailOpen,
+    /// Not eligible: a backup that is up and not needed.
+    BackupNotNeeded,
+    /// Not eligible: its monitors find it down.
+    Down,
+    /// Not eligible: it has not been probed yet, and other nodes are up.
+    Unknown,
+    /// Not eligible: an operator drains it.
+    Drained,
+    /// Not eligible: an operator forces it down.
+    ForcedDown,
+}
+
+impl Verdict {
+    /// Returns true if the address may be answered.
+    pub fn is_eligible(self) -> bool {
+        matches!(
+            self,
+            Self::Up
+                | Self::ForcedUp
+                | Self::BackupNeeded
+                | Self::EjectionCapped
+                | Self::UnknownFallback
+                | Self::FailOpen
+        )
+    }
+
+    /// Returns true if the address is up, by its monitors or by an operator.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Up | Self::ForcedUp)
+    }
+}

@@ -1,0 +1,76 @@
+//! The part of a decision that queries read: the candidates of both address families.
+
+use std::net::IpAddr;
+
+use super::case::NodeCase;
+use super::select::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
+
+/// What queries for the names of a pool read.
+#[derive(Debug)]
+pub enum PoolView {
+    /// Addresses to draw from. A family without any is NODATA.
+    Addresses {
+        /// For A.
+        v4: Candidates<FAMILY_V4>,
+        /// For AAAA.
+        v6: Candidates<FAMILY_V6>,
+    },
+    /// Address queries get SERVFAIL.
+    ServFail,
+}
+
+/// Candidates of both families while they are gathered.
+#[derive(Default)]
+struct Gathered {
+    v4: Vec<Candidate<FAMILY_V4>>,
+    v6: Vec<Candidate<FAMILY_V6>>,
+}
+
+impl PoolView {
+    /// The eligible addresses of the nodes.
+    pub(super) fn of_eligible(nodes: &[NodeCase<'_>], rng: &mut fastrand::Rng) -> Self {
+        let mut gathered = Gathered::default();
+        for (index, case) in nodes.iter().enumerate() {
+            let mut is_first = [true, true];
+            for address in case.addresses.iter().filter(|address| address.verdict.is_eligible()) {
+                // In hundredths, so that percentages of the smallest weight still differ.
+                let weight = case.node.weight * u32::from(address.health.weight_percent);
+                let family = usize::from(address.address.is_ipv6());
+                let is_new = std::mem::replace(&mut is_first[family], false);
+                gathered.add(index as u32, address.address, weight, is_new);
+            }
+        }
+        gathered.into_view(rng)
+    }
+
+    /// The fallback addresses of a pool with `nodes` nodes, each a candidate of its own.
+    ///
+    /// They count under the index behind the last node.
+    pub(super) fn of_fallback(fallback: &[IpAddr], nodes: usize, rng: &mut fastrand::Rng) -> Self {
+        let mut gathered = Gathered::default();
+        for &address in fallback {
+            gathered.add(nodes as u32, address, 1, true);
+        }
+        gathered.into_view(rng)
+    }
+}
+
+impl Gathered {
+    /// Adds an address: as a new candidate, or to the candidate before it.
+    fn add(&mut self, node: u32, address: IpAddr, weight: u32, is_new: bool) {
+        fn add<const N: usize>(to: &mut Vec<Candidate<N>>, octets: [u8; N], node: u32, weight: u32, is_new: bool) {
+            match to.last_mut() {
+                Some(last) if !is_new => last.addresses.push(octets),
+                _ => to.push(Candidate { node, weight, addresses: smallvec::smallvec![octets] }),
+            }
+        }
+        match address {
+            IpAddr::V4(address) => add(&mut self.v4, address.octets(), node, weight, is_new),
+            IpAddr::V6(address) => add(&mut self.v6, address.octets(), node, weight, is_new),
+        }
+    }
+
+    fn into_view(self, rng: &mut fastrand::Rng) -> PoolView {
+        PoolView::Addresses { v4: Candidates::new(self.v4, rng), v6: Candidates::new(self.v6, rng) }
+    }
+}

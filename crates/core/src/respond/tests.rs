@@ -1,0 +1,240 @@
+//! Laws of answering and encoding, checked by hickory's decoder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::{RData, Record};
+use proptest::prelude::*;
+
+use super::{Responder, Transport};
+use crate::counters::{Counters, NodeNumbers, Protocol};
+use crate::diagnostic::{Diagnostics, Source};
+use crate::health::Health;
+use crate::message::truncate;
+use crate::name::{Name, parse_wire};
+use crate::pool::{Node, Pool, Role, decide};
+use crate::snapshot::{Snapshot, SnapshotConfig};
+use crate::zone::{NoIncludes, SharedName, Zones, load};
+
+const ZONE: &str = "
+$TTL 300
+@     SOA ns1 hostmaster 1 3600 900 604800 5
+@     NS  ns1
+@     NS  ns2.elsewhere.
+ns1   A   192.0.2.1
+core  TXT beside
+scan  CNAME core
+far   CNAME www.elsewhere.
+loop1 CNAME loop2
+loop2 CNAME loop1
+gone  CNAME nowhere
+a.b.c.d.e.f.g A 192.0.2.7
+*.wild MX 10 mail.wild
+big   TXT xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1
+big   TXT xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx2
+big   TXT xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx3
+big   TXT xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx4
+big   TXT xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx5
+sub   NS  ns.sub
+sub   NS  ns1
+ns.sub A  192.0.2.60
+";
+
+/// The zone, and `core` shared over a pool of `nodes`.
+fn snapshot(nodes: u8) -> Snapshot {
+    let mut diagnostics = Diagnostics::default();
+    let apex = Name::parse("lb.example").unwrap();
+    let mut zone = load(Source::from_text("z", ZONE), Path::new("z"), &apex, &NoIncludes, &mut diagnostics)
+        .unwrap_or_else(|| panic!("{diagnostics}"));
+    let shared = SharedName { pool: 0, ttl: 5, answers: 200 };
+    zone.share(&Name::parse("core.lb.example").unwrap(), shared).unwrap();
+    let node = |i: u8| Node {
+        name: "n".into(),
+        addresses: vec![[10, 0, 0, i].into(), [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(i)].into()],
+        weight: 1,
+        role: Role::Active,
+    };
+    let pool = Pool::with_defaults("core", (0..nodes).map(node).collect());
+    let mut cases = pool.cases(|_, _| Health::Up.into());
+    let view = decide(&pool, &mut cases, &mut fastrand::Rng::with_seed(1)).view;
+    let config =
+        Arc::new(SnapshotConfig::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), NodeNumbers::default()));
+    Snapshot { generation: 1, config, pools: vec![Arc::new(view)] }
+}
+
+/// A query, with EDNS when a payload size is given.
+pub(super) fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
+    let mut packet = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(payload.is_some())];
+    packet.extend(parse_wire(name.as_bytes(), None).unwrap());
+    packet.extend(rtype.to_be_bytes());
+    packet.extend([0, 1]);
+    if let Some(size) = payload {
+        packet.extend([0, 0, 41]);
+        packet.extend(size.to_be_bytes());
+        packet.extend([0; 6]);
+    }
+    packet
+}
+
+/// One that counts for nobody.
+pub(super) fn responder() -> Responder {
+    let mut responder = Responder::new(Counters::default().worker(Protocol::Udp));
+    responder.reseed(1);
+    responder
+}
+
+fn ask(snapshot: &Snapshot, packet: &[u8], transport: Transport) -> (usize, Message) {
+    let mut out = Vec::new();
+    assert!(responder().respond(packet, transport, snapshot, &mut out));
+    check_shortened(&out);
+    (out.len(), Message::from_vec(&out).expect("a response that can be decoded"))
+}
+
+/// What a shortened response must be: none for a response without a question, or the same without its records.
+fn check_shortened(response: &[u8]) {
+    let whole = Message::from_vec(response).expect("a response that can be decoded");
+    let Some(short) = truncate(response) else {
+        return assert!(whole.queries.is_empty(), "{whole}");
+    };
+    let short = Message::from_vec(&short).expect("it can be decoded, too");
+    let mut wanted = whole;
+    wanted.metadata.truncation = true;
+    wanted.answers.clear();
+    wanted.authorities.clear();
+    wanted.additionals.clear();
+    assert_eq!(short, wanted);
+}
+
+fn asked(name: &str, rtype: u16) -> Message {
+    ask(&snapshot(3), &query(name, rtype, Some(1232)), Transport::Udp).1
+}
+
+fn owners(records: &[Record]) -> Vec<String> {
+    records.iter().map(|record| record.name.to_string()).collect()
+}
+
+#[test]
+fn aliases_are_followed_within_the_zone_and_end_somewhere() {
+    let shared = asked("scan.lb.example", 1);
+    assert_eq!(owners(&shared.answers)[..2], ["scan.lb.example.", "core.lb.example."]);
+    assert_eq!(shared.answers.len(), 4);
+    let far = asked("far.lb.example", 1);
+    assert_eq!((far.metadata.response_code, far.answers.len(), far.authorities.len()), (ResponseCode::NoError, 1, 0));
+    let loops = asked("loop1.lb.example", 1);
+    assert_eq!(owners(&loops.answers), ["loop1.lb.example.", "loop2.lb.example."]);
+    let gone = asked("gone.lb.example", 1);
+    assert_eq!(
+        (gone.metadata.response_code, gone.answers.len(), gone.authorities.len()),
+        (ResponseCode::NXDomain, 1, 1)
+    );
+    assert_eq!(asked("scan.lb.example", 5).answers.len(), 1, "the alias itself");
+}
+
+#[test]
+fn referrals_have_glue_and_no_aa() {
+    let referral = asked("www.sub.lb.example", 1);
+    assert!(!referral.metadata.authoritative && referral.answers.is_empty());
+    assert_eq!(owners(&referral.authorities), ["sub.lb.example."; 2]);
+    assert_eq!(owners(&referral.additionals), ["ns.sub.lb.example.", "ns1.lb.example."]);
+}
+
+#[test]
+fn wildcards_take_the_name_that_was_asked() {
+    let answer = asked("A.wild.lb.example", 15);
+    assert_eq!(owners(&answer.answers), ["A.wild.lb.example."]);
+    let RData::MX(mx) = &answer.answers[0].data else { panic!("an MX") };
+    assert_eq!(mx.exchange.to_string(), "mail.wild.lb.example.");
+}
+
+#[test]
+fn owners_cost_two_bytes_each() {
+    let (len, message) = ask(&snapshot(3), &query("core.lb.example", 1, None), Transport::Udp);
+    assert_eq!(len, 12 + 17 + 4 + 3 * 16);
+    assert_eq!(message.answers.len(), 3);
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    let known = vec![
+        "core",
+        "scan",
+        "far",
+        "loop1",
+        "gone",
+        "big",
+        "x.wild",
+        "www.sub",
+        "g",
+        "f.g",
+        "a.b.c.d.e.f.g",
+        "ns1",
+        "CoRe",
+    ];
+    prop_oneof![
+        prop::sample::select(known).prop_map(|name| format!("{name}.lb.example")),
+        "[a-z]{1,10}(\\.[a-z]{1,10}){0,20}".prop_map(|name| format!("{name}.lb.example")),
+        "[a-z]{1,63}".prop_map(|name| format!("{name}.elsewhere")),
+        Just("lb.example".to_owned()),
+        Just(".".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Whatever is asked, the response can be decoded, keeps to the limit, repeats the question, and keeps the OPT.
+    #[test]
+    fn responses_decode_and_keep_their_limit(
+        name in any_name(),
+        rtype in prop::sample::select(vec![1_u16, 2, 5, 6, 15, 16, 28, 43, 255, 65280]),
+        payload in prop::option::of(any::<u16>()),
+        nodes in 1_u8..120,
+    ) {
+        let snapshot = snapshot(nodes);
+        let packet = query(&name, rtype, payload);
+        let (len, message) = ask(&snapshot, &packet, Transport::Udp);
+        prop_assert!(len <= usize::from(payload.map_or(512, |size| size.clamp(512, 1232))));
+        prop_assert_eq!(message.metadata.id, 0x1234);
+        prop_assert_eq!(message.queries.len(), 1);
+        prop_assert_eq!(message.edns.is_some(), payload.is_some());
+        let (_, whole) = ask(&snapshot, &packet, Transport::Stream);
+        prop_assert!(!whole.metadata.truncation);
+        prop_assert_eq!(whole.metadata.response_code, message.metadata.response_code);
+        if message.metadata.truncation {
+            prop_assert!(message.answers.len() < whole.answers.len() || message.authorities.len() < whole.authorities.len());
+        } else if !matches!(rtype, 1 | 28) {
+            prop_assert_eq!(&message.answers, &whole.answers);
+            prop_assert_eq!(&message.authorities, &whole.authorities);
+        }
+    }
+
+    /// No bytes make it panic, and what it says to them can be decoded.
+    #[test]
+    fn any_bytes_are_survived(packet in prop::collection::vec(any::<u8>(), 0..120)) {
+        let mut out = Vec::new();
+        if responder().respond(&packet, Transport::Udp, &snapshot(2), &mut out) {
+            check_shortened(&out);
+        }
+    }
+
+    /// The same for queries with a few bytes changed, which reach further.
+    #[test]
+    fn changed_queries_are_survived(
+        name in any_name(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut packet = query(&name, 1, Some(1232));
+        for (at, to) in changes {
+            let at = at.index(packet.len());
+            packet[at] = to;
+        }
+        if let Some(cut) = cut {
+            packet.truncate(cut.index(packet.len()));
+        }
+        let mut out = Vec::new();
+        if responder().respond(&packet, Transport::Udp, &snapshot(2), &mut out) {
+            check_shortened(&out);
+        }
+    }
+}

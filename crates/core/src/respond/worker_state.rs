@@ -1,0 +1,23 @@
+//! What a worker changes while it answers: random numbers and counters.
+
+use crate::counters::WorkerCounters;
+use crate::snapshot::Snapshot;
+
+/// The state of one worker.
+#[derive(Debug)]
+pub(super) struct WorkerState {
+    /// Draws nodes.
+    pub(super) rng: fastrand::Rng,
+    /// Counts responses.
+    pub(super) counters: WorkerCounters,
+}
+
+impl WorkerState {
+    /// Counts the records of a response by the nodes of a pool that they hold.
+    pub(super) fn count_records(&mut self, snapshot: &Snapshot, pool: usize, nodes: impl Iterator<Item = u32>) {
+        let numbers = snapshot.config.node_numbers.of(pool);
+        for number in nodes.filter_map(|node| numbers.get(node as usize)) {
+            self.counters.count_record(*number);
+        }
+    }
+}

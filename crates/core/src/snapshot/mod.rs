@@ -1,0 +1,73 @@
+//! What queries read: one immutable snapshot behind one pointer.
+//!
+//! A query loads the pointer once and sees zones, names, pools and health that belong together. A change
+//! of health replaces one [`PoolView`] and shares the rest; a reload replaces all.
+
+mod shared_names;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use shared_names::{PreparedName, SharedNames};
+
+use crate::counters::NodeNumbers;
+use crate::pool::PoolView;
+use crate::zone::Zones;
+
+/// The part of a snapshot that only a reload changes.
+#[derive(Debug)]
+pub struct SnapshotConfig {
+    /// Zones with the shared names tied in.
+    pub zones: Zones,
+    /// The shared names of these zones, for the fast path.
+    pub shared_names: SharedNames,
+    /// The number under which each node is counted.
+    pub node_numbers: NodeNumbers,
+    /// Identifier of this server for clients that ask for it (RFC 5001).
+    pub nsid: Option<Box<[u8]>>,
+}
+
+impl SnapshotConfig {
+    /// Prepares zones for queries.
+    pub fn new(zones: Zones, nsid: Option<Box<[u8]>>, node_numbers: NodeNumbers) -> Self {
+        let shared_names = SharedNames::of(&zones);
+        Self { zones, shared_names, node_numbers, nsid }
+    }
+
+    /// No zones: every query is refused.
+    pub fn empty() -> Self {
+        Self::new(Zones::new(Vec::new()), None, NodeNumbers::default())
+    }
+}
+
+/// What queries read.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Number of the loaded configuration, from 1; 0 before the first one is served.
+    pub generation: u64,
+    /// Zones and names.
+    pub config: Arc<SnapshotConfig>,
+    /// One view per pool, indexed by [`crate::zone::SharedName::pool`].
+    pub pools: Vec<Arc<PoolView>>,
+}
+
+impl Snapshot {
+    /// The snapshot before the first configuration is served.
+    pub fn empty() -> Self {
+        Self { generation: 0, config: Arc::new(SnapshotConfig::empty()), pools: Vec::new() }
+    }
+
+    /// The next snapshot: other views of some pools, by index, and the rest shared with this one.
+    #[must_use]
+    pub fn with_views(&self, views: impl IntoIterator<Item = (usize, PoolView)>) -> Self {
+        let mut pools = self.pools.clone();
+        for (index, view) in views {
+            pools[index] = Arc::new(view);
+        }
+        Self { generation: self.generation, config: Arc::clone(&self.config), pools }
+    }
+}
+
+/// The one pointer to the snapshot that queries read.
+pub type CurrentSnapshot = Arc<ArcSwap<Snapshot>>;

@@ -1,0 +1,205 @@
+//! Which backups to nominate without an operator, and for which node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pool_state::{NodeState, PoolState};
+use crate::health::Health;
+use crate::pool::{Node, Role, Verdict};
+use crate::time::Now;
+
+/// Backups of which one should be nominated, because fewer active nodes are up than `min_available`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Nominees {
+    /// The pool.
+    pub pool: Arc<str>,
+    /// Backups that serve already: something else has promoted them.
+    pub promoted: Vec<Arc<str>>,
+    /// Backups whose standby health is up.
+    pub alive: Vec<Arc<str>>,
+    /// The active node that is down, to be replaced.
+    pub replaces: Arc<str>,
+    /// At most one nomination per this time.
+    pub every: Duration,
+}
+
+impl NodeState {
+    /// Returns true if all of its addresses are down and ejected. A node with a capped ejection still does
+    /// some work.
+    fn is_down(&self) -> bool {
+        let is_out = |address| self.believed_health(address) == Health::Down;
+        self.addresses.iter().all(|address| is_out(address) && address.verdict != Verdict::EjectionCapped)
+    }
+
+    /// Sequence number of its latest transition to down because of bad responses.
+    fn bad_response_seq(&self) -> Option<u64> {
+        self.addresses.iter().filter_map(|address| address.health().bad_response_seq).max()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.addresses.iter().any(|address| address.health().standby == Health::Up)
+    }
+
+    fn serves(&self) -> bool {
+        self.addresses.iter().any(|address| self.believed_health(address) == Health::Up)
+    }
+}
+
+impl PoolState {
+    /// The backups to nominate, the best first, and the node that one of them replaces.
+    ///
+    /// Returns `None` if enough active nodes are up, if there is no such backup, or if the pool does not want
+    /// it. Nodes with an override are left to the operator.
+    pub(super) fn nominees(&self, now: Now) -> Option<Nominees> {
+        let rule = self.pool.auto_nominate?;
+        // The first result decides health alone, which is too little for a nomination.
+        let observed_for = now.instant.saturating_duration_since(self.since);
+        if observed_for < rule.observe_for || self.available() >= self.min_available() {
+            return None;
+        }
+        let of = |role| self.nodes().filter(move |(_, state)| state.admin.role == role && state.admin.forced.is_none());
+        let names = |of: &mut dyn Iterator<Item = (&Node, &NodeState)>| -> Vec<Arc<str>> {
+            of.map(|(node, _)| Arc::clone(&node.name)).collect()
+        };
+        // A node that does not respond is replaced before one that may recover; of the latter, the one that went
+        // down first. A backup that was nominated a moment ago may need that long to serve.
+        let is_replaceable = |state: &NodeState| state.is_down() && state.role_has_settled(&self.pool, now);
+        let replaceable = of(Role::Active).filter(|(_, state)| is_replaceable(state));
+        let (replaced, _) = replaceable.min_by_key(|(_, state)| state.bad_response_seq())?;
+        let promoted = names(&mut of(Role::Backup).filter(|(_, state)| state.is_promoted(&self.pool, now)));
+        // A backup that is alive and serves is on its way from one to the other. Wait for the outcome.
+        let is_between = |state: &NodeState| state.is_alive() && state.serves();
+        if promoted.is_empty() && self.pool.has_standby_monitors && of(Role::Backup).any(|(_, state)| is_between(state))
+        {
+            return None;
+        }
+        let alive = names(&mut of(Role::Backup).filter(|(_, state)| state.is_alive()));
+        let (pool, replaces, every) = (Arc::clone(&self.pool.name), Arc::clone(&replaced.name), rule.every);
+        (!promoted.is_empty() || !alive.is_empty()).then_some(Nominees { pool, promoted, alive, replaces, every })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::actor::Actor;
+    use crate::health::AddressHealth;
+    use crate::overrides::{Nomination, Override, Overrides};
+    use crate::pool::{AutoNominate, ForcedState, NodeCount, Pool};
+    use crate::state::{AddressTargets, RememberedHealth};
+
+    /// `a` and `b` are active, `c` and `d` are backups.
+    fn pool() -> Pool {
+        let node = |(i, name): (u8, &str)| Node {
+            name: name.into(),
+            addresses: vec![[10, 0, 0, i].into()],
+            weight: 1,
+            role: if name < "c" { Role::Active } else { Role::Backup },
+        };
+        Pool {
+            has_standby_monitors: true,
+            role_settle_time: Duration::from_secs(4),
+            auto_nominate: Some(AutoNominate { every: Duration::from_secs(600), observe_for: Duration::from_secs(3) }),
+            ..Pool::with_defaults("core", (0..).zip(["a", "b", "c", "d"]).map(node).collect())
+        }
+    }
+
+    /// A pool at a moment, with clocks that the test moves.
+    struct Bench {
+        state: PoolState,
+        overrides: Overrides,
+        now: Now,
+    }
+
+    impl Bench {
+        fn new(pool: Pool) -> Self {
+            let now = Now { instant: Instant::now(), unix: 0 };
+            let targets = vec![vec![AddressTargets::default()]; pool.nodes.len()];
+            let state = PoolState::new(Arc::new(pool), targets, None, &RememberedHealth::default(), now);
+            Self { state, overrides: Overrides::default(), now }
+        }
+
+        fn advance(&mut self, time: Duration) {
+            self.now.instant += time;
+        }
+
+        fn decide(&mut self, health: [AddressHealth; 4]) {
+            self.state.addresses_mut().zip(health).for_each(|(address, health)| address.assume(health));
+            self.state.decide(&self.overrides, self.now, &mut fastrand::Rng::with_seed(1));
+        }
+    }
+
+    fn down(bad_response_seq: Option<u64>) -> AddressHealth {
+        AddressHealth { bad_response_seq, ..Health::Down.into() }
+    }
+
+    fn backup(standby: Health) -> AddressHealth {
+        AddressHealth { standby, ..Health::Down.into() }
+    }
+
+    /// Backups in their order, and the node that one of them replaces.
+    fn nominees(
+        health: [AddressHealth; 4],
+        drained: Option<&str>,
+        after: Duration,
+    ) -> Option<(Vec<Arc<str>>, Arc<str>)> {
+        let mut bench = Bench::new(pool());
+        bench.advance(after);
+        if let Some(node) = drained {
+            let by = Actor::Operator("ops".to_owned());
+            let drain = Override { state: ForcedState::Drain, by, why: String::new(), at: 0, until: None };
+            bench.overrides.set(bench.state.pool.id_of(node), drain);
+        }
+        bench.decide(health);
+        let found = bench.state.nominees(bench.now)?;
+        Some((found.promoted.into_iter().chain(found.alive).collect(), found.replaces))
+    }
+
+    #[test]
+    fn live_backups_replace_dead_nodes() {
+        let (up, alive, dead) = (AddressHealth::from(Health::Up), backup(Health::Up), backup(Health::Down));
+        let promoted = AddressHealth { standby: Health::Down, ..up };
+        let (silent, bad) = (down(None), down(Some(1)));
+        type Case = ([AddressHealth; 4], Option<&'static str>, Option<(&'static [&'static str], &'static str)>);
+        let cases: [Case; 9] = [
+            ([up, silent, alive, alive], None, None),
+            ([bad, silent, alive, alive], None, Some((&["c", "d"], "b"))),
+            ([down(Some(2)), bad, alive, alive], None, Some((&["c", "d"], "b"))),
+            ([silent, silent, dead, alive], None, Some((&["d"], "a"))),
+            ([silent, silent, dead, dead], None, None),
+            // Another server has promoted it.
+            ([silent, silent, alive, promoted], None, Some((&["d", "c"], "a"))),
+            // Nodes with an override are left to the operator.
+            ([silent, bad, alive, alive], Some("a"), Some((&["c", "d"], "b"))),
+            ([up, up, alive, alive], Some("a"), None),
+            ([silent, silent, alive, alive], Some("c"), Some((&["d"], "a"))),
+        ];
+        for (health, drained, expected) in cases {
+            let found = nominees(health, drained, Duration::from_secs(3));
+            let found = found.as_ref().map(|(nodes, replaces)| (nodes.iter().map(|n| &**n).collect(), &**replaces));
+            let expected = expected.map(|(nodes, replaces)| (nodes.to_vec(), replaces));
+            assert_eq!(found, expected, "{health:?} {drained:?}");
+        }
+        let too_early = nominees([silent, silent, alive, alive], None, Duration::from_millis(2999));
+        assert_eq!(too_early, None, "the first results alone are too little");
+    }
+
+    #[test]
+    fn a_nominated_backup_is_not_replaced_before_it_can_serve() {
+        let mut bench = Bench::new(Pool { min_available: NodeCount::Count(2), ..pool() });
+        let (by, why) = (Actor::Operator("ops".to_owned()), String::new());
+        let nomination = Nomination { role: Role::Active, partner: None, by, why, at: 0, until: None };
+        let health = [Health::Down.into(), Health::Up.into(), down(None), backup(Health::Up)];
+        bench.decide(health);
+        bench.advance(Duration::from_secs(100));
+        let update = bench.overrides.nominate(&bench.state.pool, "c", Some("a"), &nomination).unwrap();
+        bench.overrides.apply(&update);
+        bench.decide(health);
+        assert_eq!(bench.state.nominees(bench.now), None);
+        bench.advance(Duration::from_secs(4));
+        let replaces = bench.state.nominees(bench.now).map(|found| found.replaces);
+        assert_eq!(replaces, Some("c".into()), "it never came up");
+    }
+}

@@ -1,0 +1,257 @@
+//! One pool: its nodes, their addresses, and the decision which of them are eligible.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use super::address_state::AddressState;
+use super::previous::PreviousPool;
+use super::remembered::RememberedHealth;
+use super::targets::{AddressIndex, AddressTargets};
+use crate::health::Health;
+use crate::overrides::Overrides;
+use crate::pool::{
+    AddressCase, AdminState, Decision, Node, NodeCase, Pool, PoolView, Role, SelectionTier, Verdict, decide,
+};
+use crate::time::Now;
+
+/// Seconds beyond its TTL for which an answer may still be on its way or in use: one for the way, and one
+/// because moments are whole seconds, and the present one may be nearly over.
+const EXPIRY_MARGIN: u64 = 2;
+
+/// The state of one pool.
+#[derive(Clone, Debug)]
+pub struct PoolState {
+    pub(super) pool: Arc<Pool>,
+    pub(super) nodes: Vec<NodeState>,
+    /// When the pool was first served under this configuration.
+    pub(super) since: Instant,
+    /// Roles have been set once, now or before a reload. Until then, a role from a state file is no change.
+    pub(super) has_roles: bool,
+    /// The rule that picks its nodes.
+    pub(super) tier: SelectionTier,
+    /// When the last answer under earlier configurations has expired, in seconds since 1970: their TTLs may
+    /// have been longer.
+    pub(super) earlier_expiry: u64,
+}
+
+/// The state of one node.
+#[derive(Clone, Debug)]
+pub struct NodeState {
+    /// In the order of the configuration.
+    pub(super) addresses: SmallVec<[AddressState; 1]>,
+    /// What operators say, or else the configuration.
+    pub(super) admin: AdminState,
+    /// When its role changed, if it did.
+    pub(super) role_since: Option<Instant>,
+    /// What was observed of it is from before its role changed, and counts as unknown.
+    pub(super) is_stale: bool,
+    /// If it is not eligible: when the last answer that held it has expired, in seconds since 1970.
+    pub(super) idle_from: Option<u64>,
+}
+
+/// What a decision changes, besides the eligible addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StateChange {
+    /// The pool's nodes are picked by another rule.
+    Tier,
+    /// An address with bad responses stays in the answers: `max_ejected` nodes are out for that.
+    EjectionCapped(AddressIndex),
+    /// Such an address leaves the answers after all.
+    Ejected(AddressIndex),
+}
+
+impl NodeState {
+    /// What counts for it.
+    pub fn admin(&self) -> AdminState {
+        self.admin
+    }
+
+    /// Its addresses, in the order of the configuration.
+    pub fn addresses(&self) -> &[AddressState] {
+        &self.addresses
+    }
+
+    /// Returns true if one of its addresses is eligible.
+    pub fn is_eligible(&self) -> bool {
+        self.addresses.iter().any(|address| address.verdict.is_eligible())
+    }
+
+    /// Returns true if it is active and one of its addresses is up.
+    pub(super) fn is_available(&self) -> bool {
+        self.admin.role == Role::Active && self.addresses.iter().any(|address| address.verdict.is_up())
+    }
+
+    /// The health of one of its addresses, unknown if it was observed before the role changed.
+    pub(super) fn believed_health(&self, address: &AddressState) -> Health {
+        if self.is_stale { Health::Unknown } else { address.health().health }
+    }
+
+    /// What the decision reads of it.
+    fn case<'p>(&self, node: &'p Node) -> NodeCase<'p> {
+        let address = |address: &AddressState| {
+            let mut health = address.health();
+            health.health = self.believed_health(address);
+            AddressCase { address: address.address(), health, verdict: Verdict::Unknown }
+        };
+        NodeCase { node, admin: self.admin, addresses: self.addresses.iter().map(address).collect() }
+    }
+}
+
+impl PoolState {
+    /// A pool that a configuration brings, with the targets of its addresses: per node, per address.
+    ///
+    /// `previous` is the pool under the configuration before, `remembered` is from before the process began.
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        targets: Vec<Vec<AddressTargets>>,
+        previous: Option<&PreviousPool>,
+        remembered: &RememberedHealth,
+        now: Now,
+    ) -> Self {
+        let node = |(node, targets): (&Node, Vec<AddressTargets>)| {
+            let id = pool.id_of(&node.name);
+            let known = previous.and_then(|previous| previous.node(&node.name));
+            let address = |(&address, targets)| {
+                let known = known.and_then(|known| known.address(address));
+                let (down_seq, verdict) = known.map_or((0, Verdict::Unknown), |known| (known.down_seq, known.verdict));
+                AddressState::new(address, targets, remembered.health(&id, address), down_seq, verdict)
+            };
+            let mut admin = node.configured_state();
+            admin.has_served |= remembered.has_served(&id);
+            NodeState {
+                addresses: node.addresses.iter().zip(targets).map(address).collect(),
+                admin: known.map_or(admin, |known| known.admin),
+                role_since: known.and_then(|known| known.role_since),
+                is_stale: known.is_some_and(|known| known.is_stale),
+                idle_from: None,
+            }
+        };
+        Self {
+            nodes: pool.nodes.iter().zip(targets).map(node).collect(),
+            since: now.instant,
+            has_roles: previous.is_some(),
+            tier: previous.map_or(SelectionTier::Active, |previous| previous.tier),
+            earlier_expiry: previous.map_or(0, |previous| previous.expiry),
+            pool,
+        }
+    }
+
+    /// Its configuration.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Its nodes with their configuration.
+    pub fn nodes(&self) -> impl Iterator<Item = (&Node, &NodeState)> {
+        self.pool.nodes.iter().zip(&self.nodes)
+    }
+
+    /// Its addresses with their place.
+    pub fn addresses(&self) -> impl Iterator<Item = (AddressIndex, &AddressState)> {
+        self.nodes.iter().enumerate().flat_map(|(node, state)| {
+            state.addresses.iter().enumerate().map(move |(address, found)| (AddressIndex { node, address }, found))
+        })
+    }
+
+    /// Its addresses.
+    pub(super) fn addresses_mut(&mut self) -> impl Iterator<Item = &mut AddressState> {
+        self.nodes.iter_mut().flat_map(|node| &mut node.addresses)
+    }
+
+    /// One of its addresses.
+    pub fn address(&self, at: AddressIndex) -> &AddressState {
+        &self.nodes[at.node].addresses[at.address]
+    }
+
+    /// One of its addresses.
+    pub(super) fn address_mut(&mut self, at: AddressIndex) -> &mut AddressState {
+        &mut self.nodes[at.node].addresses[at.address]
+    }
+
+    /// Configuration and state of the node of an address.
+    pub fn node(&self, at: AddressIndex) -> (&Node, &NodeState) {
+        (&self.pool.nodes[at.node], &self.nodes[at.node])
+    }
+
+    /// The rule that picks its nodes.
+    pub fn tier(&self) -> SelectionTier {
+        self.tier
+    }
+
+    /// Number of its active nodes.
+    pub fn active(&self) -> usize {
+        self.nodes.iter().filter(|node| node.admin.role == Role::Active).count()
+    }
+
+    /// Number of its active nodes that are up.
+    pub fn available(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_available()).count()
+    }
+
+    /// Number of its nodes that are eligible.
+    pub fn eligible(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_eligible()).count()
+    }
+
+    /// Active nodes that should be up.
+    pub fn min_available(&self) -> usize {
+        self.pool.min_available.of(self.active())
+    }
+
+    /// Active nodes that bad responses may eject together.
+    pub fn max_ejected(&self) -> usize {
+        self.pool.max_ejected.of(self.active())
+    }
+
+    /// Applies the overrides and decides again which addresses are eligible.
+    ///
+    /// Returns what queries read, and what changed.
+    pub(super) fn decide(
+        &mut self,
+        overrides: &Overrides,
+        now: Now,
+        rng: &mut fastrand::Rng,
+    ) -> (PoolView, Vec<StateChange>) {
+        self.apply_overrides(overrides, now);
+        let pool = Arc::clone(&self.pool);
+        let mut cases: Vec<_> = pool.nodes.iter().zip(&self.nodes).map(|(node, state)| state.case(node)).collect();
+        let Decision { tier, view } = decide(&pool, &mut cases, rng);
+        let mut changes = self.take_verdicts(&cases, now);
+        if std::mem::replace(&mut self.tier, tier) != tier {
+            changes.push(StateChange::Tier);
+        }
+        (view, changes)
+    }
+
+    /// Takes new verdicts, and notes when a node leaves the answers.
+    fn take_verdicts(&mut self, cases: &[NodeCase<'_>], now: Now) -> Vec<StateChange> {
+        let mut changes = Vec::new();
+        let expiry = self.expiry_of_answers_at(now.unix);
+        for (node, (state, case)) in self.nodes.iter_mut().zip(cases).enumerate() {
+            let was_eligible = state.is_eligible();
+            for (address, (found, case)) in state.addresses.iter_mut().zip(&case.addresses).enumerate() {
+                let at = AddressIndex { node, address };
+                match (std::mem::replace(&mut found.verdict, case.verdict), case.verdict) {
+                    (Verdict::EjectionCapped, Verdict::EjectionCapped) => {}
+                    (_, Verdict::EjectionCapped) => changes.push(StateChange::EjectionCapped(at)),
+                    (Verdict::EjectionCapped, Verdict::Down) => changes.push(StateChange::Ejected(at)),
+                    _ => {}
+                }
+            }
+            if state.is_eligible() {
+                state.idle_from = None;
+            } else if was_eligible {
+                state.idle_from = Some(expiry);
+            }
+        }
+        changes
+    }
+
+    /// When an answer that is given at a moment has expired, both in seconds since 1970.
+    pub(super) fn expiry_of_answers_at(&self, moment: u64) -> u64 {
+        let expiry = moment.saturating_add(u64::from(self.pool.longest_ttl)).saturating_add(EXPIRY_MARGIN);
+        expiry.max(self.earlier_expiry)
+    }
+}

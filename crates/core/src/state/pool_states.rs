@@ -1,0 +1,311 @@
+//! All pools of a configuration, with the targets that observe them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::auto_nominate::Nominees;
+use super::pool_state::{PoolState, StateChange};
+use super::previous::PreviousPool;
+use super::remembered::RememberedHealth;
+use super::targets::{AddressIndex, AddressTargets, Concern, Limits, Observation, TargetId, Targets};
+use crate::health::{Health, ProbeFailure, ProbeNotRun, ProbeResult};
+use crate::overrides::Overrides;
+use crate::pool::{Pool, PoolView};
+use crate::status::PoolStatus;
+use crate::time::Now;
+
+/// The state of all pools.
+#[derive(Debug, Default)]
+pub struct PoolStates {
+    targets: Targets,
+    pools: Vec<PoolState>,
+    /// Sequence number of the latest transition to down.
+    down_seq: u64,
+}
+
+/// An address of a pool whose health has changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HealthTransition {
+    /// Index of the pool.
+    pub pool: usize,
+    /// The address in it.
+    pub at: AddressIndex,
+    /// The standby health has changed, which says nothing of whether the node serves.
+    pub is_standby: bool,
+    /// The new health.
+    pub to: Health,
+    /// Results in a row that caused it.
+    pub count: u32,
+    /// The last of them.
+    pub result: ProbeResult,
+}
+
+/// What a result changes.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct ObservationEffect {
+    /// Addresses whose health changed.
+    pub transitions: Vec<HealthTransition>,
+    /// Pools in which a node carries another part of its weight.
+    pub reweighted: Vec<usize>,
+    /// Pools in which a node that is down responds and did not before, or the reverse.
+    pub response_changed: Vec<usize>,
+}
+
+impl PoolStates {
+    /// Adds targets that have not been probed, or gives other limits to those that are there.
+    pub fn set_limits(&mut self, limits: &[Limits]) {
+        limits.iter().for_each(|&limits| self.targets.set_limits(limits));
+    }
+
+    /// Returns true if the target is there and has not been probed yet.
+    pub fn is_unprobed(&self, target: TargetId) -> bool {
+        self.targets.is_unprobed(target)
+    }
+
+    /// The state of a pool, by its index in the configuration.
+    pub fn pool(&self, pool: usize) -> &PoolState {
+        &self.pools[pool]
+    }
+
+    /// All pools, in the order of the configuration.
+    pub fn pools(&self) -> &[PoolState] {
+        &self.pools
+    }
+
+    /// Counts a result.
+    pub fn observe(&mut self, observation: Observation) -> ObservationEffect {
+        let mut effect = ObservationEffect::default();
+        let Observation { target, result, .. } = observation;
+        let Some(change) = self.targets.observe(target, &result) else { return effect };
+        let pools = || change.concerns.iter().map(|concern| concern.pool);
+        effect.reweighted.extend(pools().filter(|_| change.weight_changed));
+        effect.response_changed.extend(pools().filter(|_| change.response_changed));
+        for &Concern { pool, at } in &change.concerns {
+            let state = &mut self.pools[pool];
+            let require = state.pool().require;
+            let address = state.address_mut(at);
+            let before = address.health();
+            address.update(&self.targets, require, &mut self.down_seq);
+            let Some(transition) = change.transition else { continue };
+            for (is_standby, was, to) in
+                [(false, before.health, address.health().health), (true, before.standby, address.health().standby)]
+            {
+                // Without standby monitors, standby health only repeats health.
+                if was != to && !(is_standby && address.targets().standby.is_empty()) {
+                    let (count, result) = (transition.count, result.clone());
+                    effect.transitions.push(HealthTransition { pool, at, is_standby, to, count, result });
+                }
+            }
+        }
+        effect
+    }
+
+    /// Notes why a probe did not run. Health stays as it is.
+    pub fn set_not_run(&mut self, target: TargetId, why: ProbeNotRun) {
+        self.targets.set_not_run(target, why);
+    }
+
+    /// Replaces the pools by those of another configuration, each with the targets of its addresses: per
+    /// node, per address. Health and roles of nodes that stay are kept.
+    ///
+    /// Returns what each pool was before, by name.
+    pub fn replace(
+        &mut self,
+        pools: Vec<(Arc<Pool>, Vec<Vec<AddressTargets>>)>,
+        remembered: &RememberedHealth,
+        now: Now,
+    ) -> HashMap<Arc<str>, PreviousPool> {
+        let previous: HashMap<_, _> =
+            self.pools.drain(..).map(|state| (Arc::clone(&state.pool().name), state.into_previous(now))).collect();
+        let new = |(pool, targets): (Arc<Pool>, Vec<Vec<AddressTargets>>)| {
+            let before = previous.get(&pool.name);
+            PoolState::new(pool, targets, before, remembered, now)
+        };
+        self.pools = pools.into_iter().map(new).collect();
+        let concerns = self.pools.iter().enumerate().flat_map(|(pool, state)| {
+            state.addresses().flat_map(move |(at, address)| {
+                address.targets().all().map(move |target| (target, Concern { pool, at }))
+            })
+        });
+        self.targets.set_concerns(concerns);
+        for state in &mut self.pools {
+            let require = state.pool().require;
+            state.addresses_mut().for_each(|address| address.begin(&self.targets, require));
+        }
+        previous
+    }
+
+    /// Decides again which addresses of a pool are eligible. Returns what queries read, and what changed.
+    pub fn decide(
+        &mut self,
+        pool: usize,
+        overrides: &Overrides,
+        now: Now,
+        rng: &mut fastrand::Rng,
+    ) -> (PoolView, Vec<StateChange>) {
+        self.pools[pool].decide(overrides, now, rng)
+    }
+
+    /// Carries the idle times of a pool's nodes across a reload or a restart, after its first decision.
+    pub fn take_over_idle_times(
+        &mut self,
+        pool: usize,
+        previous: Option<&PreviousPool>,
+        overrides: &Overrides,
+        now: Now,
+    ) {
+        self.pools[pool].take_over_idle_times(previous, overrides, now);
+    }
+
+    /// Why an address of a pool is down.
+    pub fn failure(&self, pool: usize, at: AddressIndex) -> Option<&ProbeFailure> {
+        self.targets.failure(&self.pools[pool].address(at).targets().serving)
+    }
+
+    /// Why the standby health of an address of a pool is down.
+    pub fn standby_failure(&self, pool: usize, at: AddressIndex) -> Option<&ProbeFailure> {
+        self.targets.failure(&self.pools[pool].address(at).targets().standby)
+    }
+
+    /// Puts every pool into words.
+    pub fn status(&self, overrides: &Overrides, now: Now) -> Vec<PoolStatus> {
+        self.pools.iter().map(|pool| pool.status(&self.targets, overrides, now)).collect()
+    }
+
+    /// Backups to nominate without an operator, by pool.
+    pub fn nominees(&self, now: Now) -> Vec<Nominees> {
+        self.pools.iter().filter_map(|pool| pool.nominees(now)).collect()
+    }
+
+    /// What to remember across a restart.
+    pub fn remember(&self) -> RememberedHealth {
+        let mut remembered = RememberedHealth::default();
+        self.pools.iter().for_each(|pool| pool.remember(&mut remembered));
+        remembered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::health::{ProbeSuccess, Require};
+    use crate::pool::{Node, Role};
+
+    const FAILED: ProbeResult = Err(ProbeFailure::Status(503));
+    const PASSED: ProbeResult = Ok(ProbeSuccess::FULL_WEIGHT);
+
+    /// A node with one address per list of targets.
+    type Nodes = Vec<Vec<TargetId>>;
+
+    fn replace(states: &mut PoolStates, pools: Vec<(Require, Nodes)>, remembered: &RememberedHealth) {
+        let node = |i: usize| Node {
+            name: format!("n{i}").into(),
+            addresses: vec![[192, 0, 2, i as u8].into()],
+            weight: 1,
+            role: Role::Active,
+        };
+        let pool = |(index, (require, nodes)): (usize, (Require, Nodes))| {
+            let named = Pool::with_defaults(&format!("p{index}"), (0..nodes.len()).map(node).collect());
+            let targets = |serving| vec![AddressTargets { serving, standby: Vec::new() }];
+            (Arc::new(Pool { require, ..named }), nodes.into_iter().map(targets).collect())
+        };
+        let now = Now { instant: Instant::now(), unix: 0 };
+        states.replace(pools.into_iter().enumerate().map(pool).collect(), remembered, now);
+    }
+
+    fn states(targets: &[TargetId], pools: Vec<(Require, Nodes)>) -> PoolStates {
+        let mut states = PoolStates::default();
+        targets.iter().for_each(|&target| states.set_limits(&[Limits { target, rise: 1, fall: 1 }]));
+        replace(&mut states, pools, &RememberedHealth::default());
+        states
+    }
+
+    fn observe(states: &mut PoolStates, target: TargetId, result: ProbeResult) -> ObservationEffect {
+        states.observe(Observation { target, monitor: "m".into(), result })
+    }
+
+    fn health(states: &PoolStates, pool: usize) -> Vec<Health> {
+        states.pool(pool).addresses().map(|(_, address)| address.health().health).collect()
+    }
+
+    #[test]
+    fn a_target_changes_the_health_of_every_address_that_it_concerns() {
+        let (shared, other) = (TargetId(1), TargetId(2));
+        let pools = vec![(Require::All, vec![vec![shared]]), (Require::All, vec![vec![other], vec![shared, other]])];
+        let mut states = states(&[shared, other], pools);
+        let at = AddressIndex { node: 0, address: 0 };
+        let up = HealthTransition { pool: 0, at, is_standby: false, to: Health::Up, count: 1, result: PASSED };
+        assert_eq!(observe(&mut states, shared, PASSED).transitions, [up]);
+        assert_eq!(observe(&mut states, other, FAILED).transitions.len(), 2);
+        assert_eq!(health(&states, 1), [Health::Down, Health::Down]);
+        let second = AddressIndex { node: 1, address: 0 };
+        assert_eq!(states.failure(1, second), Some(&ProbeFailure::Status(503)));
+        assert_eq!(observe(&mut states, other, PASSED).transitions.len(), 2);
+        assert_eq!(health(&states, 1), [Health::Up, Health::Up]);
+    }
+
+    #[test]
+    fn as_many_monitors_decide_as_are_required() {
+        let ids = [TargetId(1), TargetId(2), TargetId(3)];
+        for (require, expected) in [
+            (Require::All, [Health::Unknown, Health::Down, Health::Down]),
+            (Require::AtLeast(2), [Health::Unknown, Health::Unknown, Health::Up]),
+            (Require::AtLeast(1), [Health::Up, Health::Up, Health::Up]),
+        ] {
+            let mut states = states(&ids, vec![(require, vec![ids.to_vec()])]);
+            for ((id, result), expected) in ids.into_iter().zip([PASSED, FAILED, PASSED]).zip(expected) {
+                observe(&mut states, id, result);
+                assert_eq!(health(&states, 0), [expected], "{require:?} after {id:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_weight_percentage_counts_in_coarse_steps() {
+        let ids = [TargetId(1), TargetId(2)];
+        let carries = |weight_percent| Ok(ProbeSuccess { weight_percent });
+        let mut states = states(&ids, vec![(Require::All, vec![ids.to_vec()])]);
+        assert_eq!(observe(&mut states, ids[0], carries(41)).reweighted, [0]);
+        assert_eq!(observe(&mut states, ids[0], carries(44)), ObservationEffect::default());
+        assert_eq!(observe(&mut states, ids[1], carries(73)).reweighted, [0]);
+        let percent: Vec<_> = states.pool(0).addresses().map(|(_, a)| a.health().weight_percent).collect();
+        assert_eq!(percent, [45]);
+    }
+
+    #[test]
+    fn health_survives_a_reload_and_goes_with_the_last_pool() {
+        let target = TargetId(1);
+        let mut states = states(&[target], vec![(Require::All, vec![vec![target]])]);
+        observe(&mut states, target, PASSED);
+        states.set_limits(&[Limits { target, rise: 1, fall: 3 }]);
+        let pools = vec![(Require::All, vec![]), (Require::All, vec![vec![target]])];
+        replace(&mut states, pools, &RememberedHealth::default());
+        assert_eq!(health(&states, 1), [Health::Up]);
+        replace(&mut states, vec![], &RememberedHealth::default());
+        assert_eq!(observe(&mut states, target, FAILED), ObservationEffect::default());
+    }
+
+    #[test]
+    fn remembered_health_counts_until_the_first_probe() {
+        let target = TargetId(1);
+        for (remembered, ups, downs) in [(Health::Up, 0, 1), (Health::Down, 1, 0), (Health::Unknown, 1, 1)] {
+            for (result, transitions) in [(PASSED, ups), (FAILED, downs)] {
+                let mut known = RememberedHealth::default();
+                known.remember(&crate::node_id::NodeId::new("p0", "n0"), [192, 0, 2, 0].into(), remembered);
+                let mut states = PoolStates::default();
+                states.set_limits(&[Limits { target, rise: 3, fall: 3 }]);
+                replace(&mut states, vec![(Require::All, vec![vec![target]])], &known);
+                assert_eq!(health(&states, 0), [remembered]);
+                let effect = observe(&mut states, target, result);
+                assert_eq!(effect.transitions.len(), transitions, "{remembered}: the first result decides alone");
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_without_monitors_is_up() {
+        assert_eq!(health(&states(&[], vec![(Require::All, vec![vec![]])]), 0), [Health::Up]);
+    }
+}

@@ -1,0 +1,154 @@
+//! The state of a pool in words and figures, for `status` and the API.
+
+use super::address_state::AddressState;
+use super::pool_state::{NodeState, PoolState};
+use super::targets::Targets;
+use crate::health::{Health, ProbeFailure};
+use crate::overrides::{Override, Overrides};
+use crate::pool::{Role, Verdict};
+use crate::status::{AddressStatus, NodeStatus, PoolStatus};
+use crate::time::Now;
+
+/// Figures of a pool that are reasons for verdicts.
+#[derive(Clone, Copy)]
+struct Figures {
+    /// Active nodes that are up.
+    available: usize,
+    /// Active nodes that should be up.
+    min_available: usize,
+    /// Active nodes that bad responses may eject together.
+    max_ejected: usize,
+}
+
+impl PoolState {
+    /// Puts the pool into words.
+    pub(super) fn status(&self, targets: &Targets, overrides: &Overrides, now: Now) -> PoolStatus {
+        let figures = Figures {
+            available: self.available(),
+            min_available: self.min_available(),
+            max_ejected: self.max_ejected(),
+        };
+        let nodes = self.nodes().map(|(node, state)| {
+            let id = self.pool.id_of(&node.name);
+            let forced = overrides.get(&id);
+            let addresses: Vec<AddressStatus> = state
+                .addresses
+                .iter()
+                .map(|address| self.address_status(state, address, Context { targets, forced, figures }))
+                .collect();
+            let speaker = speaker(&addresses);
+            NodeStatus {
+                name: node.name.to_string(),
+                role: state.admin.role,
+                weight: node.weight,
+                up: state.addresses.iter().any(|address| address.verdict.is_up()),
+                promoted: state.is_promoted(&self.pool, now),
+                eligible: speaker.is_some_and(|address| address.eligible),
+                why: speaker.map(|address| address.why.clone()).unwrap_or_default(),
+                records: None,
+                r#override: forced.map(Into::into),
+                nomination: overrides.nomination(&id).cloned(),
+                idle_from: state.idle_from,
+                addresses,
+            }
+        });
+        PoolStatus {
+            name: self.pool.name.to_string(),
+            min_available: figures.min_available,
+            available: figures.available,
+            nodes: nodes.collect(),
+            fallback_records: None,
+        }
+    }
+
+    fn address_status(&self, node: &NodeState, address: &AddressState, context: Context<'_>) -> AddressStatus {
+        let health = address.health();
+        let is_backup = node.admin.role == Role::Backup;
+        AddressStatus {
+            address: address.address(),
+            health: node.believed_health(address),
+            standby: is_backup.then_some(health.standby),
+            weight_percent: health.weight_percent,
+            eligible: address.verdict.is_eligible(),
+            why: self.why(node, address, context),
+        }
+    }
+
+    /// Why an address is eligible or not: the verdict, and what else an operator needs to know of it.
+    fn why(&self, node: &NodeState, address: &AddressState, context: Context<'_>) -> String {
+        let Context { targets, forced, figures } = context;
+        let (verdict, health) = (address.verdict, node.believed_health(address));
+        let is_backup = node.admin.role == Role::Backup;
+        let failure = because(targets.failure(&address.targets().serving));
+        let is_standby = is_backup && self.pool.has_standby_monitors && forced.is_none();
+        let mut why = match verdict {
+            Verdict::Down | Verdict::Unknown if is_standby && address.health().standby == Health::Up => {
+                format!("alive as a backup, not serving{failure}")
+            }
+            _ => verdict_in_words(verdict, &failure, forced, figures) + &partial_weight(health, address),
+        };
+        if is_standby && address.health().standby == Health::Down {
+            let failure = because(targets.failure(&address.targets().standby));
+            why = format!("{why}; not alive as a backup{failure}");
+        }
+        if forced.is_some() {
+            why = format!("{why}; by its monitors {health}");
+        }
+        if verdict == Verdict::Down && !is_backup && self.pool.refuses_work(node.admin) {
+            why = format!("{why}; has not served since its nomination");
+        }
+        match targets.not_run(address.targets().all()) {
+            Some(not_run) => format!("{why}; {not_run}"),
+            None => why,
+        }
+    }
+}
+
+/// What the words of an address depend on, besides its state.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    targets: &'a Targets,
+    forced: Option<&'a Override>,
+    figures: Figures,
+}
+
+/// The address whose reason stands for the node: an eligible one, else one that is alive as a backup, else the
+/// first.
+fn speaker(addresses: &[AddressStatus]) -> Option<&AddressStatus> {
+    let is_alive = |address: &&AddressStatus| address.standby == Some(Health::Up);
+    let eligible = addresses.iter().find(|address| address.eligible);
+    eligible.or_else(|| addresses.iter().find(is_alive)).or_else(|| addresses.first())
+}
+
+/// What an agent, or being busy, leaves of a weight.
+fn partial_weight(health: Health, address: &AddressState) -> String {
+    let percent = address.health().weight_percent;
+    let is_partial = percent < 100 && health == Health::Up;
+    if is_partial { format!(", carries {percent} % of its weight") } else { String::new() }
+}
+
+/// `: connection refused`.
+fn because(failure: Option<&ProbeFailure>) -> String {
+    failure.map(|failure| format!(": {failure}")).unwrap_or_default()
+}
+
+fn verdict_in_words(verdict: Verdict, failure: &str, forced: Option<&Override>, figures: Figures) -> String {
+    let Figures { available, min_available, max_ejected } = figures;
+    match verdict {
+        Verdict::Up => "up".to_owned(),
+        Verdict::ForcedUp | Verdict::Drained | Verdict::ForcedDown => {
+            forced.map(Override::description).unwrap_or_default()
+        }
+        Verdict::BackupNeeded => {
+            format!("backup, needed: {available} of {min_available} required active nodes are up")
+        }
+        Verdict::EjectionCapped => {
+            format!("down{failure}; not ejected, because {max_ejected} active nodes are out for bad responses")
+        }
+        Verdict::UnknownFallback => "not probed yet, answered because no node is up".to_owned(),
+        Verdict::FailOpen => format!("down{failure}; answered because no node is up"),
+        Verdict::BackupNotNeeded => format!("backup: {available} of {min_available} required active nodes are up"),
+        Verdict::Down => format!("down{failure}"),
+        Verdict::Unknown => "not probed yet".to_owned(),
+    }
+}

@@ -1,0 +1,105 @@
+//! A tree of names that is walked label by label from its root, one hash lookup a label.
+//!
+//! The walk passes every ancestor that exists, which is what DNS asks for: delegations lie on the way, the last
+//! name found is the closest encloser (RFC 4592 §3.3.1), and it ends at the first label that does not exist. Its
+//! cost depends on how deep the tree is where the name leaves it, not on the number of names or on the query's depth.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// A node of the tree: its place in [`NameTree`]'s arena.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct TreeIndex(u32);
+
+#[derive(Debug)]
+struct Node<T> {
+    parent: TreeIndex,
+    label: Box<[u8]>,
+    value: T,
+}
+
+/// Names below a root, each with a value. Labels must be lower-cased.
+#[derive(Debug)]
+pub(super) struct NameTree<T> {
+    nodes: Vec<Node<T>>,
+    /// Every node but the root, found by its parent and label.
+    children: HashTable<TreeIndex>,
+    hasher: DefaultHashBuilder,
+}
+
+impl<T: Default> NameTree<T> {
+    /// The node at the top.
+    pub(super) const ROOT: TreeIndex = TreeIndex(0);
+
+    pub(super) fn new() -> Self {
+        let root = Node { parent: Self::ROOT, label: Box::default(), value: T::default() };
+        Self { nodes: vec![root], children: HashTable::new(), hasher: DefaultHashBuilder::default() }
+    }
+
+    pub(super) fn value(&self, node: TreeIndex) -> &T {
+        &self.nodes[node.0 as usize].value
+    }
+
+    pub(super) fn value_mut(&mut self, node: TreeIndex) -> &mut T {
+        &mut self.nodes[node.0 as usize].value
+    }
+
+    pub(super) fn child(&self, parent: TreeIndex, label: &[u8]) -> Option<TreeIndex> {
+        let is_it = |&id: &TreeIndex| {
+            let node = &self.nodes[id.0 as usize];
+            node.parent == parent && *node.label == *label
+        };
+        self.children.find(self.hasher.hash_one((parent.0, label)), is_it).copied()
+    }
+
+    /// The node at the end of `labels`, given from the root down, made with all that lead to it.
+    pub(super) fn insert<'l>(&mut self, labels: impl Iterator<Item = &'l [u8]>) -> TreeIndex {
+        let mut at = Self::ROOT;
+        for label in labels {
+            at = self.child(at, label).unwrap_or_else(|| self.add_child(at, label));
+        }
+        at
+    }
+
+    fn add_child(&mut self, parent: TreeIndex, label: &[u8]) -> TreeIndex {
+        let id = TreeIndex(u32::try_from(self.nodes.len()).expect("a zone file of 2^32 names does not fit in memory"));
+        self.nodes.push(Node { parent, label: label.into(), value: T::default() });
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        let rehash = |&id: &TreeIndex| {
+            let node = &nodes[id.0 as usize];
+            hasher.hash_one((node.parent.0, &*node.label))
+        };
+        self.children.insert_unique(hasher.hash_one((parent.0, label)), id, rehash);
+        id
+    }
+
+    /// The nodes on the way of `labels` (from the root down), the root first, until one is missing.
+    pub(super) fn walk<'t, 'l: 't>(
+        &'t self,
+        labels: impl Iterator<Item = &'l [u8]> + 't,
+    ) -> impl Iterator<Item = TreeIndex> + 't {
+        let below = labels.scan(Self::ROOT, |at, label| {
+            *at = self.child(*at, label)?;
+            Some(*at)
+        });
+        std::iter::once(Self::ROOT).chain(below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_ends_at_the_closest_encloser() {
+        let mut tree = NameTree::<Option<u8>>::new();
+        let node = tree.insert([b"b".as_slice(), b"a"].into_iter());
+        *tree.value_mut(node) = Some(7);
+        let walked =
+            |labels: &[&'static [u8]]| tree.walk(labels.iter().copied()).map(|n| *tree.value(n)).collect::<Vec<_>>();
+        assert_eq!(walked(&[b"b", b"a"]), [None, None, Some(7)]);
+        assert_eq!(walked(&[b"b", b"x", b"a"]), [None, None]);
+        assert_eq!(walked(&[b"a"]), [None]);
+    }
+}

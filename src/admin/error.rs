@@ -1,0 +1,64 @@
+//! Why a request of an operator was not carried out.
+
+use evenkeel_core::node_id::NodeId;
+use evenkeel_core::overrides::RoleError;
+
+use crate::health::Stopped;
+
+/// Why a request was not carried out. The text is the reason that operators see.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// There is no such node.
+    #[error("there is no node {0}")]
+    NoSuchNode(NodeId),
+    /// The node has no override to remove.
+    #[error("{0} has no override, there is nothing to resume")]
+    NoOverride(NodeId),
+    /// Roles cannot change as asked.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// A reload has removed the node.
+    #[error("{0} is gone from the configuration")]
+    Gone(NodeId),
+    /// The role has not changed, although its action has been carried out.
+    #[error("{0} is {1}")]
+    AfterAction(NodeId, String),
+    /// Too few active nodes would be left.
+    #[error(
+        "{left} of at least {min_available} active nodes of pool {pool} would be left; use --force (\"force\": true) if that is meant"
+    )]
+    TooFewNodes {
+        /// The pool.
+        pool: String,
+        /// Active nodes that would be up.
+        left: usize,
+        /// Active nodes that should be up.
+        min_available: usize,
+    },
+    /// The backup to nominate is not alive.
+    #[error("{node} is not alive ({why}); use --force (\"force\": true) if that is meant")]
+    NotAlive {
+        /// The backup.
+        node: NodeId,
+        /// Why its standby health is not up.
+        why: String,
+    },
+    /// Another change of roles runs in the pool.
+    #[error("roles are being changed in pool {0}; ask again in a moment")]
+    PoolLocked(String),
+    /// The auto-nomination is not needed any more.
+    #[error("{0} need not be nominated any more")]
+    NotNeeded(NodeId),
+    /// The role action has failed.
+    #[error("the action has failed, and no role has changed: {0}")]
+    ActionFailed(String),
+    /// The change cannot be written to the state directory.
+    #[error("it could not be stored, and nothing has changed: {0}")]
+    NotStored(std::io::Error),
+    /// The first configuration is not served yet.
+    #[error("the server is starting and probes every node once; ask again in a moment")]
+    Starting,
+    /// The server is ending.
+    #[error(transparent)]
+    Ending(#[from] Stopped),
+}

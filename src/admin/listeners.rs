@@ -1,0 +1,128 @@
+//! The listeners of the API: a Unix socket for reading and writing, and a TCP port on loopback for reading.
+//!
+//! Over TCP, the Host header must name this machine. So a page in a browser whose own name resolves to
+//! loopback (DNS rebinding) cannot read the API.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::HOST;
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::api;
+use super::bounded::Bounded;
+use super::service::AdminService;
+use crate::config::Admin;
+
+/// The open listeners. Dropping this closes them and removes the file of the socket.
+#[derive(Debug)]
+pub struct AdminListeners {
+    socket: PathBuf,
+    inode: u64,
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Drop for AdminListeners {
+    fn drop(&mut self) {
+        // Another server may have put its own socket there. A file that stays behind is replaced at the next start.
+        if inode(&self.socket).is_ok_and(|inode| inode == self.inode) {
+            let _ = fs::remove_file(&self.socket);
+        }
+    }
+}
+
+/// Opens the socket for its owner and group and, if it is configured, the port for reading.
+///
+/// # Errors
+/// The system's, or another server listens there. The message names what cannot be opened.
+pub async fn open(admin: &Admin, service: AdminService) -> anyhow::Result<AdminListeners> {
+    let socket = open_socket(&admin.socket).await;
+    let socket = socket.with_context(|| format!("the admin socket {} cannot be opened", admin.socket.display()))?;
+    let mut tasks = vec![serve(socket, api::writing().with_state(service.clone()))];
+    if let Some(address) = admin.listen {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("the admin address {address} cannot be listened on"))?;
+        let checked = api::reading().layer(axum::middleware::from_fn(under_own_name));
+        tasks.push(serve(listener, checked.with_state(service)));
+    }
+    let inode = inode(&admin.socket).with_context(|| format!("the admin socket {} is gone", admin.socket.display()))?;
+    Ok(AdminListeners { socket: admin.socket.clone(), inode, _tasks: tasks })
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    fs::symlink_metadata(path).map(|file| file.ino())
+}
+
+fn serve<L>(listener: L, app: Router) -> AbortOnDropHandle<()>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    // The listener is closed with its task.
+    AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(Bounded::new(listener), app).await) }))
+}
+
+/// Opens the Unix socket. Replaces the socket that a killed server has left; keeps any other file.
+async fn open_socket(path: &Path) -> io::Result<UnixListener> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    if let Ok(file) = fs::symlink_metadata(path) {
+        if !file.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+        }
+        match UnixStream::connect(path).await.map_err(|error| error.kind()) {
+            Err(io::ErrorKind::ConnectionRefused) => fs::remove_file(path)?,
+            // A full queue means that a server is there, too.
+            _ => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
+        }
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Refuses requests whose Host is neither `localhost` nor an address of loopback.
+async fn under_own_name(request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_own_name(host) {
+        next.run(request).await
+    } else {
+        api::error(StatusCode::FORBIDDEN, "use localhost or an address of loopback as the host")
+    }
+}
+
+fn is_own_name(host: &str) -> bool {
+    let without_port = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = without_port.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    without_port.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_names_are_those_of_loopback() {
+        for own in ["localhost", "LOCALHOST:5380", "127.0.0.1:5380", "127.0.0.9", "[::1]:5380", "[::1]"] {
+            assert!(is_own_name(own), "{own}");
+        }
+        for other in ["", "evil.example", "evil.example:5380", "127.0.0.1.evil.example", "192.0.2.1", "localhost.evil"]
+        {
+            assert!(!is_own_name(other), "{other}");
+        }
+    }
+}

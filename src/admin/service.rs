@@ -1,0 +1,146 @@
+//! The admin service: answers requests of operators and carries changes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::counters::{CounterTotals, Counters};
+use evenkeel_core::node_id::NodeId;
+use evenkeel_core::overrides::Overrides;
+use evenkeel_core::status::{AbsentNode, NodeStatus, PoolStatus, Status};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::error::AdminError;
+use super::pool_locks::PoolLocks;
+use crate::events::{Event, EventLog, Page};
+use crate::health::{HealthHandle, Stopped};
+use crate::monitor::Prober;
+use crate::state_dir::OverrideStore;
+
+/// How often the service looks for work without an operator: overrides that end, backups to nominate.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// Carries requests out; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AdminService {
+    pub(super) store: Arc<Mutex<OverrideStore>>,
+    pub(super) health: HealthHandle,
+    pub(super) events: Arc<EventLog>,
+    /// Sends the requests of role actions.
+    pub(super) prober: Prober,
+    counters: Arc<Counters>,
+    pub(super) pool_locks: PoolLocks,
+}
+
+impl AdminService {
+    /// Works with a store whose overrides the publisher knows.
+    pub(crate) fn new(
+        store: OverrideStore,
+        health: HealthHandle,
+        events: Arc<EventLog>,
+        prober: Prober,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let store = Arc::new(Mutex::new(store));
+        Self { store, health, events, prober, counters, pool_locks: PoolLocks::default() }
+    }
+
+    /// The state of the server.
+    ///
+    /// # Errors
+    /// The server is starting or ending.
+    pub async fn status(&self) -> Result<Status, AdminError> {
+        let (generation, mut pools) = self.pools().await?;
+        let CounterTotals { answers, records } = self.counters.totals();
+        let count = |name: &str| Some(records.get(name).copied().unwrap_or(0));
+        for pool in &mut pools {
+            pool.fallback_records = count(&pool.name);
+            for node in &mut pool.nodes {
+                node.records = count(NodeId::new(&pool.name, &node.name).as_str());
+            }
+        }
+        let store = self.store.lock().await;
+        let overrides = store.overrides();
+        let absent = overrides.nodes().filter(|node| find(&pools, node).is_none());
+        let absent = absent.map(|node| AbsentNode {
+            node: node.clone(),
+            r#override: overrides.get(node).map(Into::into),
+            nomination: overrides.nomination(node).cloned(),
+        });
+        let absent = absent.collect();
+        Ok(Status { generation, overrides_are_kept: store.is_persistent(), pools, absent, answers })
+    }
+
+    /// At most `limit` events after the one of a number, or the latest ones. If there is none, waits for one.
+    pub async fn events(&self, after: Option<u64>, run: Option<u64>, limit: usize, wait: Duration) -> Page {
+        let Some(after) = after else { return self.events.last(limit) };
+        let (after, mut watch) = (self.events.known(run, after), self.events.watch());
+        // A timeout is no error: the page is empty then.
+        let _ = tokio::time::timeout(wait, watch.wait_for(|last| *last > after)).await;
+        self.events.after(after, limit)
+    }
+
+    /// Does what has to happen without an operator, as long as the server runs.
+    pub async fn run_without_operator(&self) {
+        tokio::join!(self.end_overrides(), self.auto_nominate());
+    }
+
+    /// Waits until no change of roles runs.
+    pub async fn settle(&self) {
+        /// Time between two looks.
+        const POLL: Duration = Duration::from_millis(20);
+        while !self.pool_locks.are_all_free() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub(super) async fn locked_store(&self) -> OwnedMutexGuard<OverrideStore> {
+        Arc::clone(&self.store).lock_owned().await
+    }
+
+    /// Number of the configuration that is served, and its pools.
+    pub(super) async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), AdminError> {
+        let (generation, pools) = self.health.status().await?;
+        // Before the first configuration is served, no node is known, which must not pass for an answer.
+        if generation == 0 { Err(AdminError::Starting) } else { Ok((generation, pools)) }
+    }
+
+    /// Changes overrides: in the store, in the event log, then for queries.
+    pub(super) async fn change(
+        &self,
+        mut store: OwnedMutexGuard<OverrideStore>,
+        events: Vec<Event>,
+        change: impl FnOnce(&mut Overrides) + Send + 'static,
+    ) -> Result<(), AdminError> {
+        // The disk may be slow, and tasks must not wait for it. The store stays locked, so changes keep their order.
+        let written = tokio::task::spawn_blocking(move || {
+            let outcome = store.change(change);
+            (store, outcome)
+        });
+        let (store, outcome) = written.await.map_err(|_| Stopped)?;
+        outcome.map_err(AdminError::NotStored)?;
+        self.events.record(events);
+        Ok(self.health.set_overrides(store.overrides().clone()).await?)
+    }
+}
+
+/// Carries a change through, even if the client hangs up: what is stored must be what queries see.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, AdminError>> + Send + 'static,
+) -> Result<T, AdminError> {
+    tokio::spawn(change).await.unwrap_or(Err(AdminError::Ending(Stopped)))
+}
+
+/// Checks that a pool has enough active nodes with `left` of them up.
+pub(super) fn check_enough(pool: &PoolStatus, left: usize) -> Result<(), AdminError> {
+    let &PoolStatus { ref name, min_available, .. } = pool;
+    if left < min_available {
+        return Err(AdminError::TooFewNodes { pool: name.clone(), left, min_available });
+    }
+    Ok(())
+}
+
+/// Finds a node and its pool.
+pub(super) fn find<'s>(pools: &'s [PoolStatus], node: &NodeId) -> Option<(&'s PoolStatus, &'s NodeStatus)> {
+    let pool = pools.iter().find(|found| found.name == node.pool())?;
+    Some((pool, pool.nodes.iter().find(|found| found.name == node.node())?))
+}

@@ -1,0 +1,75 @@
+//! Arguments that the commands for operators share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use evenkeel_core::node_id::NodeId;
+
+use crate::admin::client::{AdminClient, Circumstances};
+use crate::config::DEFAULT_SOCKET;
+
+/// The server to talk to.
+#[derive(Args, Debug)]
+pub(super) struct Socket {
+    /// Admin socket of the server
+    #[arg(long, value_name = "FILE", env = "EVENKEEL_SOCKET", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+}
+
+impl Socket {
+    pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
+        AdminClient::at(&self.socket)
+    }
+}
+
+/// A node, and who asks for the change.
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    /// The node
+    #[arg(value_name = "POOL/NODE")]
+    pub(super) node: NodeId,
+    /// Who asks for it
+    #[arg(long, value_name = "WHO", default_value_t = user())]
+    pub(super) by: String,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl Target {
+    pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
+        self.socket.client()
+    }
+}
+
+/// Why, and for how long.
+#[derive(Args, Debug)]
+pub(super) struct Reason {
+    /// Why, for operators who ask later
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    /// End by itself after this time, such as 2h or 30m
+    #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
+    lasting: Option<Duration>,
+    /// Also if fewer than min_available nodes are left, or a backup is not alive
+    #[arg(long)]
+    force: bool,
+}
+
+impl Reason {
+    pub(super) fn into_circumstances(self, by: &str) -> Circumstances {
+        let Self { why, lasting, force } = self;
+        Circumstances { by: by.to_owned(), why, lasting, force }
+    }
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }
+}
+
+/// The user, as far as the environment tells.
+fn user() -> String {
+    let of = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
+    of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
+}

@@ -1,0 +1,21 @@
+//! The argument that names a configuration.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{DEFAULT_PATH, Origin};
+
+/// A configuration file.
+#[derive(Args, Debug)]
+pub(super) struct ConfigFile {
+    /// Configuration file
+    #[arg(long, short, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+impl ConfigFile {
+    pub(super) fn origin(&self) -> Origin {
+        Origin::File(self.config.clone())
+    }
+}

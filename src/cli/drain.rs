@@ -1,0 +1,62 @@
+//! `evenkeel drain`: takes a node out of the answers.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+use evenkeel_core::pool::ForcedState;
+
+use super::admin_args::{Reason, Target};
+use super::runtime::on_runtime;
+use crate::clock::unix_now;
+
+/// How often `--wait` asks the server whether the node is idle.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Take a node out of the answers; its sessions live on
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  evenkeel drain core/core-2 --why patching
+  evenkeel drain core/core-2 --for 2h            and resume it by itself
+  evenkeel drain core/core-2 --wait              return when the last answer with it has expired")]
+pub(super) struct Drain {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    reason: Reason,
+    /// Wait until the last answer that held the node has expired
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Drain {
+    pub(super) fn run(self) -> ExitCode {
+        on_runtime(async {
+            let Self { target, reason, wait } = self;
+            let circumstances = reason.into_circumstances(&target.by);
+            target.client()?.set_override(&target.node, ForcedState::Drain, circumstances).await?;
+            if wait { wait_until_idle(&target).await } else { Ok(()) }
+        })
+    }
+}
+
+/// Waits until the last answer that held the node has expired.
+async fn wait_until_idle(target: &Target) -> anyhow::Result<()> {
+    let (client, id) = (target.client()?, &target.node);
+    loop {
+        let status = client.status().await?;
+        let pool = status.pools.iter().find(|found| found.name == id.pool());
+        let found = pool.and_then(|pool| pool.nodes.iter().find(|found| found.name == id.node()));
+        match found {
+            None => bail!("{id} is gone from the configuration"),
+            Some(node) if node.r#override.as_ref().is_none_or(|forced| forced.state != ForcedState::Drain) => {
+                bail!("{id} is not drained any more")
+            }
+            // A node that was not answered before is idle.
+            Some(node) if node.idle_from.is_none_or(|idle| idle <= unix_now()) => return Ok(()),
+            Some(_) => tokio::time::sleep(POLL).await,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `evenkeel force`: forces a node up or down.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use evenkeel_core::pool::ForcedState;
+
+use super::admin_args::{Reason, Target};
+use super::runtime::on_runtime;
+
+/// Force a node up or down, whatever its monitors find
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  evenkeel force up core/core-2 --for 10m --why 'the monitor is wrong'
+  evenkeel force down core/core-2")]
+pub(super) struct Force {
+    /// The state
+    state: State,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    Up,
+    Down,
+}
+
+impl Force {
+    pub(super) fn run(self) -> ExitCode {
+        on_runtime(async {
+            let Self { state, target, reason } = self;
+            let state = match state {
+                State::Up => ForcedState::Up,
+                State::Down => ForcedState::Down,
+            };
+            target.client()?.set_override(&target.node, state, reason.into_circumstances(&target.by)).await
+        })
+    }
+}

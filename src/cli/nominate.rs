@@ -1,0 +1,44 @@
+//! `evenkeel nominate`: makes a backup an active node.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::admin_args::{Reason, Target};
+use super::runtime::on_runtime;
+use crate::admin::client;
+
+/// Make a backup an active node, after the action that the configuration has for it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  evenkeel nominate core/spare                   one active node more
+  evenkeel nominate core/spare --replace core-2  core-2 is a backup from then on")]
+pub(super) struct Nominate {
+    #[command(flatten)]
+    target: Target,
+    /// The active node of the pool whose place it takes
+    #[arg(long, value_name = "NODE")]
+    replace: Option<String>,
+    /// Change the role only: the node has been promoted already
+    #[arg(long)]
+    without_action: bool,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+impl Nominate {
+    pub(super) fn run(self) -> ExitCode {
+        on_runtime(async {
+            let Self { target, replace, without_action, reason } = self;
+            let circumstances = reason.into_circumstances(&target.by);
+            let nominate = client::Nominate { circumstances, replaces: replace, without_action };
+            if let Some(why) = target.client()?.nominate(&target.node, nominate).await? {
+                // A closed standard output is no failure of the nomination.
+                let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", target.node);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! `evenkeel resume`: leaves a node to its monitors again.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::admin_args::Target;
+use super::runtime::on_runtime;
+
+/// Leave a node to its monitors again
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  evenkeel resume core/core-2                    after drain or force")]
+pub(super) struct Resume {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Resume {
+    pub(super) fn run(&self) -> ExitCode {
+        let Self { target } = self;
+        on_runtime(async { target.client()?.remove_override(&target.node, &target.by).await })
+    }
+}

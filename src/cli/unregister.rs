@@ -1,0 +1,33 @@
+//! `evenkeel unregister`: makes a nominated node a backup again.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::admin_args::Target;
+use super::runtime::on_runtime;
+use crate::admin::client;
+
+/// Make a nominated node a backup again; the node that it replaced is active again
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  evenkeel unregister core/spare")]
+pub(super) struct Unregister {
+    #[command(flatten)]
+    target: Target,
+    /// Also if fewer than min_available nodes are left
+    #[arg(long)]
+    force: bool,
+    /// Change the role only
+    #[arg(long)]
+    without_action: bool,
+}
+
+impl Unregister {
+    pub(super) fn run(&self) -> ExitCode {
+        let &Self { ref target, force, without_action } = self;
+        let unregister = client::Unregister { by: &target.by, force, without_action };
+        on_runtime(async { target.client()?.unregister(&target.node, unregister).await })
+    }
+}

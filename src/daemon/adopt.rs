@@ -1,0 +1,74 @@
+//! Makes a loaded configuration the current one: at the start, and at every reload.
+//!
+//! ```text
+//!  addresses are bound ──► new nodes are probed ──► the snapshot is stored ──► old addresses end
+//!       │                        │ interrupted: nothing changes
+//!       └ at a reload, new addresses answer from the old snapshot meanwhile
+//! ```
+
+use std::io;
+use std::sync::Arc;
+
+use evenkeel_core::snapshot::SnapshotConfig;
+
+use super::Daemon;
+use crate::config::{Loaded, Server};
+use crate::health::{Plan, Stopped};
+use crate::listen::Prepared;
+
+/// Why a configuration was not adopted. The one before is still served.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AdoptError {
+    /// A thread could not be started.
+    #[error("there is no room for the UDP threads: {0}")]
+    Threads(io::Error),
+    /// The publisher has ended.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl Daemon {
+    /// Adopts a configuration whose addresses are bound. Waits until every new target has a result, or
+    /// `startup_grace` is over, or `interrupted` returns.
+    ///
+    /// Returns the interruption if there was one; nothing has changed then.
+    ///
+    /// # Errors
+    /// Nothing has changed.
+    pub(super) async fn adopt<I>(
+        &mut self,
+        mut prepared: Prepared,
+        loaded: Loaded,
+        interrupted: impl Future<Output = I>,
+    ) -> Result<Option<I>, AdoptError> {
+        let Loaded { server, zones, pools, notifications, .. } = loaded;
+        if self.generation > 0 {
+            self.begin_endpoints(&mut prepared, &server)?;
+        }
+        let node_numbers = self.counters.node_numbers(pools.iter().map(|config| &*config.pool));
+        let config = Arc::new(SnapshotConfig::new(zones, server.nsid.clone(), node_numbers));
+        let generation = self.generation + 1;
+        let enough = async {
+            tokio::select! {
+                () = tokio::time::sleep(server.startup_grace) => None,
+                interruption = interrupted => Some(interruption),
+            }
+        };
+        let plan = Plan { generation, config, pools };
+        if let Some(interruption) = self.publisher.adopt(plan, server.probes_in_flight, enough).await? {
+            self.endpoints.give_up();
+            return Ok(Some(interruption));
+        }
+        self.generation = generation;
+        // At the start, this is the first moment at which there is an answer.
+        self.begin_endpoints(&mut prepared, &server)?;
+        self.endpoints.commit(prepared, &server);
+        self.notifiers.replace(notifications);
+        Ok(None)
+    }
+
+    /// Begins to answer at the new addresses that do not answer yet.
+    fn begin_endpoints(&mut self, prepared: &mut Prepared, server: &Server) -> Result<(), AdoptError> {
+        self.endpoints.begin(prepared, server, &self.current).map_err(AdoptError::Threads)
+    }
+}

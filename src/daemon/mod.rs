@@ -1,0 +1,123 @@
+//! The server as a whole: starts it, runs it until a signal, and reloads it.
+//!
+//! `start` opens what lasts as long as the process, `reload` reads a configuration again on SIGHUP, and both
+//! make a configuration the current one in the same way (`adopt`). `interrupt` is what ends a wait.
+
+mod adopt;
+mod interrupt;
+mod reload;
+mod start;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::counters::Counters;
+use evenkeel_core::diagnostic::Diagnostics;
+use evenkeel_core::snapshot::CurrentSnapshot;
+use nix::fcntl::Flock;
+use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{error, info, warn};
+
+use crate::admin::{AdminListeners, AdminService};
+use crate::config::{Admin, Origin};
+use crate::events::Notifiers;
+use crate::health::{ConfigHandle, HealthHandle};
+use crate::listen::Endpoints;
+use crate::signals::Signals;
+use crate::state_dir;
+use interrupt::Interrupt;
+pub use start::StartError;
+
+/// Longest wait for work in flight when the server stops.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Daemon {
+    origin: Origin,
+    current: CurrentSnapshot,
+    endpoints: Endpoints,
+    counters: Arc<Counters>,
+    notifiers: Notifiers,
+    /// Number of the configuration that is served; 0 before the first one.
+    generation: u64,
+    publisher: ConfigHandle,
+    publishing: JoinHandle<()>,
+    health: HealthHandle,
+    admin: AdminService,
+    /// The parts of the configuration that change with a restart only.
+    fixed: FixedConfig,
+    /// Stores health while the server runs.
+    storing: Option<AbortOnDropHandle<()>>,
+    /// Ends overrides, and nominates backups.
+    _without_operator: AbortOnDropHandle<()>,
+    _listeners: Option<AdminListeners>,
+    /// Of `state_dir`.
+    _lock: Option<Flock<File>>,
+}
+
+/// The parts of the configuration that change with a restart only.
+#[derive(Clone, Debug, PartialEq)]
+struct FixedConfig {
+    state_dir: Option<PathBuf>,
+    admin: Option<Admin>,
+}
+
+impl Daemon {
+    /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
+    pub async fn run(mut self, mut signals: Signals) -> ExitCode {
+        let stopped_by = 'serving: loop {
+            tokio::select! {
+                _ = signals.hangup.recv() => loop {
+                    match self.reload(&mut signals).await {
+                        Ok(()) => break,
+                        Err(Interrupt::Reload) => info!("reload: given up for another one"),
+                        Err(Interrupt::End(name)) => break 'serving name,
+                    }
+                },
+                name = signals.end.recv() => break name,
+                ended = &mut self.publishing => {
+                    let why = ended.map_or_else(|error| error.to_string(), |()| "it has ended".to_owned());
+                    error!("the publisher of health died: {why}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        };
+        info!("{stopped_by}: stopping");
+        // A role change that runs is stored before the end, if it ends in time.
+        let settled = async { tokio::join!(self.endpoints.end(), self.admin.settle()) };
+        if tokio::time::timeout(STOP_GRACE, settled).await.is_err() {
+            warn!("not everything ended within {STOP_GRACE:?}");
+        }
+        self.store_health().await;
+        info!("stopped");
+        ExitCode::SUCCESS
+    }
+
+    /// Stores the health for the next start.
+    async fn store_health(&mut self) {
+        let Some(directory) = self.fixed.state_dir.clone() else { return };
+        self.storing = None;
+        let Ok(health) = self.health.remember().await else { return };
+        if let Err(error) = state_dir::write_health(health, directory.clone()).await {
+            warn!("health cannot be stored in {}: {error}", directory.display());
+        }
+    }
+
+    /// `UDP+TCP 127.0.0.1:53, TLS 127.0.0.1:853`.
+    fn listening(&self) -> String {
+        let addresses = self.endpoints.addresses();
+        addresses.iter().map(|(what, address)| format!("{what} {address}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Logs what is odd about a configuration that is used all the same.
+pub fn log_warnings(warnings: &Diagnostics) {
+    for warning in warnings.iter() {
+        warn!("{warning}");
+    }
+}

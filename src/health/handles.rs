@@ -1,0 +1,112 @@
+//! The ways to the publisher: one for configurations, one for operators.
+
+use evenkeel_core::overrides::Overrides;
+use evenkeel_core::state::{AddressTargets, Nominees, RememberedHealth};
+use evenkeel_core::status::PoolStatus;
+use tokio::sync::{mpsc, oneshot};
+
+use super::messages::{Adoption, Message, Plan};
+use super::scheduler::{PublisherTargets, Scheduler};
+use crate::pool_config::PoolConfig;
+
+/// The publisher has ended: it panicked, or the process is ending.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the publisher of health has stopped")]
+pub struct Stopped;
+
+/// The operators' way to the publisher.
+#[derive(Clone, Debug)]
+pub struct HealthHandle(pub(super) mpsc::Sender<Message>);
+
+impl HealthHandle {
+    /// Replaces the overrides. When this returns, queries see them.
+    ///
+    /// # Errors
+    /// The publisher has ended.
+    pub async fn set_overrides(&self, overrides: Overrides) -> Result<(), Stopped> {
+        self.ask(|done| Message::Overrides { overrides, done }).await
+    }
+
+    /// What to remember across a restart.
+    ///
+    /// # Errors
+    /// The publisher has ended.
+    pub async fn remember(&self) -> Result<RememberedHealth, Stopped> {
+        self.ask(Message::Remember).await
+    }
+
+    /// The generation, and the state of every pool.
+    ///
+    /// # Errors
+    /// The publisher has ended.
+    pub async fn status(&self) -> Result<(u64, Vec<PoolStatus>), Stopped> {
+        self.ask(Message::Status).await
+    }
+
+    /// A pool of the configuration that is served.
+    ///
+    /// # Errors
+    /// The publisher has ended.
+    pub async fn pool(&self, name: &str) -> Result<Option<PoolConfig>, Stopped> {
+        self.ask(|reply| Message::Pool(name.to_owned(), reply)).await
+    }
+
+    /// Backups to nominate without an operator, by pool.
+    ///
+    /// # Errors
+    /// The publisher has ended.
+    pub async fn nominees(&self) -> Result<Vec<Nominees>, Stopped> {
+        self.ask(Message::Nominees).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(message(reply)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}
+
+/// The way of configurations to the publisher and the scheduler.
+#[derive(Debug)]
+pub struct ConfigHandle {
+    pub(super) publisher: mpsc::Sender<Message>,
+    pub(super) scheduler: Scheduler,
+}
+
+impl ConfigHandle {
+    /// Makes a configuration the current one. Probes the targets that have not been probed until each has a
+    /// result, or `enough` ends; then stores the first snapshot. Health of targets that stay is kept.
+    ///
+    /// If `enough` returns an interruption, nothing changes, and the interruption is returned.
+    ///
+    /// # Errors
+    /// The publisher has ended.
+    pub async fn adopt<I>(
+        &mut self,
+        plan: Plan,
+        in_flight: usize,
+        enough: impl Future<Output = Option<I>>,
+    ) -> Result<Option<I>, Stopped> {
+        let (PublisherTargets { targets, new, changed }, mut prepared) = self.scheduler.prepare(&plan.pools);
+        let all = targets.iter().flatten().flatten().flat_map(AddressTargets::all).collect();
+        let (probed, all_probed) = oneshot::channel();
+        self.publisher.send(Message::Prepare { new, all, probed }).await.map_err(|_| Stopped)?;
+        self.scheduler.begin(&mut prepared);
+        // Targets without a result by then are unknown, which is no error.
+        let interrupted = tokio::select! {
+            _ = all_probed => None,
+            interrupted = enough => interrupted,
+        };
+        if interrupted.is_some() {
+            self.scheduler.give_up();
+            return Ok(interrupted);
+        }
+        let (done, adopted) = oneshot::channel();
+        let adoption = Message::Adopt(Box::new(Adoption { plan, targets, changed, done }));
+        self.publisher.send(adoption).await.map_err(|_| Stopped)?;
+        self.scheduler.set_in_flight(in_flight);
+        self.scheduler.commit(prepared);
+        adopted.await.map_err(|_| Stopped)?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,57 @@
+//! Messages to the publisher.
+
+use std::sync::Arc;
+
+use evenkeel_core::health::ProbeNotRun;
+use evenkeel_core::overrides::Overrides;
+use evenkeel_core::snapshot::SnapshotConfig;
+use evenkeel_core::state::{AddressTargets, Limits, Nominees, Observation, RememberedHealth, TargetId};
+use evenkeel_core::status::PoolStatus;
+use tokio::sync::oneshot;
+
+use crate::pool_config::PoolConfig;
+
+/// What the publisher is told, and what it is asked.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A probe has ended.
+    Observed(Observation),
+    /// A probe of a monitor did not run.
+    NotRun { target: TargetId, monitor: Arc<str>, why: ProbeNotRun },
+    /// New targets will be probed. `probed` is sent when all targets of a configuration have a result.
+    Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
+    /// The overrides have changed.
+    Overrides { overrides: Overrides, done: oneshot::Sender<()> },
+    /// What is to be remembered across a restart?
+    Remember(oneshot::Sender<RememberedHealth>),
+    /// What is the state of every pool?
+    Status(oneshot::Sender<(u64, Vec<PoolStatus>)>),
+    /// What is the configuration of a pool?
+    Pool(String, oneshot::Sender<Option<PoolConfig>>),
+    /// Which backups should be nominated without an operator?
+    Nominees(oneshot::Sender<Vec<Nominees>>),
+    /// A configuration replaces the one before.
+    Adopt(Box<Adoption>),
+}
+
+/// A configuration as the publisher needs it.
+#[derive(Debug)]
+pub struct Plan {
+    /// Number of the configuration, from 1.
+    pub generation: u64,
+    /// Zones and names.
+    pub config: Arc<SnapshotConfig>,
+    /// The pools that the names use.
+    pub pools: Vec<PoolConfig>,
+}
+
+/// A configuration whose targets have been probed.
+#[derive(Debug)]
+pub(super) struct Adoption {
+    pub(super) plan: Plan,
+    /// Per pool, per node, per address.
+    pub(super) targets: Vec<Vec<Vec<AddressTargets>>>,
+    /// Targets whose monitor has changed.
+    pub(super) changed: Vec<Limits>,
+    pub(super) done: oneshot::Sender<()>,
+}

@@ -1,0 +1,200 @@
+//! Events about health: transitions, new pools, changed roles, and changes of what is answered.
+//!
+//! They are gathered while a snapshot is made and recorded after it is stored: queries do not wait for the log.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use evenkeel_core::health::{Health, ProbeFailure};
+use evenkeel_core::pool::{AdminState, Role, SelectionTier, WhenEmpty};
+use evenkeel_core::state::{AddressIndex, HealthTransition, PoolState, PoolStates, PreviousPool, StateChange};
+
+use crate::events::{Event, EventKind, EventLog, EventState};
+
+/// Events that wait to be recorded.
+#[derive(Debug)]
+pub(super) struct TransitionEvents {
+    log: Arc<EventLog>,
+    waiting: Vec<Event>,
+}
+
+impl TransitionEvents {
+    pub(super) fn new(log: Arc<EventLog>) -> Self {
+        Self { log, waiting: Vec::new() }
+    }
+
+    /// Records the events.
+    pub(super) fn write(&mut self) {
+        if !self.waiting.is_empty() {
+            self.log.record(self.waiting.drain(..));
+        }
+    }
+
+    /// The health of an address has changed by a row of probes. The standby health of active nodes is of no
+    /// interest.
+    pub(super) fn transition(&mut self, state: &PoolState, transition: &HealthTransition, monitor: &str) {
+        let &HealthTransition { at, is_standby, to, count, .. } = transition;
+        let is_backup = state.node(at).1.admin().role == Role::Backup;
+        if is_standby && !is_backup {
+            return;
+        }
+        let why = match &transition.result {
+            Ok(_) => "passed".to_owned(),
+            Err(failure) => format!("failed, {failure}"),
+        };
+        let may_wait = is_backup && state.pool().has_standby_monitors;
+        let (kind, event_state, what) = match (is_standby, may_wait, to) {
+            (true, _, _) => (EventKind::Standby, to.into(), format!("{to} as a backup")),
+            // A backup that refuses work does not serve, which is no fault.
+            (false, true, Health::Down) => (EventKind::Standby, EventState::NotServing, "not serving".to_owned()),
+            _ => (EventKind::Health, to.into(), to.to_string()),
+        };
+        let text = format!("is {what}: {count} of {count} probes of {monitor} {why}");
+        self.address(state, at, (kind, event_state), &text);
+    }
+
+    /// What a reload brings to a pool: all of a new pool, and the new nodes of one that was there.
+    pub(super) fn reload(&mut self, states: &PoolStates, pool: usize, previous: Option<&PreviousPool>) {
+        let state = states.pool(pool);
+        match previous {
+            None => self.pool_loaded(state),
+            Some(previous) => self.changed_roles(state, previous),
+        }
+        for (at, address) in state.addresses() {
+            let (node, node_state) = state.node(at);
+            let health = address.health().health;
+            let known = previous.and_then(|previous| previous.health(&node.name, address.address()));
+            let may_wait = state.pool().has_standby_monitors && node_state.admin().role == Role::Backup;
+            match known {
+                Some(known) if known != health => self.judged_anew(state, at, health, states.failure(pool, at)),
+                None if health != Health::Up && may_wait => {
+                    let standby = address.health().standby;
+                    self.new_backup(state, at, standby, states.standby_failure(pool, at));
+                }
+                None if health != Health::Up => self.new_address(state, at, health, states.failure(pool, at)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A new configuration brings an address that is not up.
+    fn new_address(&mut self, state: &PoolState, at: AddressIndex, health: Health, failure: Option<&ProbeFailure>) {
+        let why = match (health, failure) {
+            (Health::Down, Some(failure)) => format!("first probe failed, {failure}"),
+            (Health::Down, None) => "as before the restart, not probed within startup_grace".to_owned(),
+            _ => "not probed within startup_grace".to_owned(),
+        };
+        self.address(state, at, (EventKind::Health, health.into()), &format!("is {health}: {why}"));
+    }
+
+    /// A new configuration brings a backup that does not serve, which is as it should be.
+    fn new_backup(&mut self, state: &PoolState, at: AddressIndex, standby: Health, failure: Option<&ProbeFailure>) {
+        let why = failure.map(|failure| format!(": first probe failed, {failure}")).unwrap_or_default();
+        let text = format!("is {standby} as a backup{why}");
+        self.address(state, at, (EventKind::Standby, standby.into()), &text);
+    }
+
+    /// A new configuration judges an address by other monitors than before, and to another result.
+    fn judged_anew(&mut self, state: &PoolState, at: AddressIndex, health: Health, failure: Option<&ProbeFailure>) {
+        let why = failure.filter(|_| health == Health::Down).map(|failure| format!(", {failure}")).unwrap_or_default();
+        let text = format!("is {health} by the monitors of the new configuration{why}");
+        self.address(state, at, (EventKind::Health, health.into()), &text);
+    }
+
+    /// A new configuration brings a pool.
+    fn pool_loaded(&mut self, state: &PoolState) {
+        let up = state.addresses().filter(|(_, address)| address.health().health == Health::Up).count();
+        let name = &state.pool().name;
+        let text = format!("pool {name}: {up} of {} addresses up", state.pool().address_count());
+        self.waiting.push(Event::of_pool(EventKind::Pool, EventState::Loaded, name, text));
+    }
+
+    /// A new configuration changes roles, also because the node that replaced another one is gone from it.
+    fn changed_roles(&mut self, state: &PoolState, previous: &PreviousPool) {
+        for (node, node_state) in state.nodes() {
+            let role = node_state.admin().role;
+            if previous.role(&node.name).is_some_and(|before| before != role) {
+                let role_text = if role == Role::Active { "active" } else { "a backup" };
+                let (id, text) = (state.pool().id_of(&node.name), format!("{role_text} by the new configuration"));
+                self.waiting.push(Event::of_node(EventKind::Nomination, role.into(), &id, &text));
+            }
+        }
+    }
+
+    /// What a decision has changed, besides the eligible addresses.
+    pub(super) fn changes(&mut self, states: &PoolStates, pool: usize, changes: Vec<StateChange>) {
+        let state = states.pool(pool);
+        let max_ejected = state.max_ejected();
+        for change in changes {
+            match change {
+                StateChange::Tier => self.tier(state),
+                StateChange::EjectionCapped(at) => {
+                    let text =
+                        format!("has bad responses and is not ejected: {max_ejected} active nodes are out for that");
+                    self.address(state, at, (EventKind::Ejection, EventState::Capped), &text);
+                }
+                StateChange::Ejected(at) => {
+                    let why = match states.failure(pool, at) {
+                        Some(failure) if !failure.is_bad_response() => failure.to_string(),
+                        _ if state.available() == 0 => "no active node is up".to_owned(),
+                        _ => format!("at most {max_ejected} active nodes are out for bad responses"),
+                    };
+                    self.address(state, at, (EventKind::Ejection, EventState::Ejected), &format!("is ejected: {why}"));
+                }
+            }
+        }
+    }
+
+    /// The nodes of a pool are picked by another rule.
+    fn tier(&mut self, state: &PoolState) {
+        let (event_state, text) = tier_in_words(state);
+        let name = &state.pool().name;
+        let text = format!("pool {name}: {text}");
+        self.waiting.push(Event::of_pool(EventKind::Tier, event_state, name, text).as_warning());
+    }
+
+    fn address(&mut self, state: &PoolState, at: AddressIndex, kind: (EventKind, EventState), text: &str) {
+        let node = &state.node(at).0.name;
+        let address: IpAddr = state.address(at).address();
+        let pool = &state.pool().name;
+        let text = format!("{pool}/{node} ({address}) {text}");
+        let event = Event::of_pool(kind.0, kind.1, pool, text);
+        self.waiting.push(event.with_node(node).with_address(address));
+    }
+}
+
+/// The rule that picks the nodes of a pool, as an event tells it.
+fn tier_in_words(state: &PoolState) -> (EventState, String) {
+    let pool = state.pool();
+    let (active, eligible) = (state.active(), state.eligible());
+    let is_active = |admin: &AdminState| admin.role == Role::Active;
+    let held_out = state.nodes().map(|(_, node)| node.admin()).filter(is_active).all(|admin| admin.is_held_out());
+    let has_fallback = !pool.fallback.is_empty();
+    match (state.tier(), pool.when_empty) {
+        (SelectionTier::Active, _) => (EventState::Active, "active nodes are up again and answered".to_owned()),
+        (SelectionTier::Backup, _) => {
+            let text = format!("fewer than {} active nodes are up, backups are answered, too", state.min_available());
+            (EventState::Backup, text)
+        }
+        (SelectionTier::Unknown, _) => {
+            (EventState::Unknown, "no node is up, nodes that are not probed yet are answered".to_owned())
+        }
+        (SelectionTier::Empty, WhenEmpty::All) if eligible == active => {
+            (EventState::FailOpen, format!("no node is up, all {active} active nodes are answered (fail open)"))
+        }
+        (SelectionTier::Empty, WhenEmpty::All) if eligible > 0 => {
+            (EventState::FailOpen, format!("no node is up, {eligible} nodes that may serve are answered (fail open)"))
+        }
+        (SelectionTier::Empty, WhenEmpty::All) if held_out && !has_fallback => {
+            (EventState::ServFail, "operators hold out every active node, SERVFAIL is answered".to_owned())
+        }
+        (SelectionTier::Empty, WhenEmpty::All | WhenEmpty::Fallback) if has_fallback => {
+            let addresses = pool.fallback.len();
+            (EventState::Fallback, format!("no node is up, {addresses} fallback addresses are answered"))
+        }
+        (SelectionTier::Empty, WhenEmpty::NoData) => {
+            (EventState::NoData, "no node is up, no addresses are answered".to_owned())
+        }
+        (SelectionTier::Empty, _) => (EventState::ServFail, "no node is up, SERVFAIL is answered".to_owned()),
+    }
+}

@@ -1,0 +1,117 @@
+//! Role actions: a request to a node, or a program, that runs before a role of the node changes.
+//!
+//! `nominate` and `unregister` run the action of the pool first. If it fails, no role changes.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use evenkeel_core::actor::Actor;
+use evenkeel_core::health::{ProbeFailure, ProbeNotRun};
+use evenkeel_core::node_id::NodeId;
+
+use crate::monitor::{HttpCheck, MonitorKind, Prober};
+use crate::program::{Program, ProgramFailure};
+
+/// A configured action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoleAction {
+    /// What it does.
+    pub kind: RoleActionKind,
+    /// Bounds the whole action.
+    pub timeout: Duration,
+}
+
+/// What an action does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoleActionKind {
+    /// A request to the node. Its response is judged like that of a probe.
+    Request(Box<HttpCheck>),
+    /// A program. It ends with exit code 0 if it succeeds.
+    Program(Program),
+}
+
+/// The actions of a pool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoleActions {
+    /// Before a node is nominated.
+    pub nominate: Option<RoleAction>,
+    /// Before a node is unregistered.
+    pub unregister: Option<RoleAction>,
+}
+
+/// The node that an action concerns.
+#[derive(Clone, Copy, Debug)]
+pub struct ActionTarget<'a> {
+    /// Its identity.
+    pub node: &'a NodeId,
+    /// Where requests go.
+    pub address: IpAddr,
+    /// The pool's host, for Host and SNI.
+    pub host: &'a str,
+    /// Who asked for the action.
+    pub by: &'a Actor,
+}
+
+/// Why an action failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// It did not end in time.
+    #[error("no answer within {0:?}; whether it was carried out is not known")]
+    Timeout(Duration),
+    /// The node refused the request.
+    #[error(transparent)]
+    Request(ProbeFailure),
+    /// This machine could not send the request.
+    #[error("{}", .0.0)]
+    NotSent(ProbeNotRun),
+    /// The program could not be started.
+    #[error(transparent)]
+    NotStarted(std::io::Error),
+    /// The program failed.
+    #[error(transparent)]
+    Program(ProgramFailure),
+}
+
+impl RoleAction {
+    /// Returns true if it speaks TLS, for which the pool needs a name.
+    pub fn is_over_tls(&self) -> bool {
+        matches!(&self.kind, RoleActionKind::Request(request) if request.tls.is_some())
+    }
+
+    /// Runs the action.
+    ///
+    /// # Errors
+    /// Why it failed, as far as that is known.
+    pub async fn run(&self, prober: &Prober, target: ActionTarget<'_>) -> Result<(), ActionError> {
+        match &self.kind {
+            RoleActionKind::Request(request) => self.request(request, prober, target).await,
+            RoleActionKind::Program(program) => self.run_program(program, target).await,
+        }
+    }
+
+    async fn request(&self, request: &HttpCheck, prober: &Prober, target: ActionTarget<'_>) -> Result<(), ActionError> {
+        let kind = MonitorKind::Http(Box::new(request.clone()));
+        match prober.prepare(&kind, self.timeout, target.address, target.host).run().await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(ProbeFailure::Timeout(timeout))) => Err(ActionError::Timeout(timeout)),
+            Ok(Err(failure)) => Err(ActionError::Request(failure)),
+            Err(not_run) => Err(ActionError::NotSent(not_run)),
+        }
+    }
+
+    async fn run_program(&self, program: &Program, target: ActionTarget<'_>) -> Result<(), ActionError> {
+        let address = target.address.to_string();
+        let environment = [
+            ("EVENKEEL_NODE", target.node.as_str()),
+            ("EVENKEEL_ADDRESS", &address),
+            ("EVENKEEL_HOST", target.host),
+            ("EVENKEEL_BY", target.by.name()),
+        ];
+        match tokio::time::timeout(self.timeout, program.run(&environment)).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(failure))) => Err(ActionError::Program(failure)),
+            Ok(Err(error)) => Err(ActionError::NotStarted(error)),
+            Err(_) => Err(ActionError::Timeout(self.timeout)),
+        }
+    }
+}

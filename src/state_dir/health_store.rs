@@ -1,0 +1,70 @@
+//! Stores health: in one file of `state_dir`, written every two seconds if it has changed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use evenkeel_core::state::RememberedHealth;
+use tracing::warn;
+
+use super::json_file::{self, Found};
+use crate::clock::unix_now;
+use crate::log_throttle::LogThrottle;
+
+/// Name of the file in `state_dir`.
+const FILE: &str = "health.json";
+
+/// Time between two looks at whether health has changed.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Health that was written longer ago is not used, in seconds.
+const MAX_AGE: u64 = 3600;
+
+/// Reads the health that a directory holds, unless it is too old.
+///
+/// # Errors
+/// The directory or the file cannot be used.
+pub(crate) fn read_health(directory: &Path) -> io::Result<RememberedHealth> {
+    Ok(match json_file::read::<RememberedHealth>(directory, FILE)? {
+        Found::Written(health) if unix_now().abs_diff(health.at) <= MAX_AGE => health,
+        Found::Written(_) | Found::Nothing => RememberedHealth::default(),
+        Found::SetAside(what) => {
+            warn!("health from before the restart is not known: {what}");
+            RememberedHealth::default()
+        }
+    })
+}
+
+/// Writes health for as long as `current` returns it.
+pub(crate) async fn store_health<F: Future<Output = Option<RememberedHealth>>>(
+    current: impl Fn() -> F,
+    directory: PathBuf,
+) {
+    let mut written = RememberedHealth::default();
+    let mut log = LogThrottle::default();
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let Some(health) = current().await else { return };
+        if health.is_same(&written) && unix_now().saturating_sub(written.at) < MAX_AGE / 4 {
+            continue;
+        }
+        match write_health(health, directory.clone()).await {
+            Ok(health) => written = health,
+            Err(error) if log.is_due() => warn!("health cannot be stored in {}: {error}", directory.display()),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Writes health, and returns it with the time.
+///
+/// # Errors
+/// The system's.
+pub(crate) async fn write_health(mut health: RememberedHealth, directory: PathBuf) -> io::Result<RememberedHealth> {
+    health.at = unix_now();
+    let writing = tokio::task::spawn_blocking(move || {
+        json_file::write(&directory, FILE, &health)?;
+        Ok(health)
+    });
+    writing.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+}

@@ -1,0 +1,72 @@
+//! JSON files that survive crashes: written under another name, synced, and renamed.
+//!
+//! After a crash, a file is either the old one or the new one. A file that cannot be understood is set
+//! aside under another name, never deleted.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::unix_now;
+
+/// Version of the layout of all files.
+const VERSION: u32 = 1;
+
+/// What a file holds.
+#[derive(Debug)]
+pub(super) enum Found<T> {
+    /// What was last written.
+    Written(T),
+    /// There is no file.
+    Nothing,
+    /// The file could not be understood and was set aside. The text says where and why.
+    SetAside(String),
+}
+
+/// Reads a file of a directory. Creates the directory if it is missing.
+///
+/// # Errors
+/// The directory or the file cannot be used.
+pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Found<T>> {
+    fs::create_dir_all(directory)?;
+    let path = directory.join(name);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+    };
+    let why = match serde_json::from_slice::<(u32, T)>(&text) {
+        Ok((VERSION, content)) => return Ok(Found::Written(content)),
+        Ok((version, _)) => format!("it is of version {version}, not {VERSION}"),
+        Err(error) => error.to_string(),
+    };
+    let mut moment = unix_now();
+    let aside = loop {
+        let aside = directory.join(format!("{name}.set-aside-{moment}"));
+        if !aside.exists() {
+            break aside;
+        }
+        moment += 1;
+    };
+    fs::rename(&path, &aside)?;
+    let (path, aside) = (path.display(), aside.display());
+    Ok(Found::SetAside(format!("{path} is not what was written there: {why}; it is now {aside}")))
+}
+
+/// Writes a file of a directory. When this returns, it is on disk.
+///
+/// # Errors
+/// The system's. The old file is still there.
+pub(super) fn write(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+    let (aside, path) = (directory.join(format!("{name}.new")), directory.join(name));
+    let mut file = File::create(&aside)?;
+    serde_json::to_writer_pretty(&mut file, &(VERSION, content))?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&aside, &path)?;
+    // The rename is an entry of the directory, which must be synced, too.
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,32 @@
+//! The directory for state that survives a restart: overrides (`override_store`) and health
+//! (`health_store`).
+//!
+//! Only one server can use a directory at a time: [`lock`] sees to it. How files survive crashes is in
+//! `json_file`.
+
+mod health_store;
+mod json_file;
+mod override_store;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+pub(crate) use health_store::{read_health, store_health, write_health};
+pub(crate) use override_store::{OpenedStore, OverrideStore};
+
+/// Locks a directory for as long as the returned file is open. Creates the directory if it is missing.
+///
+/// # Errors
+/// The directory cannot be used, or another server has locked it. Two servers would overwrite each other's files.
+pub(crate) fn lock(directory: &Path) -> io::Result<Flock<File>> {
+    fs::create_dir_all(directory)?;
+    let file = File::create(directory.join("lock"))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another server uses it"),
+        other => other.into(),
+    })
+}
