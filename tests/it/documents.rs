@@ -1,15 +1,22 @@
-//! What the papers say is so: every documented key is one that is read, every sample loads, every command runs.
+//! The documents are held against the program: every documented key, counter, member and kind is one
+//! that the program has, and every sample loads. `commands` checks the commands and their options,
+//! `pages` the links and the words.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+mod commands;
+mod pages;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use evenkeel::config::{self, Origin};
-use evenkeel_core::counters::{Protocol, Responses};
+use serde_json::Value;
 
 use crate::support::fake_core::Node;
-use crate::support::server::{PROGRAM, write_private};
+use crate::support::free_address;
+use crate::support::operator::{done, status};
+use crate::support::program::{output_of, required};
+use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,7 +26,13 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A copy of `config/` and `zones/` with a certificate for those that want one.
+/// A certificate and its key, as PEM.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["ns1.lb.example".to_owned()]).expect("a certificate for the test");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// A copy of `config/` and `zones/` with the files that the samples name.
 fn samples() -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a directory for the test");
     for directory in ["config", "zones"] {
@@ -30,9 +43,9 @@ fn samples() -> tempfile::TempDir {
             std::fs::copy(&path, copy.path().join(directory).join(name)).expect("a copy");
         }
     }
-    let key = rcgen::generate_simple_self_signed(["ns1.lb.example".to_owned()]).expect("a certificate for the test");
-    std::fs::write(copy.path().join("config/cert.pem"), key.cert.pem()).expect("a file for the test");
-    write_private(&copy.path().join("config/key.pem"), &key.signing_key.serialize_pem());
+    let (chain, key) = certificate();
+    std::fs::write(copy.path().join("config/cert.pem"), chain).expect("a file for the test");
+    write_private(&copy.path().join("config/key.pem"), &key);
     write_private(&copy.path().join("config/core.headers"), "apikey: 0123456789abcdef\n");
     write_private(&copy.path().join("config/web.credentials"), "probe:secret\n");
     write_private(&copy.path().join("config/chat.secret"), "0123456789abcdef\n");
@@ -43,6 +56,36 @@ fn files_of(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).expect("a directory of the repository");
     let paths = entries.map(|entry| entry.expect("a file of the repository").path());
     paths.filter(|path| path.extension().is_some_and(|e| e == extension)).collect()
+}
+
+/// The text below a heading of any level, up to the next heading.
+fn section<'d>(document: &'d str, heading: &str) -> &'d str {
+    let mut parts = ["##", "###"].into_iter().filter_map(|mark| document.split_once(&format!("\n{mark} {heading}\n")));
+    let (_, rest) = parts.next().unwrap_or_else(|| panic!("there is no heading {heading}"));
+    rest.split("\n#").next().unwrap_or_default()
+}
+
+/// The cells of the tables in a text, without their heads.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_body = |at: usize| lines[at].starts_with('|') && at > 1 && lines[at - 1].starts_with('|');
+    let body = (0..lines.len()).filter(|&at| is_body(at) && !lines[at].starts_with("|--"));
+    body.map(|at| lines[at].trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The names in the first cells of the tables below a heading.
+fn first_cells<'d>(document: &'d str, heading: &str) -> BTreeSet<&'d str> {
+    rows(section(document, heading)).into_iter().flat_map(|cells| quoted(cells[0])).collect()
+}
+
+/// The members of a JSON object.
+fn members(object: &Value) -> BTreeSet<&str> {
+    object.as_object().unwrap_or_else(|| panic!("no object: {object}")).keys().map(String::as_str).collect()
 }
 
 #[test]
@@ -65,7 +108,7 @@ fn every_sample_configuration_and_zone_loads_without_a_warning() {
 }
 
 #[test]
-fn the_reference_has_exactly_the_keys_that_are_read() {
+fn the_configuration_reference_has_exactly_the_keys_that_are_read() {
     let samples = samples();
     let full = samples.path().join("config/full.toml");
     let loaded = config::load(&Origin::File(full.clone())).unwrap_or_else(|problems| panic!("{problems}"));
@@ -91,21 +134,38 @@ fn the_reference_has_exactly_the_keys_that_are_read() {
     }
 }
 
-/// First cells of the table below a heading.
-fn first_cells<'d>(document: &'d str, heading: &str) -> BTreeSet<&'d str> {
-    let (_, section) = document.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+/// What `check` accepts in the place of a word that is wrong.
+fn accepted(wrong: &str) -> BTreeSet<String> {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let path = directory.path().join("evenkeel.toml");
+    std::fs::write(&path, wrong).expect("a file for the test");
+    let output = Command::new(PROGRAM).args(["check", "--config"]).arg(&path).output().expect("the program starts");
+    let text = String::from_utf8(output.stderr).expect("text");
+    let (_, list) = text.split_once("accepted: ").unwrap_or_else(|| panic!("{text}"));
+    list.lines().next().expect("a line").split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[test]
-fn the_faults_and_counters_of_the_fake_node_are_those_that_it_has() {
-    let document = read("docs/testing.md");
+fn the_documented_kinds_of_events_and_monitors_are_those_that_are_accepted() {
+    let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    let events = read("docs/events.md");
+    let kinds = rows(section(&events, "Kinds of events")).into_iter().flat_map(|cells| quoted(cells[0])).collect();
+    assert_eq!(
+        owned(kinds),
+        accepted("[notifications.a]\nkind = \"exec\"\ncommand = [\"/bin/sh\"]\nevents = [\"x\"]\n")
+    );
+    let checks = read("docs/health-checks.md");
+    assert_eq!(owned(first_cells(&checks, "Choose a kind")), accepted("[monitors.a]\nkind = \"x\"\n"));
+}
+
+#[test]
+fn the_faults_and_counters_of_the_fake_core_node_are_those_that_it_has() {
+    let document = read("docs/fake-core-node.md");
     let (faults, counters) = (first_cells(&document, "Faults"), first_cells(&document, "Counters"));
     let node = Node::start(&[]);
     let (_, shown) = node.ask("/_fake", &[]);
-    let mut shown: BTreeSet<&str> = shown.as_object().expect("an object").keys().map(String::as_str).collect();
-    // It is not a state.
+    let mut shown = members(&shown);
+    // It is not a state, so it is not shown.
     shown.insert("outage");
     assert_eq!(faults.union(&counters).copied().collect::<BTreeSet<_>>(), shown);
     for fault in faults {
@@ -116,80 +176,100 @@ fn the_faults_and_counters_of_the_fake_node_are_those_that_it_has() {
         let (status, refused) = node.ask("/_fake", &["-X", "PUT", "-d", &format!("{{\"{counter}\": 1}}")]);
         assert!(status == 400 && refused.to_string().contains("unknown field"), "{counter}: {refused}");
     }
+    let outage = first_cells(&document, "Outages");
+    let (_, refused) = node.ask("/_fake", &["-X", "PUT", "-d", "{\"outage\": {\"x\": 1}}"]);
+    let accepted = refused["err"].as_str().expect("a reason");
+    assert_eq!(outage, quoted(accepted).skip(1).collect(), "{accepted}");
+}
+
+/// A server on all transports, with nodes that are down, an override, a nomination and events.
+fn busy_server() -> Server {
+    let closed = free_address().port();
+    let config = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\n[server.tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
+         dot = [\"127.0.0.1:0\"]\ndoh = [\"127.0.0.1:0\"]\ndoq = [\"127.0.0.1:0\"]\n\
+         [admin]\nsocket = \"admin.sock\"\n[zones.\"lb.example\"]\nfile = \"lb.zone\"\n\
+         [monitors.closed]\nkind = \"tcp\"\nport = {closed}\n\
+         [pools.core]\nmonitors = [\"closed\"]\nnodes = [\n{{ name = \"a\", address = \"127.0.0.1\" }},\n\
+         {{ name = \"b\", address = \"127.0.0.2\", role = \"backup\" }}]\n[names.\"core.lb.example\"]\npool = \"core\"\n"
+    );
+    let (chain, key) = certificate();
+    let server =
+        Server::start_with(&[("evenkeel.toml", &config), ("lb.zone", ZONE), ("cert.pem", &chain), ("key.pem", &key)]);
+    done(&server, "drain core/a --force");
+    done(&server, "nominate core/b --force");
+    server
+}
+
+#[test]
+fn the_status_object_and_the_events_have_exactly_the_documented_members() {
+    let (api, events) = (read("docs/api.md"), read("docs/events.md"));
+    let server = busy_server();
+    let status = status(&server);
+    let pool = &status["pools"][0];
+    let node = |at: usize| &pool["nodes"][at];
+    for (heading, object) in [
+        ("The status object", &status),
+        ("A pool", pool),
+        ("A node", node(0)),
+        ("An address", &node(0)["addresses"][0]),
+        ("An override", &node(0)["override"]),
+        ("A nomination", &node(1)["nomination"]),
+        ("A page of events", &serde_json::from_str(&curl(&server, "GET", "/v1/events").0).expect("JSON")),
+    ] {
+        assert_eq!(first_cells(&api, heading), members(object), "{heading}");
+    }
+    let shown = done(&server, "events --json");
+    let shown: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let all: BTreeSet<&str> = shown.iter().flat_map(members).collect();
+    assert_eq!(first_cells(&events, "Members of an event"), all);
 }
 
 #[test]
 fn what_is_counted_is_what_is_documented() {
-    let answers = serde_json::to_value(Responses::default()).expect("JSON");
-    let members: BTreeSet<&str> = answers.as_object().expect("an object").keys().map(String::as_str).collect();
-    let document = read("docs/operating.md");
-    assert_eq!(first_cells(&document, "What was answered"), members);
-    let (_, section) = document.split_once("\n## What was answered\n").expect("the heading is there");
-    for protocol in Protocol::ALL {
-        let member = serde_json::to_string(&protocol).expect("JSON").replace('"', "`");
-        assert!(section.contains(&member), "{member}");
+    let document = read("docs/status-and-counters.md");
+    let server = busy_server();
+    let status = status(&server);
+    let section = section(&document, "Counters");
+    for protocol in members(&status["answers"]) {
+        assert!(section.contains(&format!("`{protocol}`")), "{protocol}");
     }
-    assert!(section.contains("`records`") && section.contains("`fallback_records`"));
+    assert_eq!(members(&status["answers"]).len(), 5, "all transports are listened on");
+    let answers = &status["answers"]["udp"];
+    assert_eq!(first_cells(&document, "Counters"), members(answers));
+    let steps = answers.as_object().expect("an object").values().find_map(|member| member.get(0)).expect("steps");
+    for member in members(steps).into_iter().chain(["records", "fallback_records"]) {
+        assert!(section.contains(&format!("`{member}`")), "{member}");
+    }
 }
 
-/// The commands in the `sh` blocks of a document.
-fn commands(document: &str) -> Vec<String> {
-    let blocks = document.split("```sh\n").skip(1);
-    blocks.filter_map(|block| block.split("```").next()).flat_map(str::lines).map(str::to_owned).collect()
-}
-
-#[test]
-fn the_commands_of_the_readme_are_those_that_run() {
-    let readme = read("README.md");
-    let commands = commands(&readme);
-    for expected in [
-        "cargo run --release -- demo",
-        "tests/run",
-        "dig @127.0.0.1 -p 5300 core.lb.example +short",
-        "curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 503}'",
-        "cargo run --release -- check --config config/small.toml",
-    ] {
-        assert!(commands.iter().any(|command| command == expected), "README lacks: {expected}");
-    }
-    assert!(read(".ci/run").contains("\ntests/run\n"), ".ci/run calls the README's test command");
-    for command in commands.iter().filter_map(|command| command.split_once("-- ").map(|(_, rest)| rest)) {
-        let word = command.split(' ').next().expect("a command has a first word");
-        let help = Command::new(PROGRAM).args([word, "--help"]).output().expect("the program starts");
-        assert!(help.status.success(), "evenkeel has no command {word}");
-    }
-    let check = Command::new(PROGRAM)
-        .args(["check", "--config", "config/small.toml"])
-        .current_dir(repository())
-        .output()
-        .expect("the program starts");
-    assert!(check.status.success());
-    let small = read("config/small.toml");
-    let toml =
-        readme.split("```toml\n").nth(1).and_then(|block| block.split("```").next()).expect("a sample in README");
-    assert!(small.ends_with(toml), "the sample in README is config/small.toml");
+/// Body and status of a request to the API.
+fn curl(server: &Server, method: &str, path: &str) -> (String, u16) {
+    let text = output_of(
+        Command::new(required("curl", "curl"))
+            .args(["--silent", "--noproxy", "*", "--write-out", "\n%{http_code}", "-X", method])
+            .arg("--unix-socket")
+            .arg(server.directory().join("admin.sock"))
+            .arg(format!("http://evenkeel{path}")),
+    );
+    let (body, status) = text.rsplit_once('\n').expect("a status");
+    (body.to_owned(), status.parse().expect("a status"))
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
-    for document in [
-        "README.md",
-        "docs/configuration.md",
-        "docs/answers.md",
-        "docs/benchmarks/README.md",
-        "docs/operating.md",
-        "docs/pinning.md",
-        "docs/running.md",
-        "docs/testing.md",
-        "docs/zones.md",
-    ] {
-        let text = read(document);
-        let directory = Path::new(document).parent().expect("a file has a directory");
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let target = link.split('#').next().unwrap_or_default();
-            let exists = target.is_empty()
-                || target.starts_with("https://")
-                || repository().join(directory).join(target).exists();
-            assert!(exists, "{document} links to {link}");
-        }
+fn every_documented_request_of_the_api_is_one_that_it_knows() {
+    let server = busy_server();
+    let api = read("docs/api.md");
+    let requests = first_cells(&api, "Requests");
+    assert_eq!(requests.len(), 6, "{requests:?}");
+    for request in requests {
+        let (method, path) = request.split_once(' ').expect("a method and a path");
+        let (body, status) = curl(&server, method, &path.replace("POOL/NODE", "core/a"));
+        // Those that change something lack their body or their query here.
+        let expected: &[u16] = match method {
+            "GET" => &[200],
+            _ => &[400, 415],
+        };
+        assert!(expected.contains(&status), "{request}: {status} {body}");
     }
 }

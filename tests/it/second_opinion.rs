@@ -1,4 +1,4 @@
-//! What agents say, as HAProxy's own agent-check understands it: the same, but for what `docs/answers.md` lists.
+//! What agents say, as HAProxy's own agent-check understands it: the same, but for what `docs/health-checks.md` lists.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -132,8 +132,9 @@ fn opinion_of(server: &Server) -> String {
 
 /// Rows of the documentation: what was said before, what is said, what HAProxy and evenkeel make of it.
 fn documented() -> Vec<[String; 4]> {
-    let text = std::fs::read_to_string("docs/answers.md").expect("the reference");
-    let (_, rest) = text.split_once("| before | then | HAProxy | evenkeel |").expect("the table of docs/answers.md");
+    let text = std::fs::read_to_string("docs/health-checks.md").expect("the reference");
+    let (_, rest) =
+        text.split_once("| before | then | HAProxy | evenkeel |").expect("the table of docs/health-checks.md");
     let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
     let cells = |line: &str| -> [String; 4] {
         let cells: Vec<String> = line.split('|').skip(1).take(4).map(|c| c.trim().replace('`', "")).collect();

@@ -64,9 +64,10 @@ fn verdicts(server: &Server) -> Vec<String> {
 
 /// Cells of a row of the documentation: the verdict, and the seconds it took.
 fn documented(row: &str) -> Vec<(String, Option<f64>)> {
-    let text = std::fs::read_to_string("docs/answers.md").expect("the reference");
+    let text = std::fs::read_to_string("docs/health-checks.md").expect("the reference");
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("| {row} | ")));
-    let cells = line.unwrap_or_else(|| panic!("docs/answers.md has no row {row}")).trim_end_matches(" |").split(" | ");
+    let cells =
+        line.unwrap_or_else(|| panic!("docs/health-checks.md has no row {row}")).trim_end_matches(" |").split(" | ");
     let with_time = |cell: &str| {
         let time = cell.rsplit_once(", ").and_then(|(verdict, time)| Some((verdict, time.strip_suffix(" s")?)));
         match time.and_then(|(verdict, time)| Some((verdict.to_owned(), time.parse().ok()?))) {

@@ -1,4 +1,4 @@
-//! What each kind of monitor says of each way to fail, and after how long: the table of `docs/answers.md`, measured.
+//! What each kind of monitor says of each way to fail, and after how long: the table of `docs/health-checks.md`, measured.
 
 mod behaviour;
 mod echo;
