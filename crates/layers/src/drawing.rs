@@ -30,19 +30,15 @@ pub(crate) fn section(workspace: &Workspace, uses: &[Uses]) -> String {
     }
     text.push_str("```\n");
     for package in packages.layers().concat() {
-        let modules = workspace.position(package).map(|at| uses[at].between_modules(&workspace.packages[at]));
-        let Some(modules) = modules else { continue };
-        let _ = write!(
-            text,
-            "\n`{package}`, each module above the modules that it uses:\n\n```text\n{}```\n",
-            list(&modules)
-        );
+        let Some(at) = workspace.position(package) else { continue };
+        let (package, modules) = (&workspace.packages[at], uses[at].between_modules(&workspace.packages[at]));
+        let _ = write!(text, "\n`{}`: {}\n\n```text\n{}```\n", package.name, package.description, list(&modules));
     }
     text
 }
 
 /// Lists names from the top down, each with those that it uses; a blank line is between two layers.
-pub(crate) fn list(graph: &Graph) -> String {
+fn list(graph: &Graph) -> String {
     let longest = graph.nodes().map(str::len).max().unwrap_or_default();
     let layers = graph.layers();
     let described = layers.iter().map(|layer| {

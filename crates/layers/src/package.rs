@@ -17,6 +17,8 @@ pub(crate) type ModuleId = usize;
 /// A package of the workspace.
 pub(crate) struct Package {
     pub(crate) name: String,
+    /// One line about it, from its manifest.
+    pub(crate) description: String,
     /// The modules, each behind the one that declares it.
     pub(crate) modules: Vec<Module>,
     /// The files, in the order in which they are declared.
@@ -85,7 +87,8 @@ impl Package {
             reader.root(program)?;
         }
         let Reader { modules, files, .. } = reader;
-        Ok(Self { name: name.to_owned(), modules, files, library, siblings: BTreeSet::new() })
+        let (name, description) = (name.to_owned(), String::new());
+        Ok(Self { name, description, modules, files, library, siblings: BTreeSet::new() })
     }
 
     /// The root of the module's tree: of the library, or of a program.

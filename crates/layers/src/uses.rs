@@ -82,13 +82,15 @@ impl Uses {
         self.between(package, |module| package.top_level(module).to_owned())
     }
 
+    /// A root that only declares modules is left out.
     fn between(&self, package: &Package, place: impl Fn(ModuleId) -> String) -> Graph {
         let mut graph = Graph::default();
-        for module in 0..package.modules.len() {
-            graph.add_node(place(module));
-        }
         for &(from, to) in self.taken.keys() {
             graph.add_edge(place(from), place(to));
+        }
+        let is_root = |module: &ModuleId| package.modules[*module].parent.is_none();
+        for module in (0..package.modules.len()).filter(|module| package.modules.len() == 1 || !is_root(module)) {
+            graph.add_node(place(module));
         }
         graph
     }

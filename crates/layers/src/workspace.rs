@@ -73,6 +73,7 @@ fn read_package(root: &Path, described: &Value) -> Result<Package> {
     };
     let library = of_kind(&["lib", "proc-macro"])?.pop();
     let mut package = Package::read(text(&described["name"])?, root, library.as_deref(), &of_kind(&["bin"])?)?;
+    package.description = described["description"].as_str().unwrap_or_default().to_owned();
     for dependency in described["dependencies"].as_array().into_iter().flatten() {
         // `null` is a normal one.
         if dependency["path"].is_string() && dependency["kind"].as_str() != Some("dev") {
