@@ -1,4 +1,4 @@
-//! The papers for contributors: the files that they name exist, and their lists are short.
+//! The documents for contributors: the files that they name exist, and their lists are short.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn listed(section: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_path_in_the_papers_exists() {
+fn every_path_in_the_documents_exists() {
     for document in DOCUMENTS {
         let text = read(document);
         let paths = paths(&text);
@@ -67,7 +67,7 @@ fn every_path_in_the_papers_exists() {
 }
 
 #[test]
-fn every_link_in_the_papers_leads_to_a_file_or_to_the_project() {
+fn every_link_in_the_documents_leads_to_a_file_or_to_the_project() {
     for document in DOCUMENTS {
         let text = read(document);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

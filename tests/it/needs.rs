@@ -74,8 +74,8 @@ fn every_test_in_the_table_exists_and_needs_programs_of_the_table() {
     }
 }
 
-/// Runs `tests/run` where only these programs are, besides those of the table if there are any, and where cargo prints its
-/// arguments and fails.
+/// Runs `tests/run` on a system that has the programs of the table, or none of them, and where cargo
+/// prints its arguments and fails.
 fn run(has_programs: bool, has_apt_get: bool, arguments: &[&str]) -> Output {
     let programs = tempfile::tempdir().expect("a directory for the test");
     let stub = |name: &str, script: &str| {

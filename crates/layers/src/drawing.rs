@@ -1,4 +1,4 @@
-//! The drawing in ARCHITECTURE.md: packages as a Mermaid graph, the modules of each as a list in layers.
+//! The drawing in ARCHITECTURE.md: packages as a Mermaid graph, modules as lists in layers.
 
 use std::fmt::Write;
 

@@ -21,8 +21,8 @@ const COLUMNS: [&str; 10] = [
     "all dependencies",
 ];
 
-/// A table in Markdown: one row for each package, and one for all together. Lengths are in lines, with
-/// the unit tests of a file, without files that hold nothing else.
+/// A table in Markdown: one row per package, and one for all together. Lengths are in lines, with
+/// the unit tests of a file, but without files that hold nothing else.
 ///
 /// # Errors
 /// Cargo cannot tell the dependencies of a package.

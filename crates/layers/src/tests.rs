@@ -27,7 +27,7 @@ fn circles(files: &[(&str, &str)]) -> Vec<String> {
     circles::within(&package, &Uses::of(&package))
 }
 
-/// Who takes what from whom: `a.rs → b.rs: X`.
+/// Which file takes which names from which other: `a.rs → b.rs: X`.
 fn uses(files: &[(&str, &str)]) -> Vec<String> {
     let package = package(files);
     let file = |module| package.path(module).trim_start_matches("src/").to_owned();

@@ -23,8 +23,8 @@ pub(crate) fn required(program: &str, package: &str) -> PathBuf {
 
 /// Checks that `tests/needs` lists a program for the current test.
 ///
-/// Only threads of the test harness have the name of a test. The check is left out in a thread that the
-/// test started, and if tests run one at a time.
+/// Only threads of the test harness have the name of a test. The check is left out in a thread that
+/// the test started, and if tests run one at a time.
 #[track_caller]
 pub(crate) fn assert_listed(program: &str) {
     let current = std::thread::current();
