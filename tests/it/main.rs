@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod contributing;
 mod cookie;
 mod counts;
 mod demo;
@@ -12,6 +13,7 @@ mod fake_core;
 mod fragments;
 mod hostile;
 mod monitors;
+mod needs;
 mod notifications;
 mod operators;
 mod overload;

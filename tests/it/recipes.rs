@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::authority::Authority;
 use crate::support::fake_core::eicar;
 use crate::support::namespace::Namespace;
-use crate::support::program::{Running, example, required};
+use crate::support::program::{Running, assert_listed, example, required};
 use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 use crate::support::{nginx, wait_until};
 
@@ -195,6 +195,8 @@ fn recipe(name: &str) -> String {
 /// The Python that Debian's packages are for.
 fn python(module: &str) -> &'static str {
     let python = "/usr/bin/python3";
+    assert_listed("python3");
+    assert_listed(module);
     let found = Command::new(python).args(["-c", &format!("import {module}")]).output().expect("python3 is installed");
     assert!(found.status.success(), "{module} is missing: apt-get install python3-{module}");
     python
@@ -224,6 +226,7 @@ fn httpx_scans_single_files() {
 #[test]
 fn fetch_scans_single_files() {
     let node = required("node", "nodejs");
+    assert_listed("undici");
     let undici = Path::new("/usr/share/nodejs/undici");
     assert!(undici.exists(), "undici is missing: apt-get install node-undici");
     Bench::start().scans_single_files(node.to_str().expect("a path of Debian"), &[&recipe("scan_fetch.js")]);

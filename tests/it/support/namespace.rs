@@ -1,6 +1,7 @@
 //! Networks of a test's own, which need no privileges: what is set in one is seen by nobody else, and ends with it.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -18,17 +19,38 @@ impl Namespace {
         let mut command = Command::new(required("unshare", "util-linux"));
         // It ends with its input, so with the process of the tests at the latest.
         command.args(["--map-root-user", "--net", "--", "cat"]);
-        let holder = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()));
-        let namespace = Self { holder };
+        let holder = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()));
+        let mut namespace = Self { holder };
         let net = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
         // It has its own users before its own network, and is another program once both are there.
         wait_until("the network is there", || {
+            namespace.assert_allowed();
             let id = namespace.holder.0.id().to_string();
             let is_cat = std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name == "cat\n");
             is_cat && net(&id) != net("self")
         });
         namespace.run("ip link set lo up && echo '0 0' > /proc/sys/net/ipv4/ping_group_range");
         namespace
+    }
+
+    /// Checks that the holder runs: it ends at once if this user is not allowed to have namespaces.
+    ///
+    /// # Panics
+    /// Says what the system refuses, and which settings decide about it.
+    fn assert_allowed(&mut self) {
+        let child = &mut self.holder.0;
+        let Some(status) = child.try_wait().expect("a child of this process") else { return };
+        let mut why = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            let _ = stderr.read_to_string(&mut why);
+        }
+        panic!(
+            "this test needs a network namespace, and the system refuses it ({status}): {}\n\
+             These settings allow it: user.max_user_namespaces above 0, kernel.unprivileged_userns_clone = 1, \
+             kernel.apparmor_restrict_unprivileged_userns = 0; in a container, --privileged. \
+             To leave such tests out: tests/run --without unshare",
+            why.trim()
+        );
     }
 
     /// A program that will see this network.

@@ -4,17 +4,38 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-/// Path of a program.
+/// Which tests need which programs: `tests/run --without PROGRAM` leaves tests out by this table.
+pub(crate) const NEEDS: &str = include_str!("../../needs");
+
+/// Path of a program that `tests/needs` lists for the current test.
 ///
 /// # Panics
-/// Names the Debian package when the program is missing: such a test fails, it is not skipped.
+/// The program is missing, or is not listed. Such a test fails; it is not skipped.
 #[track_caller]
 pub(crate) fn required(program: &str, package: &str) -> PathBuf {
+    assert_listed(program);
     let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
         .iter()
         .map(|directory| Path::new(directory).join(program))
         .find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{program} is not installed: apt-get install {package}"))
+}
+
+/// Checks that `tests/needs` lists a program for the current test.
+///
+/// Only threads of the test harness have the name of a test. The check is left out in a thread that
+/// the test started, and if tests run one at a time.
+#[track_caller]
+pub(crate) fn assert_listed(program: &str) {
+    let current = std::thread::current();
+    let Some(test) = current.name().filter(|name| name.contains("::")) else { return };
+    let mut lines = NEEDS.lines().filter_map(|line| line.strip_prefix("test "));
+    let is_listed = lines.any(|line| {
+        let mut words = line.split(' ');
+        let name = words.next().unwrap_or_default();
+        (name == test || name.ends_with("::") && test.starts_with(name)) && words.any(|word| word == program)
+    });
+    assert!(is_listed, "{test} needs {program}: add that to its line in tests/needs");
 }
 
 /// A process that is killed when the test ends, with its whole group if it has one of its own.

@@ -1,0 +1,115 @@
+//! Graphs of names: circles and layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which names use which others. No name uses itself.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    uses: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Graph {
+    /// Adds a name that may have no edge.
+    pub(crate) fn add_node(&mut self, node: String) {
+        self.uses.entry(node).or_default();
+    }
+
+    /// Adds an edge; one from a name to itself is left out.
+    pub(crate) fn add_edge(&mut self, from: String, to: String) {
+        if from != to {
+            self.add_node(to.clone());
+            self.uses.entry(from).or_default().insert(to);
+        }
+    }
+
+    /// All names, sorted.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.uses.keys().map(String::as_str)
+    }
+
+    /// What a name uses, sorted.
+    pub(crate) fn used_by(&self, node: &str) -> impl Iterator<Item = &str> {
+        self.uses.get(node).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Groups of names that all lead to each other, in the order of their first names.
+    pub(crate) fn circles(&self) -> Vec<BTreeSet<&str>> {
+        let reached: BTreeMap<&str, BTreeSet<&str>> =
+            self.nodes().map(|node| (node, self.reached_from(node))).collect();
+        let mut circles: Vec<BTreeSet<&str>> = Vec::new();
+        for (node, reaches) in &reached {
+            if circles.iter().any(|circle| circle.contains(node)) {
+                continue;
+            }
+            let circle: BTreeSet<&str> =
+                reaches.iter().copied().filter(|other| reached[other].contains(node)).collect();
+            if !circle.is_empty() {
+                circles.push(circle);
+            }
+        }
+        circles
+    }
+
+    /// The names in layers: each name uses names of later layers only, or of its own circle. A name
+    /// stands as far down as what it uses allows.
+    pub(crate) fn layers(&self) -> Vec<Vec<&str>> {
+        let circles = self.circles();
+        let mut layers: Vec<Vec<&str>> = Vec::new();
+        let mut placed: BTreeSet<&str> = BTreeSet::new();
+        while placed.len() < self.uses.len() {
+            let stands = |node: &&str| {
+                let circle = circles.iter().find(|circle| circle.contains(node));
+                let group = circle.cloned().unwrap_or_else(|| BTreeSet::from([*node]));
+                let mut used = group.iter().flat_map(|member| self.used_by(member));
+                used.all(|used| placed.contains(used) || group.contains(used))
+            };
+            let layer: Vec<&str> = self.nodes().filter(|node| !placed.contains(node)).filter(stands).collect();
+            placed.extend(&layer);
+            layers.push(layer);
+        }
+        layers.reverse();
+        layers
+    }
+
+    fn reached_from<'g>(&'g self, node: &str) -> BTreeSet<&'g str> {
+        let mut reached: BTreeSet<&str> = BTreeSet::new();
+        let mut waiting: Vec<&str> = self.used_by(node).collect();
+        while let Some(next) = waiting.pop() {
+            if reached.insert(next) {
+                waiting.extend(self.used_by(next));
+            }
+        }
+        reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(edges: &[(&str, &str)]) -> Graph {
+        let mut graph = Graph::default();
+        for (from, to) in edges {
+            graph.add_edge((*from).to_owned(), (*to).to_owned());
+        }
+        graph
+    }
+
+    #[test]
+    fn a_circle_is_a_group_that_leads_back_to_itself() {
+        let graph = graph(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d"), ("e", "e"), ("x", "y"), ("y", "x")]);
+        assert_eq!(graph.circles(), [BTreeSet::from(["b", "c"]), BTreeSet::from(["x", "y"])]);
+    }
+
+    #[test]
+    fn every_name_stands_above_what_it_uses() {
+        let graph = graph(&[("main", "cli"), ("cli", "dns"), ("cli", "zone"), ("dns", "zone"), ("zone", "name")]);
+        assert_eq!(graph.layers(), [["main"], ["cli"], ["dns"], ["zone"], ["name"]]);
+    }
+
+    #[test]
+    fn a_circle_stands_in_one_layer() {
+        let graph = graph(&[("top", "a"), ("a", "b"), ("b", "a"), ("b", "low"), ("other", "low")]);
+        assert_eq!(graph.layers(), [vec!["top"], vec!["a", "b", "other"], vec!["low"]]);
+    }
+}
