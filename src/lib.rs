@@ -30,7 +30,8 @@
 //! programs; [`action`] is what is done to a node before its role changes, [`program`] how programs are run.
 //! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
 //! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; [`client`] is the other
-//! half of balancing, which stays on the node it got; [`fake_core`] is a node to try it with.
+//! half of balancing, which stays on the node it got; the crate `evenkeel-fake-core` is a
+//! node to try it with.
 //!
 //! # Words
 //! A *pool* is a set of *nodes* that can replace each other; a *monitor* is a configured check, a *probe* one attempt
@@ -58,8 +59,6 @@ pub mod diagnostic;
 pub mod dns;
 #[cfg(feature = "server")]
 pub mod events;
-#[cfg(feature = "server")]
-pub mod fake_core;
 #[cfg(feature = "server")]
 pub mod health;
 #[cfg(feature = "server")]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::serve::run_daemon;
 use crate::config::Origin;
-use crate::fake_core::FakeCore;
+use evenkeel_fake_core::FakeCore;
 
 /// The files of the demo, as they lie in the repository.
 const FILES: &[(&str, &str)] = &[

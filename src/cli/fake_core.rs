@@ -13,8 +13,8 @@ use rustls::pki_types::pem::PemObject;
 
 use super::operate::on_runtime;
 use crate::daemon::EndSignals;
-use crate::fake_core::{Certificates, FakeCore};
 use crate::tls;
+use evenkeel_fake_core::{Certificates, FakeCore};
 
 /// Where it listens, and how it is.
 #[derive(Args, Debug)]
