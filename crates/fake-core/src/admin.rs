@@ -1,22 +1,19 @@
-//! The rest of a node's API: readiness, hot backup, what it says of itself, and the faults.
+//! The rest of a node's API: readiness, hot backup, what it says of itself.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-use super::faults::NewFaults;
-use super::gate::{Connection, OutageRequest};
-use super::{FakeCore, refused};
+use crate::node::FakeCore;
+use crate::response::refused;
 
 /// Scans that may wait before a node calls itself busy, as in the answers of real nodes.
 const THRESHOLD: usize = 80;
 
 /// `GET /readyz`, always as verbose as with `?verbose=true`.
-pub(super) async fn readyz(State(core): State<FakeCore>) -> Response {
+pub(crate) async fn readyz(State(core): State<FakeCore>) -> Response {
     let now = core.now();
     let faults = now.faults;
     // In turn from the beginning.
@@ -41,16 +38,16 @@ pub(super) async fn readyz(State(core): State<FakeCore>) -> Response {
     (status, Json(body)).into_response()
 }
 
-pub(super) async fn version() -> Json<Value> {
+pub(crate) async fn version() -> Json<Value> {
     Json(json!({ "version": "5.0.0-fake", "product_id": "MSCL" }))
 }
 
-pub(super) async fn login() -> Json<Value> {
+pub(crate) async fn login() -> Json<Value> {
     let word = || format!("{:016x}", fastrand::u64(..));
     Json(json!({ "oms-csrf-token": word(), "session_id": word() }))
 }
 
-pub(super) async fn nodes(State(core): State<FakeCore>) -> Json<Value> {
+pub(crate) async fn nodes(State(core): State<FakeCore>) -> Json<Value> {
     let now = core.now();
     let node = json!({
         "id": core.id.to_str().unwrap_or_default(),
@@ -61,21 +58,21 @@ pub(super) async fn nodes(State(core): State<FakeCore>) -> Json<Value> {
     Json(json!({ "statuses": [node], "total_scan_queue": now.store.under_way() }))
 }
 
-pub(super) async fn backup(State(core): State<FakeCore>) -> Json<Value> {
+pub(crate) async fn backup(State(core): State<FakeCore>) -> Json<Value> {
     Json(json!({ "is_backup": core.now().is_backup }))
 }
 
-pub(super) async fn register(State(core): State<FakeCore>) -> Json<Value> {
+pub(crate) async fn register(State(core): State<FakeCore>) -> Json<Value> {
     core.now().is_backup = true;
     Json(json!({ "is_backup": true }))
 }
 
-pub(super) async fn unregister(State(core): State<FakeCore>) -> Json<Value> {
+pub(crate) async fn unregister(State(core): State<FakeCore>) -> Json<Value> {
     core.now().is_backup = false;
     Json(json!({ "is_backup": false }))
 }
 
-pub(super) async fn nominate(State(core): State<FakeCore>) -> Response {
+pub(crate) async fn nominate(State(core): State<FakeCore>) -> Response {
     let mut now = core.now();
     let status = StatusCode::from_u16(now.faults.nomination).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if !status.is_success() {
@@ -86,42 +83,4 @@ pub(super) async fn nominate(State(core): State<FakeCore>) -> Response {
     }
     now.is_backup = false;
     Json(json!({ "is_backup": false })).into_response()
-}
-
-/// `GET /_fake`: the faults, with what was counted beside them.
-pub(super) async fn faults(State(core): State<FakeCore>) -> Response {
-    let now = core.now();
-    let both = [serde_json::to_value(now.faults), serde_json::to_value(now.counters)];
-    let members = both.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
-    Json(members.collect::<serde_json::Map<_, _>>()).into_response()
-}
-
-/// `PUT /_fake`. Takes the body as it comes, so that `curl -d` works without a Content-Type.
-pub(super) async fn set_faults(
-    State(core): State<FakeCore>,
-    Extension(connection): Extension<Connection>,
-    body: String,
-) -> Response {
-    let new: NewFaults = match serde_json::from_str(&body) {
-        Ok(new) => new,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let (faults, outages) = {
-        let mut now = core.now();
-        match now.faults.with(&new) {
-            Ok(faults) => now.faults = faults,
-            Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
-        }
-        (now.faults, now.outages.clone())
-    };
-    if let (Some(outage), Some(outages)) = (new.outage, outages) {
-        let (has_begun, begins) = oneshot::channel();
-        // Whoever is answered finds the node away, also when it asks again on this connection.
-        let asked = outages.try_send(OutageRequest { outage, connection, has_begun });
-        if asked.is_err() || begins.await.is_err() {
-            return refused(StatusCode::CONFLICT, "another outage has begun");
-        }
-        return ([(CONNECTION, "close")], Json(faults)).into_response();
-    }
-    Json(faults).into_response()
 }

@@ -7,7 +7,7 @@ const LONGEST_OUTAGE: u64 = 3_600_000;
 
 /// What is wrong with a node, and how it works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// Status of `/readyz`.
     pub readyz: u16,
     /// Milliseconds for which the node is ready, and then not, in turn; 0 for always.
@@ -53,7 +53,7 @@ impl Default for Faults {
 /// The body of `PUT /_fake`: what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewFaults {
+pub(crate) struct NewFaults {
     readyz: Option<u16>,
     flap_ms: Option<u64>,
     scan: Option<u16>,
@@ -66,19 +66,19 @@ pub(super) struct NewFaults {
     license_expired: Option<bool>,
     wrong_certificate: Option<bool>,
     /// Goes away for some time.
-    pub(super) outage: Option<Outage>,
+    pub(crate) outage: Option<Outage>,
 }
 
 /// A time during which nobody reaches the node. Open connections are closed.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Outage {
-    pub(super) ms: u64,
+pub(crate) struct Outage {
+    pub(crate) ms: u64,
     #[serde(default)]
-    pub(super) kind: OutageKind,
+    pub(crate) kind: OutageKind,
     /// Whether it still knows its sessions afterwards.
     #[serde(default = "yes")]
-    pub(super) keeps_sessions: bool,
+    pub(crate) keeps_sessions: bool,
 }
 
 fn yes() -> bool {
@@ -88,7 +88,7 @@ fn yes() -> bool {
 /// What connections meet meanwhile.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum OutageKind {
+pub(crate) enum OutageKind {
     /// They are refused.
     #[default]
     Refuse,
@@ -101,7 +101,7 @@ impl Faults {
     ///
     /// # Errors
     /// A status that is none, or an outage without an end; the text names it and what is accepted.
-    pub(super) fn with(self, new: &NewFaults) -> Result<Self, String> {
+    pub(crate) fn with(self, new: &NewFaults) -> Result<Self, String> {
         for (name, status) in [("readyz", new.readyz), ("scan", new.scan), ("nomination", new.nomination)] {
             if status.is_some_and(|status| !(200..=999).contains(&status)) {
                 return Err(format!("{name} must be a status code from 200 to 999"));

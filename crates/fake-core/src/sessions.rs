@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
-use super::gate::Connection;
-use super::store::{Batch, File};
-use super::upload::Read;
-use super::{FakeCore, Now, refused, upload};
+use crate::connection::Connection;
+use crate::node::{FakeCore, Now};
+use crate::response::refused;
+use crate::store::{Batch, File};
+use crate::upload::{self, Read};
 
 const BUSY: &str = "Server is too busy. Try again later.";
 const FAILED: &str = "Failed to request scan. Try again later.";
@@ -44,7 +45,7 @@ fn refusal(now: &Now) -> Option<Response> {
 }
 
 /// `POST /file`.
-pub(super) async fn scan(
+pub(crate) async fn scan(
     State(core): State<FakeCore>,
     Extension(connection): Extension<Connection>,
     headers: HeaderMap,
@@ -97,7 +98,7 @@ pub(super) async fn scan(
 }
 
 /// `GET /file/{data_id}`.
-pub(super) async fn poll(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn poll(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
     let mut now = core.now();
     match now.store.files.get(&id) {
         Some(file) => Json(file.shown(&id)).into_response(),
@@ -114,7 +115,7 @@ fn not_found(core: &FakeCore, now: &mut Now, id: &str) -> Response {
 }
 
 /// `POST /file/batch`.
-pub(super) async fn open(State(core): State<FakeCore>) -> Response {
+pub(crate) async fn open(State(core): State<FakeCore>) -> Response {
     let mut now = core.now();
     if let Some(refusal) = refusal(&now) {
         return refusal;
@@ -126,7 +127,7 @@ pub(super) async fn open(State(core): State<FakeCore>) -> Response {
 }
 
 /// `GET /file/batch/{id}`.
-pub(super) async fn status(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn status(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
     let mut now = core.now();
     match now.store.batches.get(&id) {
         Some(batch) => Json(now.store.shown_batch(&id, batch)).into_response(),
@@ -135,7 +136,7 @@ pub(super) async fn status(State(core): State<FakeCore>, Path(id): Path<String>)
 }
 
 /// `POST /file/batch/{id}/close`: only when every file is processed.
-pub(super) async fn close(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn close(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
     let mut now = core.now();
     let Some(batch) = now.store.batches.get(&id) else { return not_found(&core, &mut now, &id) };
     if !now.store.is_processed(batch) {
@@ -151,7 +152,7 @@ pub(super) async fn close(State(core): State<FakeCore>, Path(id): Path<String>) 
 }
 
 /// `POST /file/batch/{id}/cancel`.
-pub(super) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
     let mut now = core.now();
     let Some(batch) = now.store.batches.get_mut(&id) else { return not_found(&core, &mut now, &id) };
     (batch.is_cancelled, batch.is_closed) = (true, true);
@@ -167,7 +168,7 @@ pub(super) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>)
 }
 
 /// `GET /file/batch/{id}/certificate`: the signed result, of batches that are closed.
-pub(super) async fn certificate(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn certificate(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
     let mut now = core.now();
     let Some(batch) = now.store.batches.get(&id) else { return not_found(&core, &mut now, &id) };
     if !batch.is_closed {

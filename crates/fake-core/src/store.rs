@@ -6,46 +6,38 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::upload::Upload;
+
 /// The sessions of a node.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    pub(super) files: HashMap<String, File>,
-    pub(super) batches: HashMap<String, Batch>,
+pub(crate) struct Store {
+    pub(crate) files: HashMap<String, File>,
+    pub(crate) batches: HashMap<String, Batch>,
 }
 
 /// A file that was sent.
 #[derive(Clone, Debug)]
-pub(super) struct File {
-    pub(super) name: String,
-    pub(super) upload: Upload,
-    pub(super) rule: String,
-    pub(super) uploaded: SystemTime,
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) upload: Upload,
+    pub(crate) rule: String,
+    pub(crate) uploaded: SystemTime,
     began: Instant,
     takes: Duration,
     cancelled: bool,
 }
 
-/// What was found in the bytes of a file.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Upload {
-    pub(super) size: u64,
-    pub(super) md5: String,
-    pub(super) sha1: String,
-    pub(super) sha256: String,
-    pub(super) is_infected: bool,
-}
-
 /// A group of files.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Batch {
-    pub(super) files: Vec<String>,
-    pub(super) is_closed: bool,
-    pub(super) is_cancelled: bool,
+pub(crate) struct Batch {
+    pub(crate) files: Vec<String>,
+    pub(crate) is_closed: bool,
+    pub(crate) is_cancelled: bool,
 }
 
 /// Results of a scan: the number and the word that Core nodes have for each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     NoThreat,
     Infected,
     Cancelled,
@@ -53,7 +45,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn number(self) -> u16 {
+    pub(crate) fn number(self) -> u16 {
         match self {
             Self::NoThreat => 0,
             Self::Infected => 1,
@@ -62,7 +54,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::NoThreat => "No Threat Detected",
             Self::Infected => "Infected",
@@ -82,13 +74,13 @@ impl Outcome {
 
 impl File {
     /// A file whose scan begins now.
-    pub(super) fn new(name: String, rule: String, upload: Upload, takes: Duration) -> Self {
+    pub(crate) fn new(name: String, rule: String, upload: Upload, takes: Duration) -> Self {
         let (uploaded, began) = (SystemTime::now(), Instant::now());
         Self { name, upload, rule, uploaded, began, takes, cancelled: false }
     }
 
     /// In percent, 100 only at the end.
-    pub(super) fn progress(&self) -> u8 {
+    pub(crate) fn progress(&self) -> u8 {
         let elapsed = self.began.elapsed();
         if self.cancelled || elapsed >= self.takes {
             return 100;
@@ -96,7 +88,7 @@ impl File {
         (elapsed.as_micros() * 99 / self.takes.as_micros().max(1)) as u8
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match self.progress() {
             100 if self.cancelled => Outcome::Cancelled,
             100 if self.upload.is_infected => Outcome::Infected,
@@ -105,17 +97,17 @@ impl File {
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.progress() == 100
     }
 
     /// Ends the scan, unless it has ended.
-    pub(super) fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self) {
         self.cancelled |= !self.is_done();
     }
 
     /// As `GET /file/{data_id}` shows it.
-    pub(super) fn shown(&self, id: &str) -> Value {
+    pub(crate) fn shown(&self, id: &str) -> Value {
         let (outcome, progress) = (self.outcome(), self.progress());
         let reason = if outcome == Outcome::Infected { "Infected" } else { "" };
         let uploaded = humantime::format_rfc3339_millis(self.uploaded).to_string();
@@ -147,17 +139,17 @@ impl File {
 
 impl Store {
     /// Scans that have not ended.
-    pub(super) fn under_way(&self) -> usize {
+    pub(crate) fn under_way(&self) -> usize {
         self.files.values().filter(|file| !file.is_done()).count()
     }
 
     /// Whether every file of a batch has been processed.
-    pub(super) fn is_processed(&self, batch: &Batch) -> bool {
+    pub(crate) fn is_processed(&self, batch: &Batch) -> bool {
         batch.files.iter().all(|id| self.files.get(id).is_none_or(File::is_done))
     }
 
     /// As `GET /file/batch/{id}` shows it.
-    pub(super) fn shown_batch(&self, id: &str, batch: &Batch) -> Value {
+    pub(crate) fn shown_batch(&self, id: &str, batch: &Batch) -> Value {
         let files = batch.files.iter().filter_map(|id| Some((id, self.files.get(id)?)));
         let shown: Vec<Value> = files
             .map(|(id, file)| {
@@ -180,7 +172,7 @@ impl Store {
     }
 
     /// The worst of its files.
-    pub(super) fn outcome_of(&self, batch: &Batch) -> Outcome {
+    pub(crate) fn outcome_of(&self, batch: &Batch) -> Outcome {
         let outcomes = || batch.files.iter().filter_map(|id| Some(self.files.get(id)?.outcome()));
         if batch.is_cancelled {
             Outcome::Cancelled

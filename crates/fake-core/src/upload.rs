@@ -5,13 +5,21 @@ use http_body_util::BodyExt;
 use md5::{Digest, Md5};
 use ring::digest;
 
-use super::store::Upload;
-
 /// The test string that every engine finds (eicar.org), backwards, so that this program does not hold it.
 const RACIE: &[u8] = b"*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE$}7)CC7)^P(45XZP\\4[PA@%P!O5X";
 
+/// What was found in the bytes of a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Upload {
+    pub(crate) size: u64,
+    pub(crate) md5: String,
+    pub(crate) sha1: String,
+    pub(crate) sha256: String,
+    pub(crate) is_infected: bool,
+}
+
 /// How far an upload was read.
-pub(super) enum Read {
+pub(crate) enum Read {
     /// To its end.
     Whole(Upload),
     /// As far as it should be.
@@ -22,7 +30,7 @@ pub(super) enum Read {
 ///
 /// # Errors
 /// It broke off.
-pub(super) async fn read(mut body: Body, up_to: u64) -> Result<Read, axum::Error> {
+pub(crate) async fn read(mut body: Body, up_to: u64) -> Result<Read, axum::Error> {
     let eicar: Vec<u8> = RACIE.iter().rev().copied().collect();
     let (mut sha1, mut sha256) =
         (digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY), digest::Context::new(&digest::SHA256));
