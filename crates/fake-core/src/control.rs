@@ -1,4 +1,4 @@
-//! Faults on request, and what was counted.
+//! `/_fake`: faults and counters, for the test that uses the node.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,44 +7,45 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use tokio::sync::oneshot;
 
-use crate::connection::Connection;
-use crate::faults::NewFaults;
+use crate::connection::ConnectionHandle;
+use crate::faults::FaultsUpdate;
 use crate::node::FakeCore;
 use crate::outage::OutageRequest;
-use crate::response::refused;
+use crate::response::error_response;
 
-/// `GET /_fake`: the faults, with what was counted beside them.
-pub(crate) async fn faults(State(core): State<FakeCore>) -> Response {
-    let now = core.now();
-    let both = [serde_json::to_value(now.faults), serde_json::to_value(now.counters)];
+/// `GET /_fake`: faults and counters in one object.
+pub(crate) async fn show_faults(State(core): State<FakeCore>) -> Response {
+    let state = core.state();
+    let both = [serde_json::to_value(state.faults), serde_json::to_value(state.counters)];
     let members = both.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
     Json(members.collect::<serde_json::Map<_, _>>()).into_response()
 }
 
-/// `PUT /_fake`. Takes the body as it comes, so that `curl -d` works without a Content-Type.
+/// `PUT /_fake`: sets faults and returns all of them. The body needs no Content-Type, so that
+/// `curl -d` works.
 pub(crate) async fn set_faults(
     State(core): State<FakeCore>,
-    Extension(connection): Extension<Connection>,
+    Extension(connection): Extension<ConnectionHandle>,
     body: String,
 ) -> Response {
-    let new: NewFaults = match serde_json::from_str(&body) {
-        Ok(new) => new,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    let update = match FaultsUpdate::parse(&body) {
+        Ok(update) => update,
+        Err(error) => return error_response(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let (faults, outages) = {
-        let mut now = core.now();
-        match now.faults.with(&new) {
-            Ok(faults) => now.faults = faults,
-            Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
+        let mut state = core.state();
+        match state.faults.updated(&update) {
+            Ok(faults) => state.faults = faults,
+            Err(error) => return error_response(StatusCode::BAD_REQUEST, &error.to_string()),
         }
-        (now.faults, now.outages.clone())
+        (state.faults, state.outages.clone())
     };
-    if let (Some(outage), Some(outages)) = (new.outage, outages) {
-        let (has_begun, begins) = oneshot::channel();
-        // Whoever is answered finds the node away, also when it asks again on this connection.
-        let asked = outages.try_send(OutageRequest { outage, connection, has_begun });
-        if asked.is_err() || begins.await.is_err() {
-            return refused(StatusCode::CONFLICT, "another outage has begun");
+    if let (Some(outage), Some(outages)) = (update.outage, outages) {
+        let (started, has_started) = oneshot::channel();
+        let sent = outages.try_send(OutageRequest { outage, requested_on: connection, started });
+        // The response waits for the start: a client that has it finds the node unreachable.
+        if sent.is_err() || has_started.await.is_err() {
+            return error_response(StatusCode::CONFLICT, "another outage has begun");
         }
         return ([(CONNECTION, "close")], Json(faults)).into_response();
     }

@@ -1,4 +1,6 @@
-//! What a node is: its name, its faults, its counters and its sessions.
+//! A fake node: its name, and the state that all its connections share.
+//!
+//! Handlers lock the state for the time of one step and never across an `await`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -8,148 +10,153 @@ use axum::http::HeaderValue;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::faults::{Faults, NewFaults};
+use crate::faults::{Faults, FaultsError, FaultsUpdate};
 use crate::outage::OutageRequest;
-use crate::store::Store;
+use crate::store::SessionStore;
 
-/// How a node proves who it is.
+/// Certificates of a node that speaks TLS.
 #[derive(Clone, Debug)]
 pub struct Certificates {
-    /// What it should present.
-    pub right: Arc<rustls::ServerConfig>,
-    /// What it presents when it is told to.
+    /// Presented by default.
+    pub correct: Arc<rustls::ServerConfig>,
+    /// Presented while the fault `wrong_certificate` is set.
     pub wrong: Arc<rustls::ServerConfig>,
 }
 
-/// What was counted.
+/// Counters of a node since its start. They are JSON members of `GET /_fake`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Counters {
-    /// Requests, but for those that set faults.
+    /// Requests except those of `/_fake`.
     pub requests: u64,
-    /// Single files and batches that began here.
+    /// Single files and batches that started at this node.
     pub sessions: u64,
-    /// Files that were taken whole, alone or into a batch.
+    /// Completely received files, alone or in a batch.
     pub uploads: u64,
-    /// Batches that were cancelled.
+    /// Cancelled batches.
     pub cancelled: u64,
-    /// Requests for sessions of other nodes.
+    /// Requests for a session of another node.
     pub wrong_node: u64,
-    /// Requests for sessions of this node that it has forgotten.
+    /// Requests for a session of this node that it lost in an outage.
     pub forgotten: u64,
 }
 
-/// What a node is at the moment.
+/// The changing part of a node.
 #[derive(Debug)]
-pub(crate) struct Now {
+pub(crate) struct NodeState {
     pub(crate) faults: Faults,
     pub(crate) counters: Counters,
     pub(crate) is_backup: bool,
-    pub(crate) store: Store,
-    /// Where outages are asked for, once it listens.
+    pub(crate) sessions: SessionStore,
+    /// Takes outage requests while the node listens.
     pub(crate) outages: Option<mpsc::Sender<OutageRequest>>,
 }
 
-/// A node.
+/// A fake Core node. Clones share faults, counters and sessions.
 #[derive(Clone, Debug)]
 pub struct FakeCore {
-    /// Told in the `X-Core-Id` header of every answer.
-    pub(crate) id: HeaderValue,
-    /// Begins every identifier that it gives: of its name and, once it listens, its address.
-    pub(crate) mark: u32,
-    /// Required with every request, if there is one.
+    /// Value of the `X-Core-Id` header of every response.
+    pub(crate) name: HeaderValue,
+    /// First 8 digits of every identifier: a hash of the name and the listening address.
+    pub(crate) id_prefix: u32,
+    /// Required in the `apikey` header of requests, if set.
     pub(crate) apikey: Option<HeaderValue>,
+    /// The node speaks TLS if set.
     pub(crate) certificates: Option<Certificates>,
-    pub(crate) began: tokio::time::Instant,
-    now: Arc<Mutex<Now>>,
+    /// Start of the first period of `flap_ms`.
+    pub(crate) created: tokio::time::Instant,
+    state: Arc<Mutex<NodeState>>,
 }
 
 impl FakeCore {
-    /// A node that is ready. `id` holds visible ASCII characters only.
+    /// A node that is ready and does not listen yet. `name` appears in `X-Core-Id`.
     ///
     /// # Panics
-    /// When `id` cannot stand in a header.
-    pub fn new(id: &str) -> Self {
-        let now = Now {
+    /// If `name` has characters that are not visible ASCII.
+    pub fn new(name: &str) -> Self {
+        let state = NodeState {
             faults: Faults::default(),
             counters: Counters::default(),
             is_backup: false,
-            store: Store::default(),
+            sessions: SessionStore::default(),
             outages: None,
         };
         Self {
-            id: HeaderValue::from_str(id).expect("visible ASCII characters"),
-            mark: mark_of(id, None),
+            name: HeaderValue::from_str(name).expect("documented: visible ASCII characters"),
+            id_prefix: id_prefix(name, None),
             apikey: None,
             certificates: None,
-            began: tokio::time::Instant::now(),
-            now: Arc::new(Mutex::new(now)),
+            created: tokio::time::Instant::now(),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
-    /// The same as a hot backup.
+    /// Makes it a hot backup, which refuses scans until it is nominated.
     #[must_use]
     pub fn as_backup(self) -> Self {
-        self.now().is_backup = true;
+        self.state().is_backup = true;
         self
     }
 
-    /// The same, with faults from the beginning, in the words of `PUT /_fake`.
+    /// Sets faults from a JSON object, as `PUT /_fake` does, except for `outage`.
     ///
     /// # Errors
-    /// No JSON object of faults; the text says why.
-    pub fn with_faults(self, faults: &str) -> Result<Self, String> {
-        let new: NewFaults = serde_json::from_str(faults).map_err(|error| error.to_string())?;
-        if new.outage.is_some() {
-            return Err("an outage begins while the node is there, with PUT /_fake".to_owned());
+    /// The object is malformed, or one of its values is not accepted.
+    pub fn with_faults(self, json: &str) -> Result<Self, FaultsError> {
+        let update = FaultsUpdate::parse(json)?;
+        if update.outage.is_some() {
+            return Err(FaultsError::OutageAtStart);
         }
-        let faults = Faults::default().with(&new)?;
-        self.now().faults = faults;
+        let faults = Faults::default().updated(&update)?;
+        self.state().faults = faults;
         Ok(self)
     }
 
-    /// The same for those who know a key.
+    /// Refuses requests without this key in the `apikey` header, except `/readyz` and `/_fake`.
     ///
     /// # Panics
-    /// When the key cannot stand in a header.
+    /// If `key` has characters that are not visible ASCII.
     #[must_use]
     pub fn with_apikey(self, key: &str) -> Self {
-        Self { apikey: Some(HeaderValue::from_str(key).expect("visible ASCII characters")), ..self }
+        Self { apikey: Some(HeaderValue::from_str(key).expect("documented: visible ASCII characters")), ..self }
     }
 
-    /// The same over TLS.
+    /// Makes it speak TLS.
     #[must_use]
     pub fn with_certificates(self, certificates: Certificates) -> Self {
         Self { certificates: Some(certificates), ..self }
     }
 
-    /// What was counted since it began.
+    /// The counters at this moment.
     pub fn counters(&self) -> Counters {
-        self.now().counters
+        self.state().counters
     }
 
-    pub(crate) fn now(&self) -> MutexGuard<'_, Now> {
-        // A plain value: a panic elsewhere cannot have left it half set.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the state.
+    pub(crate) fn state(&self) -> MutexGuard<'_, NodeState> {
+        // Every change is a single assignment or insertion, so the state stays valid after a
+        // panic, and lock poisoning is ignored.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new identifier of this node: 32 hexadecimal digits.
     pub(crate) fn new_id(&self) -> String {
-        format!("{:08x}{:08x}{:016x}", self.mark, fastrand::u32(..), fastrand::u64(..))
+        format!("{:08x}{:08x}{:016x}", self.id_prefix, fastrand::u32(..), fastrand::u64(..))
     }
 
-    /// Counts a request for a session that is not here.
-    pub(crate) fn count_stranger(&self, now: &mut Now, id: &str) {
-        let mark = id.get(..8).and_then(|mark| u32::from_str_radix(mark, 16).ok());
-        match mark {
-            Some(mark) if mark == self.mark => now.counters.forgotten += 1,
-            _ => now.counters.wrong_node += 1,
+    /// Counts a request for a session that this node does not have.
+    pub(crate) fn count_unknown_session(&self, state: &mut NodeState, id: &str) {
+        let prefix = id.get(..8).and_then(|prefix| u32::from_str_radix(prefix, 16).ok());
+        if prefix == Some(self.id_prefix) {
+            state.counters.forgotten += 1;
+        } else {
+            state.counters.wrong_node += 1;
         }
     }
 }
 
-/// The same for a node that comes back, and not for another one.
-pub(crate) fn mark_of(id: &str, address: Option<SocketAddr>) -> u32 {
+/// Stays the same when a node restarts, and differs between nodes of one name.
+pub(crate) fn id_prefix(name: &str, address: Option<SocketAddr>) -> u32 {
     let mut hasher = DefaultHasher::new();
-    (id, address).hash(&mut hasher);
+    (name, address).hash(&mut hasher);
     hasher.finish() as u32
 }

@@ -1,4 +1,4 @@
-//! Outages: how they are asked for, and what connections meet meanwhile.
+//! Outages: how `control` requests one from `server`, and how a listener becomes unreachable.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,35 +7,47 @@ use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::connection::Connection;
+use crate::connection::ConnectionHandle;
 use crate::faults::{Outage, OutageKind};
 
-/// How long a connection may take to be made: on loopback it is accepted at once or never.
-const SILENCE: Duration = Duration::from_millis(50);
+/// Longest wait for a connection of our own. Loopback completes one at once, unless the kernel
+/// drops its packets.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// An outage that somebody asks for.
+/// An outage that a `PUT /_fake` requests.
 #[derive(Debug)]
 pub(crate) struct OutageRequest {
+    /// Its kind and duration.
     pub(crate) outage: Outage,
-    /// What it is asked for on: answered before it ends.
-    pub(crate) connection: Connection,
-    /// Hears when the node is away.
-    pub(crate) has_begun: oneshot::Sender<()>,
+    /// The connection of the request. It stays open until the response is sent.
+    pub(crate) requested_on: ConnectionHandle,
+    /// Signalled once the node is unreachable. Dropped if the outage does not start.
+    pub(crate) started: oneshot::Sender<()>,
 }
 
-/// Refuses connections from now on; or meets them with silence, for as long as what is given is kept: a queue that is full,
-/// since nobody accepts from it, so that the system drops whoever comes.
-pub(crate) async fn stop_accepting(
+/// Makes the kernel drop new connections to an address until this is dropped.
+pub(crate) struct Blackhole {
+    _listener: TcpListener,
+    /// Connections that fill the accept queue.
+    _queued: Vec<TcpStream>,
+}
+
+/// Makes a listener unreachable. [`OutageKind::Refuse`] closes it and returns `None`.
+///
+/// For a black hole, the accept queue of the listener is filled and never emptied. The kernel then
+/// drops the packets of new connections. If the kernel rejects the short queue, the listener is
+/// closed instead.
+pub(crate) async fn make_unreachable(
     listener: TcpListener,
     address: SocketAddr,
     kind: OutageKind,
-) -> Option<(TcpListener, Vec<TcpStream>)> {
+) -> Option<Blackhole> {
     if kind != OutageKind::Blackhole || Backlog::new(0).and_then(|backlog| listen(&listener, backlog)).is_err() {
         return None;
     }
-    let mut queue = Vec::new();
-    while let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, TcpStream::connect(address)).await {
-        queue.push(stream);
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        queued.push(stream);
     }
-    Some((listener, queue))
+    Some(Blackhole { _listener: listener, _queued: queued })
 }

@@ -1,4 +1,7 @@
-//! What a node knows of its sessions: files and batches. No other node knows them.
+//! The sessions of a node: files, batches, and how far their scans are.
+//!
+//! A scan needs no task: its progress follows from its start and its duration. Other nodes do not
+//! have these sessions, as with real nodes.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -8,44 +11,46 @@ use tokio::time::Instant;
 
 use crate::upload::Upload;
 
-/// The sessions of a node.
+/// Files and batches by identifier.
 #[derive(Debug, Default)]
-pub(crate) struct Store {
+pub(crate) struct SessionStore {
     pub(crate) files: HashMap<String, File>,
     pub(crate) batches: HashMap<String, Batch>,
 }
 
-/// A file that was sent.
+/// A file whose scan has started.
 #[derive(Clone, Debug)]
 pub(crate) struct File {
-    pub(crate) name: String,
-    pub(crate) upload: Upload,
-    pub(crate) rule: String,
-    pub(crate) uploaded: SystemTime,
-    began: Instant,
-    takes: Duration,
-    cancelled: bool,
+    name: String,
+    rule: String,
+    upload: Upload,
+    uploaded: SystemTime,
+    scan_start: Instant,
+    scan_duration: Duration,
+    is_cancelled: bool,
 }
 
-/// A group of files.
+/// A group of files with one result.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
+    /// Identifiers of its files.
     pub(crate) files: Vec<String>,
     pub(crate) is_closed: bool,
     pub(crate) is_cancelled: bool,
 }
 
-/// Results of a scan: the number and the word that Core nodes have for each.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum ScanResult {
     NoThreat,
     Infected,
     Cancelled,
     InProgress,
 }
 
-impl Outcome {
-    pub(crate) fn number(self) -> u16 {
+impl ScanResult {
+    /// `scan_all_result_i` of Core nodes.
+    pub(crate) fn code(self) -> u16 {
         match self {
             Self::NoThreat => 0,
             Self::Infected => 1,
@@ -54,7 +59,8 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    /// `scan_all_result_a` of Core nodes.
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NoThreat => "No Threat Detected",
             Self::Infected => "Infected",
@@ -63,7 +69,8 @@ impl Outcome {
         }
     }
 
-    fn process(self) -> &'static str {
+    /// `process_info.result` of Core nodes.
+    fn process_result(self) -> &'static str {
         match self {
             Self::NoThreat => "Allowed",
             Self::Infected | Self::Cancelled => "Blocked",
@@ -73,43 +80,45 @@ impl Outcome {
 }
 
 impl File {
-    /// A file whose scan begins now.
-    pub(crate) fn new(name: String, rule: String, upload: Upload, takes: Duration) -> Self {
-        let (uploaded, began) = (SystemTime::now(), Instant::now());
-        Self { name, upload, rule, uploaded, began, takes, cancelled: false }
+    /// A file whose scan starts now.
+    pub(crate) fn new(name: String, rule: String, upload: Upload, scan_duration: Duration) -> Self {
+        let (uploaded, scan_start) = (SystemTime::now(), Instant::now());
+        Self { name, rule, upload, uploaded, scan_start, scan_duration, is_cancelled: false }
     }
 
-    /// In percent, 100 only at the end.
+    /// Progress in percent. It is 100 only when the scan has ended.
     pub(crate) fn progress(&self) -> u8 {
-        let elapsed = self.began.elapsed();
-        if self.cancelled || elapsed >= self.takes {
+        let elapsed = self.scan_start.elapsed();
+        if self.is_cancelled || elapsed >= self.scan_duration {
             return 100;
         }
-        (elapsed.as_micros() * 99 / self.takes.as_micros().max(1)) as u8
+        (elapsed.as_micros() * 99 / self.scan_duration.as_micros().max(1)) as u8
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
+    /// The result at this moment.
+    pub(crate) fn result(&self) -> ScanResult {
         match self.progress() {
-            100 if self.cancelled => Outcome::Cancelled,
-            100 if self.upload.is_infected => Outcome::Infected,
-            100 => Outcome::NoThreat,
-            _ => Outcome::InProgress,
+            100 if self.is_cancelled => ScanResult::Cancelled,
+            100 if self.upload.is_infected => ScanResult::Infected,
+            100 => ScanResult::NoThreat,
+            _ => ScanResult::InProgress,
         }
     }
 
-    pub(crate) fn is_done(&self) -> bool {
+    /// The scan has ended.
+    pub(crate) fn is_scanned(&self) -> bool {
         self.progress() == 100
     }
 
-    /// Ends the scan, unless it has ended.
+    /// Cancels the scan. A scan that has ended keeps its result.
     pub(crate) fn cancel(&mut self) {
-        self.cancelled |= !self.is_done();
+        self.is_cancelled |= !self.is_scanned();
     }
 
-    /// As `GET /file/{data_id}` shows it.
-    pub(crate) fn shown(&self, id: &str) -> Value {
-        let (outcome, progress) = (self.outcome(), self.progress());
-        let reason = if outcome == Outcome::Infected { "Infected" } else { "" };
+    /// The body of `GET /file/{data_id}`.
+    pub(crate) fn to_json(&self, id: &str) -> Value {
+        let (result, progress) = (self.result(), self.progress());
+        let reason = if result == ScanResult::Infected { "Infected" } else { "" };
         let uploaded = humantime::format_rfc3339_millis(self.uploaded).to_string();
         json!({
             "data_id": id,
@@ -123,65 +132,65 @@ impl File {
             },
             "process_info": {
                 "progress_percentage": progress,
-                "result": outcome.process(),
+                "result": result.process_result(),
                 "blocked_reason": reason,
                 "profile": self.rule,
             },
             "scan_results": {
                 "progress_percentage": progress,
-                "scan_all_result_a": outcome.word(),
-                "scan_all_result_i": outcome.number(),
+                "scan_all_result_a": result.text(),
+                "scan_all_result_i": result.code(),
                 "scan_details": {},
             },
         })
     }
 }
 
-impl Store {
-    /// Scans that have not ended.
-    pub(crate) fn under_way(&self) -> usize {
-        self.files.values().filter(|file| !file.is_done()).count()
+impl SessionStore {
+    /// Number of scans that have not ended.
+    pub(crate) fn scans_in_progress(&self) -> usize {
+        self.files.values().filter(|file| !file.is_scanned()).count()
     }
 
-    /// Whether every file of a batch has been processed.
-    pub(crate) fn is_processed(&self, batch: &Batch) -> bool {
-        batch.files.iter().all(|id| self.files.get(id).is_none_or(File::is_done))
+    /// The scans of all files of a batch have ended.
+    pub(crate) fn is_scanned(&self, batch: &Batch) -> bool {
+        batch.files.iter().all(|id| self.files.get(id).is_none_or(File::is_scanned))
     }
 
-    /// As `GET /file/batch/{id}` shows it.
-    pub(crate) fn shown_batch(&self, id: &str, batch: &Batch) -> Value {
+    /// The body of `GET /file/batch/{id}`.
+    pub(crate) fn batch_to_json(&self, id: &str, batch: &Batch) -> Value {
         let files = batch.files.iter().filter_map(|id| Some((id, self.files.get(id)?)));
-        let shown: Vec<Value> = files
+        let files: Vec<Value> = files
             .map(|(id, file)| {
                 json!({
                     "data_id": id,
                     "display_name": file.name,
                     "progress_percentage": file.progress(),
-                    "scan_all_result_i": file.outcome().number(),
+                    "scan_all_result_i": file.result().code(),
                 })
             })
             .collect();
-        let outcome = self.outcome_of(batch);
+        let result = self.batch_result(batch);
         json!({
             "batch_id": id,
             "is_closed": batch.is_closed,
-            "batch_files": { "batch_count": shown.len(), "files_in_batch": shown },
-            "process_info": { "result": outcome.process() },
-            "scan_results": { "scan_all_result_a": outcome.word(), "scan_all_result_i": outcome.number() },
+            "batch_files": { "batch_count": files.len(), "files_in_batch": files },
+            "process_info": { "result": result.process_result() },
+            "scan_results": { "scan_all_result_a": result.text(), "scan_all_result_i": result.code() },
         })
     }
 
-    /// The worst of its files.
-    pub(crate) fn outcome_of(&self, batch: &Batch) -> Outcome {
-        let outcomes = || batch.files.iter().filter_map(|id| Some(self.files.get(id)?.outcome()));
+    /// The worst result of the files of a batch.
+    pub(crate) fn batch_result(&self, batch: &Batch) -> ScanResult {
+        let results = || batch.files.iter().filter_map(|id| Some(self.files.get(id)?.result()));
         if batch.is_cancelled {
-            Outcome::Cancelled
-        } else if outcomes().any(|outcome| outcome == Outcome::InProgress) {
-            Outcome::InProgress
-        } else if outcomes().any(|outcome| outcome == Outcome::Infected) {
-            Outcome::Infected
+            ScanResult::Cancelled
+        } else if results().any(|result| result == ScanResult::InProgress) {
+            ScanResult::InProgress
+        } else if results().any(|result| result == ScanResult::Infected) {
+            ScanResult::Infected
         } else {
-            Outcome::NoThreat
+            ScanResult::NoThreat
         }
     }
 }
