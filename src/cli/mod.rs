@@ -63,7 +63,7 @@ Examples:
   evenkeel check --config lb.toml                exit code 78 when something is wrong
   evenkeel check --config lb.toml && kill -HUP PID")]
     Check(ConfigFile),
-    /// Show it all on loopback: three nodes, their probes, and DNS on 127.0.0.1:5300
+    /// Start a demo on loopback: three nodes, their probes, and DNS on 127.0.0.1:5300
     #[command(after_help = "\
 Example:
   evenkeel demo
@@ -169,14 +169,14 @@ Examples:
   pin=$(evenkeel pin core.lb.example --curl) && curl $pin http://core.lb.example:8008/version
   evenkeel pin core.lb.example --server 127.0.0.1:5300")]
     Pin(pin::Wanted),
-    /// Pretend to be a Core node, for tests and CI
+    /// Start a fake MetaDefender Core node, for tests and CI
     #[command(after_help = "\
 Examples:
   evenkeel fake-core --listen 127.0.0.1:8008
-  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'       not ready
-  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   gone for two seconds
-  curl http://127.0.0.1:8008/_fake                                  all faults there are, and counters")]
-    FakeCore(fake_core::Node),
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'            not ready
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   unreachable for 2 seconds
+  curl http://127.0.0.1:8008/_fake                                        all faults and counters")]
+    FakeCore(fake_core::Options),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -221,7 +221,7 @@ pub fn run() -> ExitCode {
         Command::Unregister { target, force, without_action } => operate::unregister(&target, force, without_action),
         Command::Scan(wanted) => scan::run(&wanted),
         Command::Pin(wanted) => pin::run(&wanted),
-        Command::FakeCore(node) => fake_core::run(node),
+        Command::FakeCore(options) => fake_core::run(options),
         Command::Events(wanted) => events::run(&wanted),
         Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),
         Command::Force { state: State::Down, target, reason } => operate::say(&target, Word::Down, reason),
