@@ -83,7 +83,7 @@ def peers(rounds, seconds):
             f"{max(column('loss')):.2f}", spread(column("p50"), 0), spread(column("p99"), 0), f"{max(column('fixed_loss')):.2f}",
         ])
     table(["server", "queries/s", "CPU us a query", "x", "of it user us", "bytes", "loss %", "p50 us", "p99 us", "loss %"], rows)
-    print(f"p50, p99 and the second loss at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is benches/peers/bare.rs. What is user time is sampled by the kernel's ticks.\n")
+    print(f"p50, p99 and the second loss at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is crates/bench-tools/src/bin/bare-responder.rs. What is user time is sampled by the kernel's ticks.\n")
     shown = [(name, [figure["cpu"] for figure in of]) for name, of in figures.items() if name != "pdns"]
     draw("peers", "CPU of a query, eight addresses, one core", "us", shown, note)
 

@@ -103,7 +103,7 @@ def overload(root, rounds, seconds):
             ["python3", "-c", "while True: pass"]
         ):
             drive.hobble(process.pid, HOBBLED)
-            ask = lambda rate: drive.flood(root / "target/release/examples/flood", port, f"n0.{servers.ZONE}", seconds, rate)
+            ask = lambda rate: drive.flood(root / "target/release/flood", port, f"n0.{servers.ZONE}", seconds, rate)
             # What it answers when it is asked a little more than it can.
             peak = max(ask(rate)[1] for rate in (10_000, 20_000, 30_000, 40_000, 60_000))
             for times, of in figures.items():

@@ -86,7 +86,7 @@ class Bare(Server):
     name, package, port = "bare", "", 15302
 
     def command(self):
-        return [str(self.root / "target/release/examples/bare_responder"), f"127.0.0.1:{self.port}"]
+        return [str(self.root / "target/release/bare-responder"), f"127.0.0.1:{self.port}"]
 
     def version(self):
         return ""

@@ -4,7 +4,7 @@
 //! system calls a batch.
 //!
 //! ```sh
-//! cargo run --release --example bare_responder -- 127.0.0.1:15300
+//! cargo run --release -p evenkeel-bench-tools --bin bare-responder -- 127.0.0.1:15300
 //! ```
 
 use std::io::{IoSlice, IoSliceMut};

@@ -2,7 +2,7 @@
 //! `dnsperf` waits for answers, and cannot offer more than it gets.
 //!
 //! ```sh
-//! cargo run --release --example flood -- 127.0.0.1:15301 core.lb.example 200000 5
+//! cargo run --release -p evenkeel-bench-tools --bin flood -- 127.0.0.1:15301 core.lb.example 200000 5
 //! ```
 //! prints how many were sent and answered.
 
