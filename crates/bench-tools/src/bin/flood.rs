@@ -1,71 +1,107 @@
-//! Asks one question at a rate, whether it is answered or not, and counts the answers: what a server under attack meets.
-//! `dnsperf` waits for answers, and cannot offer more than it gets.
+//! Sends one query at a fixed rate, whether it is answered or not, and counts the responses: the
+//! load of a server under attack. `dnsperf` waits for responses and cannot exceed the server's rate.
 //!
 //! ```sh
 //! cargo run --release -p evenkeel-bench-tools --bin flood -- 127.0.0.1:15301 core.lb.example 200000 5
 //! ```
-//! prints how many were sent and answered.
+//! sends 200,000 queries per second for 5 seconds. It prints the numbers of queries and of
+//! responses. A server that does not answer is no error.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::error::Error;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 
-/// Packets a system call.
+/// Packets per system call.
 const BATCH: usize = 64;
 
-/// How long answers are waited for at the end.
+/// Largest response in bytes that is received whole; longer ones are counted all the same.
+const RESPONSE_SIZE: usize = 512;
+
+/// How long responses are received after the last query.
 const GRACE: Duration = Duration::from_millis(300);
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// Pause while the next batch is not due.
+const PAUSE: Duration = Duration::from_micros(100);
+
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, name, rate, seconds] = &arguments[..] else {
-        return Err("wanted: ADDRESS:PORT NAME RATE SECONDS".into());
+    let [server, name, rate, seconds] = &arguments[..] else {
+        return Err("usage: flood ADDRESS:PORT NAME RATE SECONDS".into());
     };
     let (rate, seconds) = (rate.parse::<f64>()?, seconds.parse::<f64>()?);
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.connect(address)?;
-    let question = question(name);
-    let began = Instant::now();
-    let (mut sent, mut answered) = (0_u64, 0_u64);
-    let mut buffers = [[0_u8; 512]; BATCH];
-    let mut incoming = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
-    let mut outgoing = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
-    while began.elapsed().as_secs_f64() < seconds {
-        let due = (began.elapsed().as_secs_f64() * rate) as u64 - sent;
+    let mut flood = Flood::new(server, name)?;
+    let start = Instant::now();
+    while start.elapsed().as_secs_f64() < seconds {
+        let due = (start.elapsed().as_secs_f64() * rate) as u64 - flood.sent;
         if due < BATCH as u64 {
-            std::thread::sleep(Duration::from_micros(100));
+            std::thread::sleep(PAUSE);
         } else {
-            let slices = vec![[IoSlice::new(&question)]; BATCH];
-            let nowhere_else = vec![None; BATCH];
-            // A full buffer is what an attacker would not wait for either.
-            if let Ok(now) =
-                sendmmsg(socket.as_raw_fd(), &mut outgoing, &slices, &nowhere_else, [], MsgFlags::MSG_DONTWAIT)
-            {
-                sent += now.count() as u64;
-            }
+            flood.send();
         }
-        answered += received(&socket, &mut incoming, &mut buffers);
+        flood.receive();
     }
-    let until = Instant::now() + GRACE;
-    while Instant::now() < until {
-        answered += received(&socket, &mut incoming, &mut buffers);
+    let end = Instant::now() + GRACE;
+    while Instant::now() < end {
+        flood.receive();
     }
-    println!("{sent} {answered}");
+    println!("{} {}", flood.sent, flood.received);
     Ok(())
 }
 
-/// Takes the answers that are there.
-fn received(socket: &UdpSocket, headers: &mut MultiHeaders<SockaddrStorage>, buffers: &mut [[u8; 512]; BATCH]) -> u64 {
-    let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-    let received = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None);
-    received.map_or(0, |received| received.count() as u64)
+/// A socket, what it sends, and what has passed through it.
+struct Flood {
+    socket: UdpSocket,
+    query: Vec<u8>,
+    outgoing: MultiHeaders<SockaddrStorage>,
+    incoming: MultiHeaders<SockaddrStorage>,
+    buffers: [[u8; RESPONSE_SIZE]; BATCH],
+    sent: u64,
+    received: u64,
 }
 
-/// An A question with an OPT record.
-fn question(name: &str) -> Vec<u8> {
+impl Flood {
+    fn new(server: &str, name: &str) -> io::Result<Self> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.connect(server)?;
+        Ok(Self {
+            socket,
+            query: query(name),
+            outgoing: MultiHeaders::preallocate(BATCH, None),
+            incoming: MultiHeaders::preallocate(BATCH, None),
+            buffers: [[0; RESPONSE_SIZE]; BATCH],
+            sent: 0,
+            received: 0,
+        })
+    }
+
+    /// Sends one batch, as far as the socket buffer has room.
+    fn send(&mut self) {
+        let slices = vec![[IoSlice::new(&self.query)]; BATCH];
+        // The socket is connected, so packets carry no address.
+        let addresses = vec![None; BATCH];
+        let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+        // An error means a full buffer or a server that is gone; an attacker goes on as well.
+        if let Ok(sent) = sendmmsg(socket, &mut self.outgoing, &slices, &addresses, [], flags) {
+            self.sent += sent.count() as u64;
+        }
+    }
+
+    /// Counts the responses that have arrived, at most one batch.
+    fn receive(&mut self) {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+        let received = recvmmsg(socket, &mut self.incoming, slices.iter_mut(), flags, None);
+        self.received += received.map_or(0, |received| received.count() as u64);
+    }
+}
+
+/// A query for A records, with an OPT record as resolvers send it.
+fn query(name: &str) -> Vec<u8> {
     let mut packet = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
     for label in name.split('.') {
         packet.push(label.len() as u8);
