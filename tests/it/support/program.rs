@@ -10,11 +10,16 @@ use std::process::{Child, Command};
 /// Names the Debian package when the program is missing: such a test fails, it is not skipped.
 #[track_caller]
 pub(crate) fn required(program: &str, package: &str) -> PathBuf {
+    installed(program, package).unwrap_or_else(|message| panic!("{message}"))
+}
+
+/// Path of a program, or a message that names its Debian package.
+pub(crate) fn installed(program: &str, package: &str) -> Result<PathBuf, String> {
     let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
         .iter()
         .map(|directory| Path::new(directory).join(program))
         .find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{program} is not installed: apt-get install {package}"))
+    found.ok_or_else(|| format!("{program} is not installed: apt-get install {package}"))
 }
 
 /// A process that is killed when the test ends, with its whole group if it has one of its own.
