@@ -83,9 +83,9 @@ def peers(rounds, seconds):
             name, spread(column("rate"), 0), spread(column("cpu")), spread(ratio), spread(column("user")), str(of[0]["size"]),
             f"{max(column('loss')):.2f}", spread(column("p50"), 0), spread(column("p99"), 0), f"{max(column('fixed_loss')):.2f}",
         ])
-    table(["server", "queries/s", "CPU us per query", "x", "user us", "bytes", "loss %", "p50 us", "p99 us", "loss % at p50"], rows)
+    table(["server", "queries/s", "CPU us per query", "x", "user us", "bytes", "loss % at peak", "p50 us", "p99 us", "loss % at rate"], rows)
     print(
-        f"p50, p99 and the loss beside them at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is "
+        f"p50, p99 and the loss at rate are measured at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is "
         "crates/bench-tools/src/bin/bare-responder.rs. The kernel samples user time by its ticks.\n"
     )
     shown = [(name, [figure["cpu"] for figure in of]) for name, of in figures.items() if name != "pdns"]
