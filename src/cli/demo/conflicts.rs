@@ -12,8 +12,11 @@ use super::owner::{self, Process};
 /// An address that the demo listens on.
 #[derive(Clone, Debug)]
 pub(super) enum Address {
+    /// A TCP listener.
     Tcp(SocketAddr),
+    /// A UDP socket.
     Udp(SocketAddr),
+    /// A Unix socket by its path.
     Unix(PathBuf),
 }
 
@@ -70,6 +73,7 @@ pub(super) async fn of(addresses: &[Address]) -> Option<String> {
     (!in_use.is_empty()).then(|| format!("{}; stop {it} and start the demo again", described.join("; ")))
 }
 
+/// `TCP 127.0.0.1:5300 is in use by process 42 (named)`.
 fn describe(owner: Option<&Process>, addresses: &[String]) -> String {
     let are = if addresses.len() == 1 { "is" } else { "are" };
     let owner =

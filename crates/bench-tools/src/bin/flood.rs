@@ -1,5 +1,6 @@
 //! Sends one query at a fixed rate, whether it is answered or not, and counts the responses: the
-//! load of a server under attack. `dnsperf` waits for responses and cannot exceed the server's rate.
+//! load of a server under attack. `dnsperf` waits for responses, so it cannot exceed the rate of
+//! the server.
 //!
 //! ```sh
 //! cargo run --release -p evenkeel-bench-tools --bin flood -- 127.0.0.1:15301 core.lb.example 200000 5
@@ -64,6 +65,7 @@ struct Flood {
 }
 
 impl Flood {
+    /// A flood of queries for a name, which has not begun.
     fn new(server: &str, name: &str) -> io::Result<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.connect(server)?;
