@@ -9,7 +9,6 @@ pub mod config;
 pub mod daemon;
 mod error_cause;
 pub mod events;
-pub mod fake_core;
 pub mod health;
 pub mod listen;
 mod log_throttle;

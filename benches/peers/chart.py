@@ -1,5 +1,7 @@
-"""Pictures of figures: bars that start at nought, with the least and the most of the rounds. Plain SVG, readable on dark and on
-light pages."""
+"""Bar charts as plain SVG, readable on dark and on light pages.
+
+Bars start at zero and show the median; a line shows the minimum and the maximum of the rounds.
+"""
 import html
 import statistics
 
@@ -7,7 +9,7 @@ WIDTH, BAR, GAP, LEFT, RIGHT, TOP = 720, 20, 10, 170, 110, 46
 
 
 def bars(title, unit, rows, note):
-    """Rows of a label and values as horizontal bars: the median, and a line from the least to the most."""
+    """Returns a chart with one horizontal bar per row; a row is a label and its values."""
     height = TOP + len(rows) * (BAR + GAP) + 30
     longest = max(max(values) for _, values in rows) or 1
     scale = (WIDTH - LEFT - RIGHT) / longest
@@ -19,12 +21,12 @@ def bars(title, unit, rows, note):
     ]
     for i, (label, values) in enumerate(rows):
         y, middle = TOP + i * (BAR + GAP), statistics.median(values)
-        least, most = (LEFT + scale * extreme for extreme in (min(values), max(values)))
+        minimum, maximum = (LEFT + scale * extreme for extreme in (min(values), max(values)))
         parts += [
             f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{html.escape(label)}</text>',
             f'<rect class="b" x="{LEFT}" y="{y}" width="{scale * middle:.1f}" height="{BAR}"/>',
-            f'<line class="l" x1="{least:.1f}" x2="{most:.1f}" y1="{y + BAR / 2}" y2="{y + BAR / 2}"/>',
-            f'<text x="{max(most, LEFT + scale * middle) + 8:.1f}" y="{y + 15}">{middle:.2f} {html.escape(unit)}</text>',
+            f'<line class="l" x1="{minimum:.1f}" x2="{maximum:.1f}" y1="{y + BAR / 2}" y2="{y + BAR / 2}"/>',
+            f'<text x="{max(maximum, LEFT + scale * middle) + 8:.1f}" y="{y + 15}">{middle:.2f} {html.escape(unit)}</text>',
         ]
     parts += [f'<text class="n" x="8" y="{height - 8}">{html.escape(note)}</text>', "</svg>\n"]
     return "\n".join(parts)

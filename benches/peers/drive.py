@@ -1,4 +1,7 @@
-"""Starting servers on one core, asking them from the other, and what that costs by the kernel's own account."""
+"""Runs servers on one core and their load on the other, and reads from the kernel what that costs.
+
+A server that ends or does not answer ends the whole run.
+"""
 import contextlib
 import glob
 import os
@@ -19,7 +22,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @contextlib.contextmanager
 def running(command, core=SERVER_CORE, nice=0, log=os.devnull):
-    """A program on a core, which ends with the block. What it says on standard error goes to a file."""
+    """Runs a program on a core until the block ends. Its standard error goes to a file."""
 
     def place():
         os.sched_setaffinity(0, {core})
@@ -27,8 +30,8 @@ def running(command, core=SERVER_CORE, nice=0, log=os.devnull):
         os.nice(nice)
 
     null = subprocess.DEVNULL
-    with open(log, "wb") as said, subprocess.Popen(
-        command, preexec_fn=place, stdin=null, stdout=null, stderr=said, env=environment()
+    with open(log, "wb") as errors, subprocess.Popen(
+        command, preexec_fn=place, stdin=null, stdout=null, stderr=errors, env=environment()
     ) as process:
         try:
             yield process
@@ -42,48 +45,50 @@ def running(command, core=SERVER_CORE, nice=0, log=os.devnull):
 
 
 def query(name, ident=1, qtype=1):
-    """A question in a packet, with the OPT record that resolvers send."""
+    """Returns a query as a packet, with an OPT record as resolvers send it."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     header = struct.pack("!6H", ident, 0x0000, 1, 0, 0, 1)
     return header + labels + struct.pack("!BHH", 0, qtype, 1) + b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
 
 
-def ask(port, name=NAME, timeout=0.3):
-    """The answer to one question; nothing without one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.settimeout(timeout)
+def exchange(port, name=NAME, timeout=0.3):
+    """Sends one query and returns the response, or b"" if there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(timeout)
         try:
-            # Connected, so that it is noticed at once when nobody is there.
-            asker.connect(("127.0.0.1", port))
-            asker.send(query(name))
-            return asker.recv(4096)
+            # A connected socket reports a closed port at once.
+            client.connect(("127.0.0.1", port))
+            client.send(query(name))
+            return client.recv(4096)
         except OSError:
             return b""
 
 
 def wait_until_answered(process, port, name=NAME, records=8):
-    """Waits until so many records are answered."""
+    """Waits for a response with this number of records, and returns it."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        answer = ask(port, name)
+        answer = exchange(port, name)
         if len(answer) >= 12 and struct.unpack("!H", answer[6:8])[0] >= records:
             return answer
         if process.poll() is not None:
-            raise SystemExit(f"{process.args[0]} has ended with {process.returncode}")
+            raise SystemExit(f"{process.args[0]} ended with exit code {process.returncode}")
         time.sleep(0.01)
-    raise SystemExit(f"{process.args[0]} does not answer {records} records: {answer.hex()}")
+    raise SystemExit(f"{process.args[0]} did not answer with {records} records within 30 s: {answer.hex()}")
 
 
-def family(pid):
-    """A process and those that it has started."""
+def process_tree(pid):
+    """Returns a process and its descendants."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-        return [pid] + [member for child in children.read().split() for member in family(int(child))]
+        return [pid] + [member for child in children.read().split() for member in process_tree(int(child))]
 
 
 def cpu(pid, thread=None):
-    """Seconds of CPU of a process and those that it has started: in user space, and in the kernel. With the beginning of a
-    name, that of its threads of such a name."""
-    stats = [f"/proc/{member}/stat" for member in family(pid)] if thread is None else glob.glob(f"/proc/{pid}/task/*/stat")
+    """Returns seconds of CPU in user space and in the kernel.
+
+    They cover a process and its descendants, or the threads of the process whose names start with `thread`.
+    """
+    stats = [f"/proc/{member}/stat" for member in process_tree(pid)] if thread is None else glob.glob(f"/proc/{pid}/task/*/stat")
     user = system = 0
     for path in stats:
         with open(path, encoding="ascii") as stat:
@@ -94,13 +99,13 @@ def cpu(pid, thread=None):
 
 
 def memory(pid):
-    """Resident megabytes of a process and those that it has started: the sum of each one's most so far, and now."""
-    members = [resident(member) for member in family(pid)]
+    """Returns resident megabytes of a process and its descendants: the sum of their peaks, and now."""
+    members = [resident(member) for member in process_tree(pid)]
     return sum(member.get("VmHWM", 0) for member in members), sum(member.get("VmRSS", 0) for member in members)
 
 
 def resident(pid):
-    """What a process says of its memory, in megabytes."""
+    """Returns peak (VmHWM) and current (VmRSS) resident memory of one process in megabytes."""
     fields = {}
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         for line in status:
@@ -111,7 +116,7 @@ def resident(pid):
 
 
 def load(pid, port, names, seconds, rate=None, outstanding=200, thread=None):
-    """Drives a server with dnsperf, as fast as it answers or at a rate; gives what was answered and what that has cost."""
+    """Loads a server with dnsperf, as fast as it answers or at a rate; returns rates, loss and CPU per query."""
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(names), "-l", str(seconds), "-c", "8"]
     command += ["-q", str(outstanding), "-e", "-t", "1"] + (["-Q", str(rate)] if rate else [])
     before, began = cpu(pid, thread), time.monotonic()
@@ -132,35 +137,35 @@ def load(pid, port, names, seconds, rate=None, outstanding=200, thread=None):
 
 
 def flood(program, port, name, seconds, rate):
-    """Asks at a rate, whether it is answered or not; gives what was sent and answered, a second."""
+    """Sends queries at a rate, whether they are answered or not; returns queries and responses per second."""
     command = [str(program), f"127.0.0.1:{port}", name, str(rate), str(seconds)]
     done = subprocess.run(command, preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}), capture_output=True, text=True, check=True)
     sent, answered = map(int, done.stdout.split())
     return sent / seconds, answered / seconds
 
 
-def hobble(pid, nice):
-    """Gives a process less of a core than others that want it get."""
+def lower_priority(pid, nice):
+    """Gives a process a smaller share of its core while other processes need it."""
     os.setpriority(os.PRIO_PGRP, pid, nice)
     for thread in os.listdir(f"/proc/{pid}/task"):
         os.setpriority(os.PRIO_PROCESS, int(thread), nice)
-    # Where the scheduler shares out by session first, the session has a value of its own.
+    # With autogroup scheduling, the nice value of the session counts as well.
     with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
         group.write(str(nice))
 
 
 def latency(port, seconds, rate, name=NAME):
-    """Times of questions one by one, so many a second, in microseconds: the middle one and the 99th of a hundred."""
+    """Sends single queries, `rate` per second; returns median and 99th percentile in microseconds."""
     os.sched_setaffinity(0, {LOAD_CORE})
     times = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.connect(("127.0.0.1", port))
-        asker.settimeout(1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        client.settimeout(1)
         packet, until = query(name), time.monotonic() + seconds
         while (begin := time.monotonic()) < until:
-            asker.send(packet)
+            client.send(packet)
             with contextlib.suppress(OSError):
-                asker.recv(4096)
+                client.recv(4096)
                 times.append(time.monotonic() - begin)
             time.sleep(max(0, 1 / rate - (time.monotonic() - begin)))
     os.sched_setaffinity(0, range(os.cpu_count()))
@@ -169,7 +174,7 @@ def latency(port, seconds, rate, name=NAME):
 
 
 def latency_under(pid, port, names, seconds, rate):
-    """Loss at a rate that the server can serve, and the times of single questions meanwhile."""
+    """Returns the loss at a rate that the server can serve, and the latency of single queries meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         loaded = pool.submit(load, pid, port, names, seconds + 1, rate)
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What a health probe costs: evenkeel's over HTTP beside those of gdnsd and HAProxy, of the same nodes."""
+"""Measures the CPU of a health probe over HTTP: evenkeel, gdnsd and HAProxy, with the same nodes."""
 import json
 import os
 import tempfile
@@ -8,21 +8,22 @@ import urllib.request
 import drive
 import servers
 
-# Pools, and nodes in each: gdnsd takes no more than 360, and probes no more often than every two seconds.
+# Pools, and nodes per pool. gdnsd accepts at most 360 nodes per pool, and an interval of at least 2 s.
 POOLS, NODES = 4, 250
 # Seconds between the probes of a node.
 INTERVAL = 2
-# Until all have begun and the first probes, which come at once, are over.
+# Seconds until the start is over: all servers probe all nodes at once when they start.
 SETTLE = 5
 PORT = 15310
 
 
 def address(pool, node):
+    """Returns the address of a node."""
     return f"127.0.{10 + pool}.{node + 1}"
 
 
 def of_nodes(write, between):
-    """What is written for each node, pool by pool."""
+    """Returns one text per pool: what `write` returns for each node, joined by `between`."""
     return [between.join(write(pool, node) for node in range(NODES)) for pool in range(POOLS)]
 
 
@@ -85,38 +86,41 @@ frontend f
         return ["haproxy", "-db", "-q", "-f", str(path)]
 
     def version(self):
-        return servers.said("haproxy", "-v")
+        return servers.printed_version("haproxy", "-v")
 
 
 ALL = [Evenkeel, KeptEvenkeel, Gdnsd, Haproxy]
 
 
 def cpu(pid):
-    """Seconds of CPU of a process, to the nanosecond: probes take too little for the ticks of the other figures."""
-    # The clock of a process, with threads that have ended: the complement of its number, and 2 for what was run.
-    return sum(time.clock_gettime((~member << 3) | 2) for member in drive.family(pid))
+    """Returns seconds of CPU of a process and its descendants.
+
+    The resolution is a nanosecond: the kernel ticks of the other measurements are too coarse for probes.
+    """
+    # Linux encodes the CPU clock of a process, ended threads included, as (~pid << 3) | 2.
+    return sum(time.clock_gettime((~member << 3) | 2) for member in drive.process_tree(pid))
 
 
 def requests():
-    """How many requests the nodes have seen."""
+    """Returns the number of requests that the nodes have received."""
     with urllib.request.urlopen(f"http://127.0.0.1:{servers.NODE_PORT}/_fake") as answer:
         return json.load(answer)["requests"]
 
 
 def cost(prober, command, seconds):
-    """Microseconds of CPU of a probe, and probes a second."""
+    """Returns microseconds of CPU per probe, and probes per second."""
     with drive.running(command) as process:
         time.sleep(SETTLE)
         before, probes, began = cpu(process.pid), requests(), time.monotonic()
         time.sleep(seconds)
         used, probes, took = cpu(process.pid) - before, requests() - probes, time.monotonic() - began
         if probes < POOLS * NODES * seconds / INTERVAL / 2:
-            raise SystemExit(f"{prober.name} has probed {probes} times in {took:.1f} s")
+            raise SystemExit(f"{prober.name} sent {probes} probes in {took:.1f} s, less than half of what its interval demands")
         return {"cpu": 1e6 * used / probes, "rate": probes / took}
 
 
 def compared(root, rounds, seconds):
-    """The cost of each prober, interleaved: its name and version, and its figures of each round."""
+    """Measures all probers in interleaved rounds: their versions, and by name a list of the figures of each round."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         nodes = [str(root / "target/release/evenkeel"), "fake-core", "--listen", f"0.0.0.0:{servers.NODE_PORT}"]
@@ -124,9 +128,9 @@ def compared(root, rounds, seconds):
             probers = [prober(directory, root) for prober in ALL]
             prepared = [(prober, prober.command()) for prober in probers]
             figures = {prober.name: [] for prober in probers}
-            for nth in range(rounds):
-                # To and fro, so that nobody is always the first.
-                for prober, command in prepared[:: 1 if nth % 2 else -1]:
+            for i in range(rounds):
+                # Every other round runs backwards, so that no prober is always the first.
+                for prober, command in prepared[:: 1 if i % 2 else -1]:
                     figures[prober.name].append(cost(prober, command, seconds))
     versions = ", ".join(f"{prober.name} {prober.version()}" for prober in probers if type(prober) is not KeptEvenkeel)
     return versions, figures

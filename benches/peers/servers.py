@@ -1,7 +1,7 @@
-"""The servers that are compared: each answers core.lb.example with the same eight addresses, at 127.0.0.1 and a port of
-its own, with one UDP thread.
+"""The compared servers. Each answers core.lb.example with the same eight addresses, from one UDP
+thread, at 127.0.0.1 and a port of its own.
 
-Those that can probe the nodes do: gdnsd and evenkeel over HTTP, PowerDNS by TCP. The others answer from a static zone.
+gdnsd and evenkeel probe the nodes over HTTP, PowerDNS over TCP. The others answer from a static zone.
 """
 import os
 import pathlib
@@ -11,14 +11,14 @@ import subprocess
 ZONE = "lb.example"
 NAME = "core.lb.example"
 ADDRESSES = [f"127.0.1.{node}" for node in range(1, 9)]
-# Where the nodes answer /readyz.
+# Port of the REST API of the nodes.
 NODE_PORT = 18008
 SOA = "@ SOA ns1 hostmaster 1 3600 900 604800 5\n@ NS ns1\nns1 A 192.0.2.1\n"
 RECORDS = "".join(f"core 5 A {address}\n" for address in ADDRESSES)
 
 
 class Server:
-    """A server: what it is called, what its package is, and how it is started in a directory of its own."""
+    """A server: its name, its Debian package, and how to start it in a directory of its own."""
 
     name = package = ""
     port = 0
@@ -29,22 +29,23 @@ class Server:
         self.directory.chmod(0o755)
 
     def write(self, name, text):
+        """Writes a file in its directory and returns the path."""
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
 
     def command(self):
-        """Writes its files; gives the command that runs it in the foreground."""
+        """Writes its files and returns the command that runs it in the foreground."""
         raise NotImplementedError
 
     def version(self):
-        """What it calls itself."""
+        """Returns the version that the program prints."""
         raise NotImplementedError
 
 
-def said(*command):
-    """The first thing like a version that a program prints."""
+def printed_version(*command):
+    """Returns the first version number in the output of a command."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     found = re.search(r"\d+\.\d+[.\d]*", done.stdout)
     return found.group() if found else "unknown"
@@ -72,21 +73,21 @@ ttl = "5s"
 """)
 
     def serve(self, pools):
-        """The command for these pools and names of the zone."""
+        """Writes a configuration with these pools and names, and returns the command."""
         head = f'[server]\nlisten = ["127.0.0.1:{self.port}"]\nworkers = 1\n[zones."{ZONE}"]\nfile = "lb.zone"\n'
         path = self.write("evenkeel.toml", head + pools)
         path.chmod(0o600)
         return [self.program(), "serve", "--config", str(path)]
 
     def version(self):
-        return said(self.program(), "--version")
+        return printed_version(self.program(), "--version")
 
 
 class Bare(Server):
     name, package, port = "bare", "", 15302
 
     def command(self):
-        return [str(self.root / "target/release/examples/bare_responder"), f"127.0.0.1:{self.port}"]
+        return [str(self.root / "target/release/bare-responder"), f"127.0.0.1:{self.port}"]
 
     def version(self):
         return ""
@@ -109,7 +110,7 @@ plugins => {{ multifo => {{ core => {{ service_types => ready, addrs_v4 => {{ up
         return ["gdnsd", "-c", str(self.directory), "start"]
 
     def version(self):
-        return said("gdnsd", "-V")
+        return printed_version("gdnsd", "-V")
 
 
 class Nsd(Server):
@@ -139,7 +140,7 @@ zone:
         return ["nsd", "-d", "-c", str(path)]
 
     def version(self):
-        return said("nsd", "-v")
+        return printed_version("nsd", "-v")
 
 
 class Knot(Server):
@@ -165,7 +166,7 @@ zone:
         return ["knotd", "-c", str(path)]
 
     def version(self):
-        return said("knotd", "-V")
+        return printed_version("knotd", "-V")
 
 
 class Bind(Server):
@@ -183,7 +184,7 @@ zone "{ZONE}" {{ type primary; file "{zone}"; }};
         return ["named", "-f", "-n", "1", "-c", str(path)]
 
     def version(self):
-        return said("named", "-v")
+        return printed_version("named", "-v")
 
 
 class PowerDns(Server):
@@ -211,12 +212,12 @@ loglevel=0
         return ["pdns_server", f"--config-dir={self.directory}"]
 
     def version(self):
-        return said("pdns_server", "--version")
+        return printed_version("pdns_server", "--version")
 
 
 ALL = [Evenkeel, Bare, Gdnsd, Nsd, Knot, Bind, PowerDns]
 
 
 def environment():
-    """Of every program that is started."""
+    """Returns the environment of all started programs."""
     return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}

@@ -1,4 +1,4 @@
-//! `evenkeel fake-core`: one node that is none, for tests and CI.
+//! `evenkeel fake-core`: one fake Core node in a process of its own, for tests and CI.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -8,90 +8,96 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use evenkeel_fake_core::{Certificates, FakeCore, FaultsError};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::runtime::on_runtime;
-use crate::fake_core::{Certificates, FakeCore};
 use crate::signals::EndSignals;
 use crate::tls;
 
-/// Where it listens, and how it is.
+/// Options of `evenkeel fake-core`.
 #[derive(Args, Debug)]
-pub(super) struct Node {
-    /// Where it listens; port 0 lets the system choose
+pub(super) struct Options {
+    /// Address to listen on; the system chooses the port if it is 0
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8008")]
     listen: SocketAddr,
-    /// Its name in the X-Core-Id header
-    #[arg(long, default_value = "fake-core", value_parser = visible)]
+    /// Name of the node, sent in the X-Core-Id header
+    #[arg(long, default_value = "fake-core", value_parser = visible_ascii)]
     id: String,
-    /// Begin as a hot backup, which refuses scans
+    /// Start as a hot backup, which refuses scans
     #[arg(long)]
     backup: bool,
     /// Refuse requests without this key in the apikey header
-    #[arg(long, value_name = "KEY", value_parser = visible)]
+    #[arg(long, value_name = "KEY", value_parser = visible_ascii)]
     apikey: Option<String>,
-    /// Faults to begin with, as for PUT /_fake; GET /_fake shows all there are
-    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = faults)]
+    /// Faults at start, as for PUT /_fake; GET /_fake lists all faults
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = accepted_faults)]
     faults: String,
-    /// PEM file with a certificate chain: speak TLS
+    /// Speak TLS with the certificate chain of this PEM file
     #[arg(long, value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
-    /// PEM file with its private key
+    /// PEM file with the private key of the certificate
     #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
-    /// The chain that is shown with the fault wrong_certificate; its key stands in the same file
+    /// PEM file with the chain and the key that the fault wrong_certificate presents
     #[arg(long, value_name = "FILE", requires = "certificate")]
     wrong_certificate: Option<PathBuf>,
 }
 
-fn faults(text: &str) -> Result<String, String> {
-    FakeCore::new("fake-core").with_faults(text).map(|_| text.to_owned())
+/// Accepts a JSON object of faults on the command line.
+fn accepted_faults(json: &str) -> Result<String, FaultsError> {
+    FakeCore::new("fake-core").with_faults(json).map(|_| json.to_owned())
 }
 
-fn visible(text: &str) -> Result<String, String> {
+/// Accepts what can stand in a header of HTTP.
+fn visible_ascii(text: &str) -> Result<String, String> {
     let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if is_visible { Ok(text.to_owned()) } else { Err("accepted: visible ASCII characters".to_owned()) }
 }
 
-pub(super) fn run(node: Node) -> ExitCode {
+/// Runs a node until SIGTERM or SIGINT.
+pub(super) fn run(options: Options) -> ExitCode {
     on_runtime(async {
-        let Node { listen, id, backup, apikey, faults, .. } = &node;
-        let mut core = FakeCore::new(id).with_faults(faults).map_err(|why| anyhow::anyhow!("--faults: {why}"))?;
+        let Options { listen, id, backup, apikey, faults, .. } = &options;
+        let mut core = FakeCore::new(id).with_faults(faults).context("--faults")?;
         if *backup {
             core = core.as_backup();
         }
         if let Some(key) = apikey {
             core = core.with_apikey(key);
         }
-        if let Some(certificates) = node.certificates()? {
+        if let Some(certificates) = options.certificates()? {
             core = core.with_certificates(certificates);
         }
         let mut signals = EndSignals::catch()?;
-        let address = core.listen(*listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-        // Whether anybody reads it is their matter.
+        let address = core.listen(*listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        // If standard output is closed, the node serves all the same.
         let _ = writeln!(io::stdout(), "ready: {id} at {address}");
         signals.recv().await;
         Ok(())
     })
 }
 
-impl Node {
+impl Options {
+    /// Loads the certificates, if the node speaks TLS.
     fn certificates(&self) -> anyhow::Result<Option<Certificates>> {
         let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };
-        let right = server_config(certificate, key)?;
+        let correct = server_config(certificate, key)?;
         let wrong = match &self.wrong_certificate {
             Some(wrong) => server_config(wrong, wrong)?,
-            None => Arc::clone(&right),
+            None => Arc::clone(&correct),
         };
-        Ok(Some(Certificates { right, wrong }))
+        Ok(Some(Certificates { correct, wrong }))
     }
 }
 
+/// Loads a certificate chain and its key from PEM files.
 fn server_config(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    let chain =
-        tls::certificates(certificate).with_context(|| format!("{} holds no certificates", certificate.display()))?;
-    let private = PrivateKeyDer::from_pem_file(key).with_context(|| format!("{} holds no key", key.display()))?;
+    let chain = tls::certificates(certificate)
+        .with_context(|| format!("cannot load certificates from {}", certificate.display()))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot load a private key from {}", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(builder.with_no_client_auth().with_single_cert(chain, private)?))

@@ -74,14 +74,14 @@ Examples:
   pin=$(evenkeel pin core.lb.example --curl) && curl $pin http://core.lb.example:8008/version
   evenkeel pin core.lb.example --server 127.0.0.1:5300")]
     Pin(pin::Wanted),
-    /// Pretend to be a Core node, for tests and CI
+    /// Start a fake MetaDefender Core node, for tests and CI
     #[command(after_help = "\
 Examples:
   evenkeel fake-core --listen 127.0.0.1:8008
-  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'       not ready
-  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   gone for two seconds
-  curl http://127.0.0.1:8008/_fake                                  all faults there are, and counters")]
-    FakeCore(fake_core::Node),
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'            not ready
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   unreachable for 2 seconds
+  curl http://127.0.0.1:8008/_fake                                        all faults and counters")]
+    FakeCore(fake_core::Options),
 }
 
 /// Runs the command that the process was called with.
@@ -107,6 +107,6 @@ pub fn run() -> ExitCode {
         Command::Events(command) => command.run(),
         Command::Scan(wanted) => scan::run(&wanted),
         Command::Pin(wanted) => pin::run(&wanted),
-        Command::FakeCore(node) => fake_core::run(node),
+        Command::FakeCore(options) => fake_core::run(options),
     }
 }

@@ -1,27 +1,29 @@
-//! More questions than can be answered: what else the server does goes on.
+//! Overload: under more queries than the server can answer, everything else goes on.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::nodes::Nodes;
 use crate::support::operator::{config, done, start, status};
 use crate::support::packet::{over_tcp, query, v4};
-use crate::support::program::{Running, example};
+use crate::support::program::{Running, bench_tool};
 use crate::support::server::Server;
 use crate::support::wait_until;
 
-/// Programs that ask without waiting.
+/// Number of programs that flood the server.
 const ATTACKERS: usize = 2;
 
-/// A program that asks for longer than the test takes, as often as it can and whether it is answered or not.
-fn attacker(server: SocketAddr) -> Running {
+/// Starts a program that sends queries as fast as it can, for longer than the test takes. It does
+/// not wait for responses.
+fn attacker(flood: &Path, server: SocketAddr) -> Running {
     let (rate, seconds) = ("1e9", "600");
-    let mut command = Command::new(example("flood"));
+    let mut command = Command::new(flood);
     command.args([&server.to_string(), "core.lb.example", rate, seconds]);
     Running::start(command.stdout(Stdio::null()))
 }
 
-/// Packets for the server that the system has thrown away, since its sockets were full.
+/// Number of packets for the server that the kernel dropped because the socket buffers were full.
 fn lost(server: SocketAddr) -> u64 {
     let sockets = std::fs::read_to_string("/proc/net/udp").expect("a list of sockets");
     let port = format!(":{:04X} 00000000:0000", server.port());
@@ -29,7 +31,7 @@ fn lost(server: SocketAddr) -> u64 {
     of_server.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum()
 }
 
-/// Last octets of the addresses that are answered over TCP.
+/// Last octets of the addresses in a response over TCP.
 fn answered(server: &Server, name: &str) -> Vec<u8> {
     let answer = over_tcp(server.address(), &[query(1, 0, name, 1)]).remove(0);
     let message = hickory_proto::op::Message::from_vec(&answer).expect("a response that can be decoded");
@@ -40,6 +42,7 @@ fn answered(server: &Server, name: &str) -> Vec<u8> {
 
 #[test]
 fn probes_tcp_operators_and_signals_go_on_under_a_flood() {
+    let flood = bench_tool("flood");
     let nodes = Nodes::start(3);
     let text = config(0)
         .replace("[pools.core]\nnodes = [\n", "[pools.core]\nhost = \"core\"\nmonitors = [\"ready\"]\nnodes = [\n");
@@ -50,7 +53,7 @@ fn probes_tcp_operators_and_signals_go_on_under_a_flood() {
         );
     let mut server = start(&text);
     let address = server.address();
-    let attackers: Vec<_> = (0..ATTACKERS).map(|_| attacker(address)).collect();
+    let attackers: Vec<_> = (0..ATTACKERS).map(|_| attacker(&flood, address)).collect();
     wait_until("the server is offered more than it takes", || lost(address) > 10_000);
     assert_eq!(answered(&server, "core.lb.example"), [1, 2, 3]);
     nodes.fake(1, r#"{"readyz": 503}"#);

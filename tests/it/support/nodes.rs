@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use evenkeel::fake_core::{Counters, FakeCore};
+use evenkeel_fake_core::{Counters, FakeCore};
 use tokio::runtime::Runtime;
 
 use super::{PATIENCE, wait_until};

@@ -14,11 +14,16 @@ pub(crate) const NEEDS: &str = include_str!("../../needs");
 #[track_caller]
 pub(crate) fn required(program: &str, package: &str) -> PathBuf {
     assert_listed(program);
+    installed(program, package).unwrap_or_else(|message| panic!("{message}"))
+}
+
+/// Path of a program, or a message that names its Debian package.
+pub(crate) fn installed(program: &str, package: &str) -> Result<PathBuf, String> {
     let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
         .iter()
         .map(|directory| Path::new(directory).join(program))
         .find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{program} is not installed: apt-get install {package}"))
+    found.ok_or_else(|| format!("{program} is not installed: apt-get install {package}"))
 }
 
 /// Checks that `tests/needs` lists a program for the current test.
@@ -76,6 +81,28 @@ pub(crate) fn output_of(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     text
+}
+
+/// Builds a program of `crates/bench-tools` and returns its path.
+///
+/// Cargo builds the programs of the tested package alone before its tests run. This build uses the
+/// target directory and the profile of the tests; it is quick unless the program has changed.
+#[track_caller]
+pub(crate) fn bench_tool(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("this program has a path");
+    let directory = tests.parent().and_then(Path::parent).expect("TARGET/PROFILE/deps/it");
+    // The profile of the directory `debug` is called `dev`; others are called as their directory.
+    let profile = directory.file_name().filter(|name| *name != "debug").unwrap_or_else(|| "dev".as_ref());
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--message-format=json", "--package=evenkeel-bench-tools"]);
+    cargo.args(["--bin", name, "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    cargo.arg("--profile").arg(profile).arg("--target-dir").arg(directory.with_file_name(""));
+    let messages = output_of(&mut cargo);
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        (message["target"]["name"] == name).then(|| message["executable"].as_str().map(PathBuf::from))?
+    };
+    messages.lines().find_map(executable).unwrap_or_else(|| panic!("cargo built no {name}:\n{messages}"))
 }
 
 /// Path of an example that cargo has built beside the tests.

@@ -1,0 +1,73 @@
+//! The routes of the REST API, and the faults that apply to all of them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::node::FakeCore;
+use crate::response::error_response;
+use crate::{admin, control, sessions};
+
+/// Path of faults and counters. No fault but an outage applies to it.
+const CONTROL_PATH: &str = "/_fake";
+
+/// The handlers of all requests to a node.
+pub(crate) fn router(core: FakeCore) -> Router {
+    let common = axum::middleware::from_fn_with_state(core.clone(), apply_common_faults);
+    Router::new()
+        .route("/file", post(sessions::submit_file))
+        .route("/file/batch", post(sessions::open_batch))
+        .route("/file/{id}", get(sessions::file_status))
+        .route("/file/batch/{id}", get(sessions::batch_status))
+        .route("/file/batch/{id}/close", post(sessions::close_batch))
+        .route("/file/batch/{id}/cancel", post(sessions::cancel_batch))
+        .route("/file/batch/{id}/certificate", get(sessions::batch_certificate))
+        .route("/readyz", get(admin::readyz))
+        .route("/version", get(admin::version))
+        .route("/stat/nodes", get(admin::stat_nodes))
+        .route("/login", post(admin::login))
+        .route(
+            "/admin/license/backup",
+            get(admin::backup_status).post(admin::register_backup).delete(admin::unregister_backup),
+        )
+        .route("/admin/license/backup/nomination", post(admin::nominate_backup))
+        .route(CONTROL_PATH, get(control::show_faults).put(control::set_faults))
+        .fallback(|| async { error_response(StatusCode::NOT_FOUND, "Endpoint not found") })
+        .method_not_allowed_fallback(|| async { error_response(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed") })
+        .layer(DefaultBodyLimit::disable())
+        .layer(common)
+        .with_state(core)
+}
+
+/// Counts a request, applies the faults `slow_ms` and `hang`, and checks its API key. Adds
+/// `X-Core-Id` to the response.
+async fn apply_common_faults(State(core): State<FakeCore>, request: Request, next: Next) -> Response {
+    let mut response = if request.uri().path() == CONTROL_PATH {
+        next.run(request).await
+    } else {
+        let faults = {
+            let mut state = core.state();
+            state.counters.requests += 1;
+            state.faults
+        };
+        tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
+        if faults.hang {
+            std::future::pending::<()>().await;
+        }
+        // Real nodes answer probes without a key.
+        let needs_key = request.uri().path() != "/readyz";
+        let has_key = core.apikey.as_ref().is_none_or(|key| request.headers().get("apikey") == Some(key));
+        if needs_key && !has_key {
+            error_response(StatusCode::FORBIDDEN, "Access denied")
+        } else {
+            next.run(request).await
+        }
+    };
+    response.headers_mut().insert("x-core-id", core.name.clone());
+    response
+}

@@ -1,0 +1,68 @@
+//! A fake [MetaDefender Core](https://www.opswat.com/products/metadefender/core) node for tests, CI
+//! and the demo of evenkeel.
+//!
+//! It serves the REST API of one node as far as scans, readiness and hot backup go, and fails on
+//! request. [`FakeCore`] is the entry point:
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use evenkeel_fake_core::FakeCore;
+//!
+//! let node = FakeCore::new("core-1").with_faults(r#"{"scan_ms": 0}"#)?;
+//! let address = node.clone().listen("127.0.0.1:0".parse()?).await?;
+//! println!("POST http://{address}/file");
+//! assert_eq!(node.counters().wrong_node, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! | request | response |
+//! |---|---|
+//! | `POST /file` | accepts a file and starts its scan: `data_id` |
+//! | `GET /file/{data_id}` | progress and result; the EICAR test string is infected |
+//! | `POST /file/batch` | opens a batch: `batch_id`, which uploads carry in the header `batch` |
+//! | `GET /file/batch/{id}` | progress and result of the files of a batch |
+//! | `POST /file/batch/{id}/close`, `…/cancel` | ends a batch; close is refused while a scan is in progress |
+//! | `GET /file/batch/{id}/certificate` | the signed result of a closed batch |
+//! | `GET /readyz` | 200 or the configured status, with the checks behind it as JSON |
+//! | `GET /version`, `GET /stat/nodes`, `POST /login` | what real nodes report, in short |
+//! | `GET /admin/license/backup` | whether the node is a hot backup |
+//! | `POST`, `DELETE /admin/license/backup` | makes the node a hot backup, or an ordinary node |
+//! | `POST /admin/license/backup/nomination` | makes a hot backup active; 400 if the node is not one |
+//! | `GET /_fake` | current faults and counters |
+//! | `PUT /_fake` | sets faults from a JSON object; members that are left out keep their values |
+//!
+//! # Where it differs from real nodes
+//! A hot backup answers `/readyz` with 200: the behaviour of real backups is unknown, and 200 is
+//! the harder case for a health check. It refuses scans.
+//!
+//! Every identifier starts with a hash of the name and address of the node that issued it. A node
+//! can therefore recognise an identifier of another node, and counts the request as `wrong_node`.
+//!
+//! # Modules, from the bottom
+//! - `faults`: the values that tests set. `connection`: TCP streams that a handler can reset.
+//!   `upload`: reading a file. `response`: errors as JSON.
+//! - `outage`: how the node becomes unreachable. `store`: files and batches.
+//! - `node`: [`FakeCore`] and the state behind it.
+//! - `sessions`, `admin`, `control`: the handlers. `api`: their routes.
+//! - `server`: the listening side.
+
+mod admin;
+mod api;
+mod connection;
+mod control;
+mod faults;
+mod node;
+mod outage;
+mod response;
+mod server;
+mod sessions;
+mod store;
+mod upload;
+
+pub use faults::FaultsError;
+pub use node::{Certificates, Counters, FakeCore};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
