@@ -1,7 +1,6 @@
 //! The server as a whole: load, probe, listen, and change all of it on a reload.
 
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use nix::fcntl::Flock;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
@@ -25,37 +23,13 @@ use crate::health::{Control, Memory, Plan, Publisher, PublisherHandle, memory};
 use crate::open_files;
 use crate::overrides::{Book, Ended, Opened, now};
 use crate::serving::{Current, Serving, Static};
+use crate::signals::Signals;
 use crate::state;
 use crate::vital;
 use crate::zone::Zones;
 
 /// Longest wait for what is in flight when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-
-/// The signals that a server obeys, caught from the moment this is made.
-#[derive(Debug)]
-pub struct Signals {
-    hangup: Signal,
-    /// Those that end the server.
-    pub end: EndSignals,
-}
-
-/// SIGTERM and SIGINT.
-#[derive(Debug)]
-pub struct EndSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Catches SIGHUP, SIGTERM and SIGINT.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn catch() -> io::Result<Self> {
-        Ok(Self { hangup: signal(SignalKind::hangup())?, end: EndSignals::catch()? })
-    }
-}
 
 /// A signal that came while something was under way.
 #[derive(Clone, Copy, Debug)]
@@ -66,29 +40,11 @@ enum Interrupt {
     End(&'static str),
 }
 
-impl Signals {
-    async fn recv(&mut self) -> Interrupt {
+impl Interrupt {
+    async fn next(signals: &mut Signals) -> Self {
         tokio::select! {
-            _ = self.hangup.recv() => Interrupt::Reload,
-            name = self.end.recv() => Interrupt::End(name),
-        }
-    }
-}
-
-impl EndSignals {
-    /// Catches SIGTERM and SIGINT.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn catch() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for one of them; gives its name.
-    pub async fn recv(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = signals.hangup.recv() => Self::Reload,
+            name = signals.end.recv() => Self::End(name),
         }
     }
 }
@@ -307,7 +263,7 @@ impl Daemon {
         let enough = async {
             tokio::select! {
                 () = tokio::time::sleep(server.startup_grace) => None,
-                interrupt = signals.recv() => Some(interrupt),
+                interrupt = Interrupt::next(signals) => Some(interrupt),
             }
         };
         let adopted = self.publisher.adopt(plan, server.probes_in_flight, enough).await;

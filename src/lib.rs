@@ -77,6 +77,8 @@ mod seldom;
 #[cfg(feature = "server")]
 pub mod serving;
 #[cfg(feature = "server")]
+pub mod signals;
+#[cfg(feature = "server")]
 mod state;
 #[cfg(feature = "server")]
 pub mod status;

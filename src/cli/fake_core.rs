@@ -12,8 +12,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::operate::on_runtime;
-use crate::daemon::EndSignals;
 use crate::fake_core::{Certificates, FakeCore};
+use crate::signals::EndSignals;
 use crate::tls;
 
 /// Where it listens, and how it is.

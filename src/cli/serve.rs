@@ -8,7 +8,8 @@ use tracing::{error, info};
 
 use super::{CONFIG, FAILED, USAGE, log};
 use crate::config::{self, Origin};
-use crate::daemon::{Daemon, Signals, log_warnings};
+use crate::daemon::{Daemon, log_warnings};
+use crate::signals::Signals;
 
 /// How long tasks that take no notice of the end are waited for.
 const RUNTIME_GRACE: Duration = Duration::from_secs(1);

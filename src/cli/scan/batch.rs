@@ -16,7 +16,7 @@ use super::files::File;
 use super::summary::{Batch, Done};
 use super::work::{INTERRUPTED, Out, each};
 use crate::client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
-use crate::daemon::EndSignals;
+use crate::signals::EndSignals;
 
 /// A file that is in the batch, or should be.
 struct Sent {

@@ -13,7 +13,7 @@ use super::journal::{Earlier, Journal, Past};
 use super::summary::Done;
 use super::work::{Out, each};
 use crate::client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
-use crate::daemon::EndSignals;
+use crate::signals::EndSignals;
 
 /// Scans each file by itself.
 ///

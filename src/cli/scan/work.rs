@@ -15,7 +15,7 @@ use super::bars::Bars;
 use super::files::{self, File};
 use super::summary::{Batch, Done, Summary};
 use super::{batch, single};
-use crate::daemon::EndSignals;
+use crate::signals::EndSignals;
 
 /// Why what did not end has no verdict.
 pub(super) const INTERRUPTED: &str = "interrupted";
