@@ -29,7 +29,7 @@
 //! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and
 //! programs; [`action`] is what is done to a node before its role changes, [`program`] how programs are run.
 //! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
-//! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; [`client`] is the other
+//! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; `evenkeel_client` is the other
 //! half of balancing, which stays on the node it got; [`fake_core`] is a node to try it with.
 //!
 //! # Words
@@ -39,51 +39,27 @@
 //! *eligible* is who may be answered, *selected* who is. An *event* is something that happened, in words and data.
 //! A *generation* is the number of a loaded configuration; a *snapshot* is what queries read.
 
-#[cfg(feature = "server")]
 pub mod action;
-#[cfg(feature = "server")]
 pub mod admin;
 mod cause;
-#[cfg(feature = "server")]
 pub mod cli;
-#[cfg(feature = "client")]
-pub mod client;
-#[cfg(feature = "server")]
 pub mod config;
-#[cfg(feature = "server")]
 pub mod daemon;
-#[cfg(feature = "server")]
 pub mod diagnostic;
-#[cfg(feature = "server")]
 pub mod dns;
-#[cfg(feature = "server")]
 pub mod events;
-#[cfg(feature = "server")]
 pub mod fake_core;
-#[cfg(feature = "server")]
 pub mod health;
-#[cfg(feature = "server")]
 pub mod name;
-#[cfg(feature = "server")]
 mod open_files;
-#[cfg(feature = "server")]
 pub mod overrides;
-#[cfg(feature = "server")]
 pub mod pool;
-#[cfg(feature = "server")]
 pub mod program;
-#[cfg(feature = "server")]
 mod seldom;
-#[cfg(feature = "server")]
 pub mod serving;
-#[cfg(feature = "server")]
 pub mod signals;
-#[cfg(feature = "server")]
 mod state;
-#[cfg(feature = "server")]
 pub mod status;
 pub mod tls;
-#[cfg(feature = "server")]
 mod vital;
-#[cfg(feature = "server")]
 pub mod zone;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::operate::on_runtime;
-use crate::client::{Builder, Cluster};
+use evenkeel_client::{Builder, Cluster};
 
 /// Port of the REST API of a Core node.
 const CORE_PORT: u16 = 8008;

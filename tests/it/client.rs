@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
-use evenkeel::client::{Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
+use evenkeel_client::{Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
 use tokio::task::JoinSet;
 
 use crate::support::fake_core::{Node, eicar};

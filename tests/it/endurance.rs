@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use evenkeel::client::{Cluster, Error, Source, Verdict};
+use evenkeel_client::{Cluster, Error, Source, Verdict};
 use tokio::runtime::Runtime;
 
 use crate::support::nodes::Nodes;

@@ -15,8 +15,8 @@ use super::bars::Bars;
 use super::files::File;
 use super::summary::{Batch, Done};
 use super::work::{INTERRUPTED, Out, each};
-use crate::client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
 use crate::signals::EndSignals;
+use evenkeel_client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
 
 /// A file that is in the batch, or should be.
 struct Sent {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{File, Version};
 use super::summary::Done;
-use crate::client::Ticket;
+use evenkeel_client::Ticket;
 
 /// A line.
 #[derive(Debug, Deserialize, Serialize)]

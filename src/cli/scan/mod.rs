@@ -23,8 +23,8 @@ use clap::Args;
 use super::FAILED;
 use super::operate::failed;
 use super::pin::{Shared, cluster_url};
-use crate::client::{Affinity, Cluster};
 use crate::{open_files, tls};
+use evenkeel_client::{Affinity, Cluster};
 use summary::Outcome;
 
 /// Something is blocked.

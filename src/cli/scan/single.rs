@@ -12,8 +12,8 @@ use super::files::File;
 use super::journal::{Earlier, Journal, Past};
 use super::summary::Done;
 use super::work::{Out, each};
-use crate::client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
 use crate::signals::EndSignals;
+use evenkeel_client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
 
 /// Scans each file by itself.
 ///
@@ -101,6 +101,7 @@ impl Alone {
             Step::Sent(scan) => self.journal.sent(file, &scan.ticket()),
             Step::Scanned(percent) => bar.scanned(percent),
             Step::Lost(_) => bar.sending(),
+            _ => {}
         };
         self.cluster.report_watched(&mut source, step).await
     }

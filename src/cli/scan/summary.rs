@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::columns::{clipped, shortened};
-use crate::client::{BatchStatus, Error, Report, Verdict};
+use evenkeel_client::{BatchStatus, Error, Report, Verdict};
 
 /// A file that was scanned, or was to be.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use evenkeel::client::{Builder, Cluster};
+use evenkeel_client::{Builder, Cluster};
 use tokio::runtime::Runtime;
 
 use super::nodes::Nodes;

@@ -2,12 +2,12 @@
 //! something is blocked, 1 otherwise.
 //!
 //! ```sh
-//! cargo run --example scan_batch -- http://core.lb.example:8008 a.pdf b.pdf
+//! cargo run -p evenkeel-client --example scan_batch -- http://core.lb.example:8008 a.pdf b.pdf
 //! ```
 
 use std::process::ExitCode;
 
-use evenkeel::client::{Cluster, Source, Verdict};
+use evenkeel_client::{Cluster, Source, Verdict};
 
 /// Files that are sent at a time.
 const AT_ONCE: usize = 4;

@@ -36,7 +36,7 @@ impl Pin {
     /// anybody else. `node` has the port of the cluster, and its address if the cluster is one.
     pub(super) fn to(node: SocketAddr, options: &Arc<Options>, cookie: Option<HeaderValue>) -> Result<Self, Error> {
         let client = Client::builder()
-            .tls_backend_preconfigured(options.tls.config().as_ref().clone())
+            .tls_backend_preconfigured(options.tls.clone())
             .no_proxy()
             .redirect(redirect::Policy::none())
             .http1_only()

@@ -17,8 +17,8 @@
 //! another process takes one up; `cookie` is how a balancer keeps one together.
 //!
 //! ```no_run
-//! # async fn scan() -> Result<(), evenkeel::client::Error> {
-//! use evenkeel::client::{Cluster, Source, Verdict};
+//! # async fn scan() -> Result<(), evenkeel_client::Error> {
+//! use evenkeel_client::{Cluster, Source, Verdict};
 //!
 //! let cluster = Cluster::new_at("http://core.lb.example:8008")?;
 //! let scan = cluster.scan(&mut Source::path("invoice.pdf")).await?;
@@ -42,6 +42,7 @@ mod resolve;
 mod search;
 mod source;
 mod ticket;
+mod tls;
 
 pub use batch::{ClosedBatch, NotClosed, OpenBatch};
 pub use cluster::{Cluster, Step, TakenUp};

@@ -2,12 +2,12 @@
 //! allowed, 2 when it is blocked, 1 otherwise.
 //!
 //! ```sh
-//! cargo run --example scan_file -- http://core.lb.example:8008 invoice.pdf
+//! cargo run -p evenkeel-client --example scan_file -- http://core.lb.example:8008 invoice.pdf
 //! ```
 
 use std::process::ExitCode;
 
-use evenkeel::client::{Cluster, Error, Source, Verdict};
+use evenkeel_client::{Cluster, Error, Source, Verdict};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {

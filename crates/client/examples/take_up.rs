@@ -1,11 +1,11 @@
 //! Two processes, one session: the first sends and prints a ticket, the second waits for the result.
 //!
 //! ```sh
-//! ticket=$(cargo run --example take_up -- http://core.lb.example:8008 send invoice.pdf)
-//! cargo run --example take_up -- http://core.lb.example:8008 wait "$ticket"
+//! ticket=$(cargo run -p evenkeel-client --example take_up -- http://core.lb.example:8008 send invoice.pdf)
+//! cargo run -p evenkeel-client --example take_up -- http://core.lb.example:8008 wait "$ticket"
 //! ```
 
-use evenkeel::client::{Cluster, Source, TakenUp, Ticket};
+use evenkeel_client::{Cluster, Source, TakenUp, Ticket};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
 use super::Error;
 use super::cluster::Cluster;
 use super::resolve::Resolver;
-use crate::tls::{TlsClient, Trust};
+use super::tls::RootCertificates;
 
 /// How the requests of a session find the node that began it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,7 +31,7 @@ pub(super) struct Options {
     pub(super) url: Url,
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) tls: TlsClient,
+    pub(super) tls: ClientConfig,
     pub(super) apikey: Option<HeaderValue>,
     pub(super) affinity: Affinity,
     pub(super) resolver: Resolver,
@@ -50,7 +51,7 @@ struct Unsendable;
 #[derive(Clone, Debug)]
 pub struct Builder {
     url: String,
-    trust: Trust,
+    trust: RootCertificates,
     apikey: Result<Option<HeaderValue>, Unsendable>,
     affinity: Affinity,
     name_servers: Vec<SocketAddr>,
@@ -66,7 +67,7 @@ impl Builder {
     pub(super) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
-            trust: Trust::System,
+            trust: RootCertificates::System,
             apikey: Ok(None),
             affinity: Affinity::Address,
             name_servers: Vec::new(),
@@ -92,7 +93,7 @@ impl Builder {
     /// Certificates that may have signed those of the nodes, instead of those that the system trusts.
     #[must_use]
     pub fn trust(self, certificates: Vec<CertificateDer<'static>>) -> Self {
-        Self { trust: Trust::Own(certificates), ..self }
+        Self { trust: RootCertificates::Given(certificates), ..self }
     }
 
     /// How requests find the node of their session; by its address unless it is said.
@@ -162,10 +163,9 @@ impl Builder {
         let port = url.port_or_known_default().ok_or_else(|| odd("it names no port"))?;
         let unsendable = |_: Unsendable| Error::Setup("the apikey cannot stand in a header".to_owned());
         let apikey = self.apikey.map_err(unsendable)?;
-        let tls = match url.scheme() {
-            "https" => TlsClient::new(self.trust, None).map_err(|error| Error::Setup(error.to_string()))?,
-            _ => TlsClient::trusting_nobody(),
-        };
+        // Reading the certificates of the system takes time, and over HTTP no certificate is verified.
+        let trust = if url.scheme() == "https" { self.trust } else { RootCertificates::Given(Vec::new()) };
+        let tls = trust.client_config().map_err(|error| Error::Setup(error.to_string()))?;
         let resolver = match &self.name_servers[..] {
             [] => Resolver::System,
             servers => Resolver::asking(servers)?,

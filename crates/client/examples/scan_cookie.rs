@@ -2,12 +2,12 @@
 //! everything that follows. Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
 //!
 //! ```sh
-//! cargo run --example scan_cookie -- https://balancer.example invoice.pdf
+//! cargo run -p evenkeel-client --example scan_cookie -- https://balancer.example invoice.pdf
 //! ```
 
 use std::process::ExitCode;
 
-use evenkeel::client::{Affinity, Cluster, Source, Verdict};
+use evenkeel_client::{Affinity, Cluster, Source, Verdict};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {

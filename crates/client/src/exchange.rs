@@ -17,7 +17,6 @@ use super::options::Affinity;
 use super::pin::Pin;
 use super::search::Passed;
 use super::source::Source;
-use crate::cause::innermost;
 
 /// Headers of an upload.
 pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
@@ -242,6 +241,15 @@ impl Pin {
 fn unsent(error: &reqwest::Error) -> Passed {
     let why = innermost(error).to_string();
     if is_certificate(error) { Passed::Stranger(why) } else { Passed::Dead(why) }
+}
+
+/// The error at the bottom of a chain: the one that says what happened.
+fn innermost<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
 }
 
 /// Whether an error comes from the node's certificate.
