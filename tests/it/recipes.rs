@@ -261,8 +261,8 @@ fn batches_stay_at_the_node_that_opened_them() {
 #[test]
 fn a_second_process_takes_a_session_up() {
     let bench = Bench::start();
-    let sent = bench.run(&example("take_up"), &[HTTPS, "send", bench.clean.to_str().expect("a path of ours")]);
-    let taken_up = bench.run(&example("take_up"), &[HTTPS, "wait", sent.text.trim()]);
+    let sent = bench.run(&example("resume_session"), &[HTTPS, "send", bench.clean.to_str().expect("a path of ours")]);
+    let taken_up = bench.run(&example("resume_session"), &[HTTPS, "wait", sent.text.trim()]);
     assert!(taken_up.code == Some(0) && taken_up.text == "Allowed\n", "{sent:?} {taken_up:?}");
     assert_eq!(taken_up.datagrams, 0, "the ticket names the node");
     let (sessions, wrong) = bench.sessions();

@@ -10,7 +10,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use super::backoff::Backoff;
 use super::cluster::identifier;
 use super::error::Error;
-use super::file::{POLLS, headers, progress};
+use super::file_scan::{POLLS, headers, progress};
 use super::pin::Pin;
 use super::report::{self, BatchStatus, FileStatus, Progress};
 use super::source::Source;

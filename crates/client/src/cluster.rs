@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::batch::{ClosedBatch, OpenBatch};
 use super::error::Error;
 use super::exchange::{Headers, Unbegun};
-use super::file::{FileScan, headers};
+use super::file_scan::{FileScan, headers};
 use super::options::{Builder, Options};
 use super::pin::Pin;
 use super::report::Report;

@@ -13,7 +13,7 @@
 //! Afterwards nothing moves: no other node knows the session. When its node is gone, that is an [`Error`] that names it.
 //!
 //! In reading order: `options` sets up a `cluster`, which lets a `search` ask `resolve` and gives a `pin`; `exchange` sends over it
-//! what a `source` has and bounds what comes back; `file` and `batch` are the sessions, `report` what nodes say of them, `ticket` how
+//! what a `source` has and bounds what comes back; `file_scan` and `batch` are the sessions, `report` what nodes say of them, `ticket` how
 //! another process takes one up; `cookie` is how a balancer keeps one together.
 //!
 //! ```no_run
@@ -34,7 +34,7 @@ mod cluster;
 mod cookie;
 mod error;
 mod exchange;
-mod file;
+mod file_scan;
 mod options;
 mod pin;
 mod report;
@@ -47,7 +47,7 @@ mod tls;
 pub use batch::{ClosedBatch, NotClosed, OpenBatch};
 pub use cluster::{Cluster, Step, TakenUp};
 pub use error::{At, Error, Tried};
-pub use file::FileScan;
+pub use file_scan::FileScan;
 pub use options::{Affinity, Builder};
 pub use pin::Pin;
 pub use report::{BatchStatus, FileStatus, Progress, Report, Verdict};

@@ -11,10 +11,10 @@ use anyhow::Context;
 use futures_util::{StreamExt, stream};
 
 use super::Wanted;
-use super::bars::Bars;
 use super::files::File;
+use super::parallel::{INTERRUPTED, Out, each};
+use super::progress::Bars;
 use super::summary::{Batch, Done};
-use super::work::{INTERRUPTED, Out, each};
 use crate::signals::EndSignals;
 use evenkeel_client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
 

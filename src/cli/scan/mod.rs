@@ -1,16 +1,16 @@
 //! `evenkeel scan`: files and folders, each file in a session of its own, or all of them in one batch.
 //!
-//! In reading order: `files` says what is scanned, `work` does it, each file a `single` one or all in a `batch`, `bars` show how
-//! far it is, `journal` remembers it for another run, `summary` tells what came of it, in `columns`.
+//! In reading order: `files` says what is scanned, `parallel` does it, each file a `single` one or all in a `batch`, `progress` shows how
+//! far it is, `journal` remembers it for another run, `summary` tells what came of it, in `terminal_text`.
 
-mod bars;
 mod batch;
-mod columns;
 mod files;
 mod journal;
+mod parallel;
+mod progress;
 mod single;
 mod summary;
-mod work;
+mod terminal_text;
 
 use std::io;
 use std::path::PathBuf;
@@ -101,7 +101,7 @@ pub(super) fn run(wanted: &Wanted) -> ExitCode {
     let _ = open_files::raise();
     let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime");
     let outcome = outcome.and_then(|runtime| {
-        let outcome = runtime.block_on(work::scan_all(wanted));
+        let outcome = runtime.block_on(parallel::scan_all(wanted));
         // A resolver of the system that still waits is nobody's.
         runtime.shutdown_background();
         outcome

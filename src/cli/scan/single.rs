@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::Wanted;
-use super::bars::Bars;
 use super::files::File;
 use super::journal::{Earlier, Journal, Past};
+use super::parallel::{Out, each};
+use super::progress::Bars;
 use super::summary::Done;
-use super::work::{Out, each};
 use crate::signals::EndSignals;
 use evenkeel_client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::columns::{clipped, shortened};
+use super::terminal_text::{clipped, shortened};
 use evenkeel_client::{BatchStatus, Error, Report, Verdict};
 
 /// A file that was scanned, or was to be.

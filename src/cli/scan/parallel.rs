@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::super::FAILED;
 use super::Wanted;
-use super::bars::Bars;
 use super::files::{self, File};
+use super::progress::Bars;
 use super::summary::{Batch, Done, Summary};
 use super::{batch, single};
 use crate::signals::EndSignals;

@@ -1,8 +1,8 @@
 //! Two processes, one session: the first sends and prints a ticket, the second waits for the result.
 //!
 //! ```sh
-//! ticket=$(cargo run -p evenkeel-client --example take_up -- http://core.lb.example:8008 send invoice.pdf)
-//! cargo run -p evenkeel-client --example take_up -- http://core.lb.example:8008 wait "$ticket"
+//! ticket=$(cargo run -p evenkeel-client --example resume_session -- http://core.lb.example:8008 send invoice.pdf)
+//! cargo run -p evenkeel-client --example resume_session -- http://core.lb.example:8008 wait "$ticket"
 //! ```
 
 use evenkeel_client::{Cluster, Source, TakenUp, Ticket};

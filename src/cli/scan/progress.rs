@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::columns::shortened;
+use super::terminal_text::shortened;
 
 /// How often bars are drawn.
 const DRAW: Duration = Duration::from_millis(100);
