@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::operate::on_runtime;
-use evenkeel_client::{Builder, Cluster};
+use evenkeel_client::{Cluster, ClusterBuilder};
 
 /// Port of the REST API of a Core node.
 const CORE_PORT: u16 = 8008;
@@ -45,7 +45,7 @@ pub(super) fn cluster_url(text: &str) -> Result<String, String> {
 
 impl Shared {
     /// The cluster behind a URL.
-    pub(super) fn cluster(&self, url: &str) -> Builder {
+    pub(super) fn cluster(&self, url: &str) -> ClusterBuilder {
         Cluster::builder(url).name_servers(self.servers.clone()).deadline(self.deadline)
     }
 }

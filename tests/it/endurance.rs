@@ -46,9 +46,11 @@ impl Tally {
                 self.verdicts.fetch_add(1, Ordering::SeqCst);
             }
             // A node that came back has forgotten its sessions, and says so.
-            Err(Error::NodeGone { at, .. } | Error::WrongNode(at) | Error::BatchElsewhere { at, .. }) => {
-                self.lost.lock().expect("no panic").push(at.node)
-            }
+            Err(
+                Error::NodeGone { session, .. }
+                | Error::UnknownSession(session)
+                | Error::BatchOnOtherNode { session, .. },
+            ) => self.lost.lock().expect("no panic").push(session.node),
             Err(error) => panic!("neither a verdict nor a node that died: {error}"),
         }
     }

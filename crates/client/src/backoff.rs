@@ -1,47 +1,64 @@
-//! Waits between tries: they grow, so that a node is not hammered, differ, so that clients do not come back at the same
-//! moment, and end.
+//! Delays between attempts.
+//!
+//! Delays grow, so that a failing node is not flooded. They are jittered, so that clients do not return at the same
+//! moment. They end at a deadline. The search for a node, polls and retries wait with [`Backoff`]; waiting cannot fail.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longer than anybody waits; sums with it are moments that the clock has.
-const FOREVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+/// Timeouts are capped here: the clock cannot represent the sum of the current time and `Duration::MAX`.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// When a time of this length that begins now is over.
-pub(super) fn end_of(time: Duration) -> Instant {
-    Instant::now() + time.min(FOREVER)
+/// The moment at which a timeout that starts now is over.
+pub(crate) fn deadline_in(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(MAX_TIMEOUT)
 }
 
-/// Growing waits within a time.
+/// The first delay, and the bound that delays grow to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delays {
+    pub(crate) first: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Delays {
+    /// Delays in milliseconds.
+    pub(crate) const fn millis(first: u64, max: u64) -> Self {
+        Self { first: Duration::from_millis(first), max: Duration::from_millis(max) }
+    }
+}
+
+/// Growing delays until a deadline.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
-    longest: Duration,
-    until: Instant,
+    max: Duration,
+    deadline: Instant,
 }
 
 impl Backoff {
-    /// Waits between `first` and `longest` until a moment.
-    pub(super) fn until(until: Instant, (first, longest): (Duration, Duration)) -> Self {
-        Self { next: first, longest, until }
+    /// Delays until a deadline.
+    pub(crate) fn until(deadline: Instant, delays: Delays) -> Self {
+        Self { next: delays.first, max: delays.max, deadline }
     }
 
-    /// The same for a time that begins now.
-    pub(super) fn within(time: Duration, waits: (Duration, Duration)) -> Self {
-        Self::until(end_of(time), waits)
+    /// Delays for a timeout that starts now.
+    pub(crate) fn within(timeout: Duration, delays: Delays) -> Self {
+        Self::until(deadline_in(timeout), delays)
     }
 
-    /// Waits before the next try, half as long again as before the one before, give or take a fifth, and not beyond the
-    /// end. Then there is one more try; false when that has been.
-    pub(super) async fn wait(&mut self) -> bool {
+    /// Waits before the next attempt, but not beyond the deadline; returns true if that attempt is due. The last attempt
+    /// takes place at the deadline; after it, returns false without waiting. Each delay is 1.5 times the previous one,
+    /// plus or minus 20 %.
+    pub(crate) async fn wait(&mut self) -> bool {
         let now = Instant::now();
-        if now >= self.until {
+        if now >= self.deadline {
             return false;
         }
-        let wait = self.next.mul_f64(0.8 + 0.4 * fastrand::f64());
-        self.next = (self.next * 3 / 2).min(self.longest);
-        tokio::time::sleep_until((now + wait).min(self.until)).await;
+        let delay = self.next.mul_f64(0.8 + 0.4 * fastrand::f64());
+        self.next = (self.next * 3 / 2).min(self.max);
+        tokio::time::sleep_until((now + delay).min(self.deadline)).await;
         true
     }
 }
@@ -51,17 +68,23 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn waits_grow_and_end_with_a_last_try_at_the_limit() {
-        let began = Instant::now();
-        let mut backoff = Backoff::within(Duration::from_secs(10), (Duration::from_secs(1), Duration::from_secs(3)));
-        let mut tries = Vec::new();
+    async fn delays_grow_and_the_last_attempt_is_at_the_deadline() {
+        let start = Instant::now();
+        let mut backoff = Backoff::within(Duration::from_secs(10), Delays::millis(1000, 3000));
+        let mut attempts = Vec::new();
         while backoff.wait().await {
-            tries.push(began.elapsed());
+            attempts.push(start.elapsed());
         }
-        assert_eq!(tries.last(), Some(&Duration::from_secs(10)));
-        assert!((4..=7).contains(&tries.len()), "{tries:?}");
-        assert!(tries[0] >= Duration::from_millis(800) && tries[0] <= Duration::from_millis(1200), "{tries:?}");
-        // No time is too long for the clock.
-        assert!(Backoff::within(Duration::MAX, (Duration::ZERO, Duration::ZERO)).wait().await);
+        assert_eq!(attempts.last(), Some(&Duration::from_secs(10)));
+        assert!((4..=7).contains(&attempts.len()), "{attempts:?}");
+        assert!(
+            attempts[0] >= Duration::from_millis(800) && attempts[0] <= Duration::from_millis(1200),
+            "{attempts:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_timeout_does_not_overflow_the_clock() {
+        assert!(Backoff::within(Duration::MAX, Delays::millis(0, 0)).wait().await);
     }
 }

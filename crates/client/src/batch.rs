@@ -1,22 +1,27 @@
-//! A batch: opened, filled, closed, and then its results. What is closed takes no more files: there is no method for it.
+//! The session of a batch: opened, filled, closed, then read.
+//!
+//! ```text
+//!  Cluster::open_batch ──► OpenBatch ── close ──► ClosedBatch ──► results, file, signed_result
+//!                           │   ▲ │
+//!                      send └───┘ └── cancel
+//! ```
+//!
+//! A closed batch accepts no files, so [`ClosedBatch`] has no method for it. All requests reach the node that opened the
+//! batch; they fail if it is gone or does not know the batch.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use futures_util::{StreamExt, stream};
-use reqwest::Method;
-use reqwest::header::{HeaderName, HeaderValue};
 
-use super::backoff::Backoff;
-use super::cluster::identifier;
-use super::error::Error;
-use super::file_scan::{POLLS, headers, progress};
-use super::pin::Pin;
-use super::report::{self, BatchStatus, FileStatus, Progress};
-use super::source::Source;
-use super::ticket::{Kind, Ticket};
+use crate::backoff::Backoff;
+use crate::error::Error;
+use crate::file_scan::POLL_DELAYS;
+use crate::pin::Pin;
+use crate::report::{BatchStatus, FileStatus, Progress};
+use crate::source::Source;
+use crate::ticket::{SessionKind, Ticket};
 
-/// A batch that takes files.
+/// A batch that accepts files.
 #[derive(Debug)]
 pub struct OpenBatch {
     pin: Pin,
@@ -30,35 +35,25 @@ pub struct ClosedBatch {
     batch_id: String,
 }
 
-/// A batch could not be closed: it is as it was, and can be closed later or cancelled.
-#[derive(Debug)]
-pub struct NotClosed {
+/// A batch was not closed. It is still open, and can be closed later or cancelled.
+#[derive(Debug, thiserror::Error)]
+#[error("the batch could not be closed: {error}")]
+pub struct CloseError {
     /// The batch.
     pub batch: OpenBatch,
-    /// Why not.
+    /// Why it was not closed.
+    #[source]
     pub error: Error,
 }
 
-impl fmt::Display for NotClosed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the batch could not be closed: {}", self.error)
-    }
-}
-
-impl std::error::Error for NotClosed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-impl From<NotClosed> for Error {
-    fn from(not_closed: NotClosed) -> Self {
-        not_closed.error
+impl From<CloseError> for Error {
+    fn from(close: CloseError) -> Self {
+        close.error
     }
 }
 
 impl OpenBatch {
-    pub(super) fn new(pin: Pin, batch_id: String) -> Self {
+    pub(crate) fn new(pin: Pin, batch_id: String) -> Self {
         Self { pin, batch_id }
     }
 
@@ -67,122 +62,114 @@ impl OpenBatch {
         self.pin.node()
     }
 
-    /// The node's name for the batch.
+    /// The identifier that the node gave to the batch.
     pub fn batch_id(&self) -> &str {
         &self.batch_id
     }
 
-    /// What another process needs to go on.
+    /// The ticket with which another process resumes this session.
     pub fn ticket(&self) -> Ticket {
-        Ticket::of(Kind::Batch, &self.pin, &self.batch_id)
+        self.pin.ticket(SessionKind::OpenBatch, &self.batch_id)
     }
 
-    /// Sends a file into the batch; gives the node's name for it. No other node knows the batch: when this one is too busy,
-    /// it is asked again for as long as a search for a node may last (`deadline`), and for as long as an outage may when
-    /// it cannot be reached. Several files may be sent at the same time.
+    /// Sends a file into the batch and returns its `data_id`. Several files can be sent at the same time.
+    ///
+    /// No other node knows the batch. If the node is busy, the file is sent again for at most `deadline`; if the node
+    /// cannot be reached, for at most `outage_timeout`.
     ///
     /// # Errors
-    /// The node is gone, or what it says.
+    /// The node is gone, refuses the file, or is busy for too long.
     pub async fn send(&self, source: &mut Source) -> Result<String, Error> {
-        let mut headers = headers(source);
-        let batch = HeaderValue::from_str(&self.batch_id);
-        let batch = batch.map_err(|error| self.pin.odd(Some(&self.batch_id), error.to_string()))?;
-        headers.push((HeaderName::from_static("batch"), batch));
         let (mut busy, mut outage) = (None, None);
         loop {
-            let error = match self.pin.send("/file", source, &headers, &self.batch_id).await {
-                Ok(answer) => {
-                    return identifier(&answer, "data_id").map_err(|why| self.pin.odd(Some(&self.batch_id), why));
-                }
+            let error = match self.pin.add_file(source, &self.batch_id).await {
                 Err(error) if source.is_repeatable() => error,
-                Err(error) => return Err(error),
+                other => return other,
             };
-            let (waits, time) = match &error {
-                Error::TooBusy { .. } => (&mut busy, self.pin.options().deadline),
-                Error::NodeGone { .. } if !source.is_sent() => (&mut outage, self.pin.options().outage_timeout),
+            let (backoff, timeout) = match &error {
+                Error::NodeBusy { .. } => (&mut busy, self.pin.options().deadline),
+                // A file that was fully sent may be in the batch, so it is not sent twice.
+                Error::NodeGone { .. } if !source.is_fully_sent() => (&mut outage, self.pin.options().outage_timeout),
                 _ => return Err(error),
             };
-            if !waits.get_or_insert_with(|| Backoff::within(time, POLLS)).wait().await {
+            if !backoff.get_or_insert_with(|| Backoff::within(timeout, POLL_DELAYS)).wait().await {
                 return Err(error);
             }
         }
     }
 
-    /// Sends files into the batch, `at_once` of them at a time (one at least). Gives what came of each, in their order: the
-    /// node's name for it, or the error of [`send`](Self::send), which does not keep the others from being sent. When the
-    /// future is dropped, nothing more is sent.
+    /// Sends files into the batch, `concurrency` of them at a time (at least one). Returns the `data_id` or the error of
+    /// each file, in the order of `sources`. An error does not stop the other files. If the future is dropped, nothing
+    /// more is sent.
     pub async fn send_all(
         &self,
         sources: impl IntoIterator<Item = Source>,
-        at_once: usize,
+        concurrency: usize,
     ) -> Vec<Result<String, Error>> {
         let sending = sources.into_iter().map(|mut source| async move { self.send(&mut source).await });
-        stream::iter(sending).buffered(at_once.max(1)).collect().await
+        stream::iter(sending).buffered(concurrency.max(1)).collect().await
     }
 
-    /// How it stands.
+    /// Asks the node once for the status of the batch.
     ///
     /// # Errors
     /// The node is gone, or does not know the batch.
     pub async fn status(&self) -> Result<BatchStatus, Error> {
-        status(&self.pin, &self.batch_id).await
+        self.pin.batch_status(&self.batch_id).await
     }
 
-    /// Closes it. The node refuses that while files are in progress; then it is asked again, until it accepts.
+    /// Closes the batch. The node refuses that while files are in progress; it is repeated until the node accepts.
     ///
     /// # Errors
-    /// The node is gone, has not accepted in time, or refuses although no file is in progress.
-    pub async fn close(self) -> Result<ClosedBatch, NotClosed> {
-        match self.closing().await {
+    /// The node is gone, does not accept within `result_timeout`, or refuses although no file is in progress.
+    pub async fn close(self) -> Result<ClosedBatch, CloseError> {
+        match self.close_when_processed().await {
             Ok(()) => Ok(ClosedBatch { pin: self.pin, batch_id: self.batch_id }),
-            Err(error) => Err(NotClosed { batch: self, error }),
+            Err(error) => Err(CloseError { batch: self, error }),
         }
     }
 
-    async fn closing(&self) -> Result<(), Error> {
-        let after = self.pin.options().result_timeout;
-        let mut polls = Backoff::within(after, POLLS);
-        let path = format!("/file/batch/{}/close", self.batch_id);
-        // A node may need a moment after the last file.
+    async fn close_when_processed(&self) -> Result<(), Error> {
+        let timeout = self.pin.options().result_timeout;
+        let mut polls = Backoff::within(timeout, POLL_DELAYS);
+        // Starts when all files are processed: a node may need a moment after the last file.
         let mut grace: Option<Backoff> = None;
         loop {
-            match self.pin.ask(Method::POST, &path, &self.batch_id).await {
-                Ok(_) => return Ok(()),
-                // Which code a refusal has is not written down.
-                Err(error) if error.is_refusal() => {
-                    let status = self.status().await?;
-                    if status.is_closed {
-                        // By a request whose answer was lost.
-                        return Ok(());
-                    }
-                    let is_processed = status.files.iter().all(FileStatus::is_processed);
-                    let waits = match (&mut grace, is_processed) {
-                        (Some(grace), true) => grace,
-                        (None, true) => grace.insert(Backoff::within(self.pin.options().outage_timeout, POLLS)),
-                        (_, false) => &mut polls,
-                    };
-                    if !waits.wait().await {
-                        let at = self.pin.at(Some(&self.batch_id));
-                        return Err(if is_processed { error } else { Error::TooLong { at, after } });
-                    }
-                }
+            let error = match self.pin.close_batch(&self.batch_id).await {
+                Ok(()) => return Ok(()),
+                // The vendor does not document the status of this refusal.
+                Err(error) if error.is_refusal() => error,
                 Err(error) => return Err(error),
+            };
+            let status = self.status().await?;
+            if status.is_closed {
+                // An earlier request closed it, and the response was lost.
+                return Ok(());
+            }
+            let is_processed = status.files.iter().all(FileStatus::is_processed);
+            let backoff = if is_processed {
+                grace.get_or_insert_with(|| Backoff::within(self.pin.options().outage_timeout, POLL_DELAYS))
+            } else {
+                &mut polls
+            };
+            if !backoff.wait().await {
+                let session = self.pin.session(Some(&self.batch_id));
+                return Err(if is_processed { error } else { Error::ResultTimeout { session, timeout } });
             }
         }
     }
 
-    /// Gives it up, with all its files.
+    /// Cancels the batch and the scans of its files.
     ///
     /// # Errors
     /// The node is gone, or does not know the batch.
     pub async fn cancel(self) -> Result<(), Error> {
-        let path = format!("/file/batch/{}/cancel", self.batch_id);
-        self.pin.ask_text(Method::POST, &path, &self.batch_id).await.map(drop)
+        self.pin.cancel_batch(&self.batch_id).await
     }
 }
 
 impl ClosedBatch {
-    pub(super) fn new(pin: Pin, batch_id: String) -> Self {
+    pub(crate) fn new(pin: Pin, batch_id: String) -> Self {
         Self { pin, batch_id }
     }
 
@@ -191,43 +178,37 @@ impl ClosedBatch {
         self.pin.node()
     }
 
-    /// The node's name for the batch.
+    /// The identifier that the node gave to the batch.
     pub fn batch_id(&self) -> &str {
         &self.batch_id
     }
 
-    /// What another process needs to read its results.
+    /// The ticket with which another process reads the results.
     pub fn ticket(&self) -> Ticket {
-        Ticket::of(Kind::ClosedBatch, &self.pin, &self.batch_id)
+        self.pin.ticket(SessionKind::ClosedBatch, &self.batch_id)
     }
 
-    /// What was found.
+    /// The results of the batch. They have no verdict per file; [`file`](Self::file) has.
     ///
     /// # Errors
     /// The node is gone, or does not know the batch.
     pub async fn results(&self) -> Result<BatchStatus, Error> {
-        status(&self.pin, &self.batch_id).await
+        self.pin.batch_status(&self.batch_id).await
     }
 
-    /// What was found in one of its files, by the node's name for it. The results of the batch have no verdict on each.
+    /// The progress and the report of a file of the batch.
     ///
     /// # Errors
     /// The node is gone, or does not know the file.
     pub async fn file(&self, data_id: &str) -> Result<Progress, Error> {
-        progress(&self.pin, data_id).await
+        self.pin.file_progress(data_id).await
     }
 
-    /// The result as a text with signature and certificate.
+    /// The results as a text with a signature and a certificate.
     ///
     /// # Errors
     /// The node is gone, or does not know the batch.
     pub async fn signed_result(&self) -> Result<String, Error> {
-        let path = format!("/file/batch/{}/certificate", self.batch_id);
-        self.pin.ask_text(Method::GET, &path, &self.batch_id).await
+        self.pin.batch_certificate(&self.batch_id).await
     }
-}
-
-async fn status(pin: &Pin, batch_id: &str) -> Result<BatchStatus, Error> {
-    let json = pin.ask(Method::GET, &format!("/file/batch/{batch_id}"), batch_id).await?;
-    report::batch_status(json).map_err(|why| pin.odd(Some(batch_id), why))
 }

@@ -1,180 +1,187 @@
-//! A cluster behind its shared name: where sessions begin.
+//! A cluster behind its shared name: sessions start here.
+//!
+//! Callers create a cluster with [`ClusterBuilder`](crate::ClusterBuilder) or `Cluster::new`. Starting a session fails if
+//! no node takes it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::batch::{ClosedBatch, OpenBatch};
+use crate::error::Error;
+use crate::exchange::NotStarted;
+use crate::file_scan::FileScan;
+use crate::options::Options;
+use crate::pin::Pin;
+use crate::report::Report;
+use crate::search::NodeSearch;
+use crate::source::Source;
+use crate::ticket::{SessionKind, Ticket};
 
-use super::batch::{ClosedBatch, OpenBatch};
-use super::error::Error;
-use super::exchange::{Headers, Unbegun};
-use super::file_scan::{FileScan, headers};
-use super::options::{Builder, Options};
-use super::pin::Pin;
-use super::report::Report;
-use super::search::Search;
-use super::source::Source;
-use super::ticket::{Kind, Ticket, is_identifier};
-
-/// A cluster. Cheap to clone.
+/// A cluster behind a shared name. Clones share everything and are cheap.
 #[derive(Clone, Debug)]
 pub struct Cluster(Arc<Options>);
 
-/// A session that another process has begun.
+/// A session that another process started.
 #[derive(Debug)]
-pub enum TakenUp {
+pub enum ResumedSession {
     /// A single file.
     File(FileScan),
-    /// A batch that is open, for all that is known.
-    Batch(OpenBatch),
-    /// A batch that is closed.
+    /// A batch that was open when the ticket was written.
+    OpenBatch(OpenBatch),
+    /// A closed batch.
     ClosedBatch(ClosedBatch),
 }
 
-/// What happens to a file on the way to its result.
+/// What happens to a file between sending it and its report.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Step<'s> {
-    /// A node has taken it.
-    Sent(&'s FileScan),
-    /// So far is its scan, in percent.
-    Scanned(u8),
-    /// Its node is gone or has forgotten it; it is sent again.
+pub enum ScanEvent<'s> {
+    /// The file was sent and its scan has started.
+    Started(&'s FileScan),
+    /// Progress of the scan in percent.
+    Progress(u8),
+    /// The session is lost; the file is sent again.
     Lost(&'s Error),
 }
 
+/// The request that starts a session.
+enum FirstRequest<'s> {
+    Scan(&'s mut Source),
+    OpenBatch,
+}
+
 impl Cluster {
-    /// The cluster behind a URL with its shared name, with defaults for all else.
-    ///
-    /// # Errors
-    /// The URL cannot be used.
-    pub fn new_at(url: &str) -> Result<Self, Error> {
-        Self::builder(url).build()
-    }
-
-    /// Sets up the cluster behind a URL with its shared name: `https://core.lb.example:8008`.
-    pub fn builder(url: &str) -> Builder {
-        Builder::new(url)
-    }
-
-    pub(super) fn new(options: Options) -> Self {
+    pub(crate) fn with_options(options: Options) -> Self {
         Self(Arc::new(options))
     }
 
-    /// Resolves the name once and pins one of its addresses, chosen at random, that takes connections. A dead one is
-    /// replaced by the next, and when all are dead, the name is resolved again, until the deadline.
+    /// Resolves the name and pins one of its addresses, drawn at random, that accepts connections. Unreachable addresses
+    /// are skipped. If all are, the name is resolved again, until `deadline`.
     ///
     /// # Errors
-    /// The name has no addresses, or no node can be reached.
+    /// The name cannot be resolved, or no node can be reached.
     pub async fn pin(&self) -> Result<Pin, Error> {
-        Search::of(&self.0, &[]).next().await
+        NodeSearch::new(&self.0, &[]).next().await
     }
 
-    /// Sends a file to a node; its scan begins.
+    /// Sends a file to a node, whose scan of it then starts.
+    ///
+    /// Nodes that cannot be reached, are busy or present a wrong certificate are skipped. After a part of the file was
+    /// sent, only a node that says it is busy is skipped.
     ///
     /// # Errors
-    /// No node takes it, or what it says to it. Once something has been sent, no other node is asked, unless the first one
-    /// says that it is too busy.
+    /// No node takes the file, or a node refuses it.
     pub async fn scan(&self, source: &mut Source) -> Result<FileScan, Error> {
-        self.scan_rather_not_at(&[], source).await
+        self.scan_avoiding(&[], source).await
     }
 
-    /// The same, at one of these nodes only if no other one takes it.
-    async fn scan_rather_not_at(&self, last: &[SocketAddr], source: &mut Source) -> Result<FileScan, Error> {
-        let headers = headers(source);
-        let (pin, answer) = self.begin("/file", last, Some(source), &headers).await?;
-        let data_id = identifier(&answer, "data_id").map_err(|why| pin.odd(None, why))?;
-        Ok(FileScan::new(pin, data_id))
-    }
-
-    /// Sends a file and waits for the result. When its node dies meanwhile, it is sent again, to another one if there is
-    /// one, as often as [`Builder::resubmissions`] says.
+    /// Sends a file and waits for its report. If the session is lost, the file is sent again, to another node if
+    /// possible, at most [`resubmissions`](crate::ClusterBuilder::resubmissions) times.
     ///
     /// # Errors
-    /// As of [`scan`](Self::scan) and [`FileScan::result`].
-    pub async fn report(&self, source: &mut Source) -> Result<Report, Error> {
-        self.report_watched(source, |_| {}).await
+    /// As for [`scan`](Self::scan) and [`FileScan::result`].
+    pub async fn scan_to_end(&self, source: &mut Source) -> Result<Report, Error> {
+        self.scan_to_end_with_events(source, |_| {}).await
     }
 
-    /// The same, with a look at every step.
+    /// As [`scan_to_end`](Self::scan_to_end), but calls `on_event` on the way.
     ///
     /// # Errors
-    /// As of [`report`](Self::report).
-    pub async fn report_watched(&self, source: &mut Source, mut watch: impl FnMut(Step<'_>)) -> Result<Report, Error> {
-        let (mut left, mut lost) = (self.0.resubmissions, Vec::new());
+    /// As for [`scan_to_end`](Self::scan_to_end).
+    pub async fn scan_to_end_with_events(
+        &self,
+        source: &mut Source,
+        mut on_event: impl FnMut(ScanEvent<'_>),
+    ) -> Result<Report, Error> {
+        let (mut resubmissions, mut lost_nodes) = (self.0.resubmissions, Vec::new());
         loop {
-            let outcome = match self.scan_rather_not_at(&lost, source).await {
+            let outcome = match self.scan_avoiding(&lost_nodes, source).await {
                 Ok(scan) => {
-                    watch(Step::Sent(&scan));
-                    scan.result_watched(|percent| watch(Step::Scanned(percent))).await
+                    on_event(ScanEvent::Started(&scan));
+                    scan.result_with_progress(|percent| on_event(ScanEvent::Progress(percent))).await
                 }
                 Err(error) => Err(error),
             };
             match outcome {
-                Err(error) if error.is_lost() && left > 0 && source.is_repeatable() => {
-                    lost.extend(error.at().map(|at| at.node));
-                    left -= 1;
-                    watch(Step::Lost(&error));
+                Err(error) if error.is_session_lost() && resubmissions > 0 && source.is_repeatable() => {
+                    lost_nodes.extend(error.session().map(|session| session.node));
+                    resubmissions -= 1;
+                    on_event(ScanEvent::Lost(&error));
                 }
                 other => return other,
             }
         }
     }
 
-    /// Opens a batch at a node.
+    /// Opens a batch at a node. Nodes are skipped as in [`scan`](Self::scan).
     ///
     /// # Errors
-    /// No node takes it, or what it says to it.
+    /// No node takes the batch, or a node refuses it.
     pub async fn open_batch(&self) -> Result<OpenBatch, Error> {
-        let (pin, answer) = self.begin("/file/batch", &[], None, &Headers::new()).await?;
-        let batch_id = identifier(&answer, "batch_id").map_err(|why| pin.odd(None, why))?;
+        let (pin, batch_id) = self.start(&[], FirstRequest::OpenBatch).await?;
         Ok(OpenBatch::new(pin, batch_id))
     }
 
-    /// Goes on with a session by its ticket.
+    /// Resumes the session of a ticket. Nothing is sent yet: whether the node still knows the session shows with the
+    /// first request.
     ///
     /// # Errors
-    /// The ticket is for a node that cannot belong to this cluster. Whether the node still knows the session shows when it
-    /// is asked.
-    pub fn take_up(&self, ticket: &Ticket) -> Result<TakenUp, Error> {
-        let is_other = self.0.host.parse::<IpAddr>().is_ok_and(|address| address != ticket.node.ip());
-        if is_other || ticket.node.port() != self.0.port {
-            return Err(Error::Ticket(ticket.to_string(), "its node is not at the address and port of the cluster"));
+    /// The node of the ticket cannot belong to this cluster.
+    pub fn resume(&self, ticket: &Ticket) -> Result<ResumedSession, Error> {
+        let is_other_address = self.0.host.parse::<IpAddr>().is_ok_and(|address| address != ticket.node.ip());
+        if is_other_address || ticket.node.port() != self.0.port {
+            let reason = "its node does not have the address and port of the cluster";
+            return Err(Error::InvalidTicket { ticket: ticket.to_string(), reason });
         }
-        let pin = Pin::to(ticket.node, &self.0, ticket.cookie.clone())?;
+        let pin = Pin::new(ticket.node, &self.0, ticket.cookie.clone())?;
         let id = ticket.id.clone();
         Ok(match ticket.kind {
-            Kind::File => TakenUp::File(FileScan::new(pin, id)),
-            Kind::Batch => TakenUp::Batch(OpenBatch::new(pin, id)),
-            Kind::ClosedBatch => TakenUp::ClosedBatch(ClosedBatch::new(pin, id)),
+            SessionKind::File => ResumedSession::File(FileScan::new(pin, id)),
+            SessionKind::OpenBatch => ResumedSession::OpenBatch(OpenBatch::new(pin, id)),
+            SessionKind::ClosedBatch => ResumedSession::ClosedBatch(ClosedBatch::new(pin, id)),
         })
     }
 
-    /// Begins a session at the first node that takes it.
-    async fn begin(
-        &self,
-        path: &str,
-        last: &[SocketAddr],
-        mut source: Option<&mut Source>,
-        headers: &Headers,
-    ) -> Result<(Pin, Value), Error> {
-        let mut search = Search::of(&self.0, last);
+    /// Sends a file to a node, to one of `avoid` only if no other node takes it.
+    async fn scan_avoiding(&self, avoid: &[SocketAddr], source: &mut Source) -> Result<FileScan, Error> {
+        let (pin, data_id) = self.start(avoid, FirstRequest::Scan(source)).await?;
+        Ok(FileScan::new(pin, data_id))
+    }
+
+    /// Starts a session at the first node that takes it; returns its pin and its identifier.
+    async fn start(&self, avoid: &[SocketAddr], mut first: FirstRequest<'_>) -> Result<(Pin, String), Error> {
+        let mut search = NodeSearch::new(&self.0, avoid);
         loop {
             let pin = search.next().await?;
-            match pin.begin(path, source.as_deref_mut(), headers).await {
-                Ok(begun) => return Ok(begun),
-                Err(Unbegun::Failed(error)) => return Err(error),
-                Err(Unbegun::Passed(passed)) => search.pass_over(pin.node(), passed),
+            let started = match &mut first {
+                FirstRequest::Scan(source) => pin.start_scan(source).await,
+                FirstRequest::OpenBatch => pin.open_batch().await,
+            };
+            match started {
+                Ok(started) => return Ok(started),
+                Err(NotStarted::Failed(error)) => return Err(error),
+                Err(NotStarted::Skipped(reason)) => search.skip(pin.node(), reason),
             }
         }
     }
 }
 
-/// An identifier that an answer must have.
-///
-/// # Errors
-/// It has none, or one that could not stand in a path.
-pub(super) fn identifier(answer: &Value, key: &str) -> Result<String, String> {
-    let id = answer.get(key).and_then(Value::as_str).ok_or_else(|| format!("it lacks {key}"))?;
-    if is_identifier(id) { Ok(id.to_owned()) } else { Err(format!("{key} is no identifier: {id:?}")) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_can_run_in_tasks_that_move_between_threads() {
+        fn assert_send(_: impl Send) {}
+        let cluster = Cluster::new("http://core.lb.example:8008").unwrap();
+        let mut source = Source::bytes("a", "x");
+        assert_send(cluster.pin());
+        assert_send(cluster.scan(&mut source));
+        assert_send(cluster.open_batch());
+        let progress = std::sync::Mutex::new(0);
+        assert_send(cluster.scan_to_end_with_events(&mut source, |event| match event {
+            ScanEvent::Progress(percent) => *progress.lock().unwrap() = percent,
+            ScanEvent::Started(_) | ScanEvent::Lost(_) => {}
+        }));
+    }
 }

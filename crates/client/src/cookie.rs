@@ -1,38 +1,47 @@
-//! The cookie by which an HTTP balancer finds the node of a session again.
+//! The cookie that an HTTP balancer sets to route the later requests of a session to the same node.
+//!
+//! [`Pin`](crate::Pin) reads it from the response that starts a session, with `Affinity::Cookie`. A `Set-Cookie` header
+//! that cannot be parsed is ignored, as user agents do.
 
 use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
-/// What the answer that begins a session says to send with all that follows in it: `SRV=core-1`, several pairs when there
-/// are several cookies. Nothing when it sets none that is there to stay (RFC 6265, section 5.2: an age of nothing takes a
-/// cookie away, and of two with one name the last counts).
-pub(super) fn of_answer(headers: &HeaderMap) -> Option<HeaderValue> {
+/// The `Cookie` header for the later requests of a session, from the response that started it: `SRV=core-1`, or several
+/// pairs separated by `; `. None if the response sets no cookie that lasts.
+///
+/// RFC 6265, section 5.2: a `Max-Age` of zero or less deletes a cookie. Section 5.3: of two cookies with one name, the
+/// last one counts.
+pub(crate) fn from_response(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::new();
     for value in headers.get_all(SET_COOKIE) {
         let mut parts = value.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let Some((name, pair)) = parts.next().and_then(named) else { continue };
+        let Some((name, pair)) = parts.next().and_then(with_name) else { continue };
         pairs.retain(|(other, _)| *other != name);
-        if !parts.any(takes_away) && pair.len() > name.len() + 1 {
+        let has_value = pair.len() > name.len() + 1;
+        if !parts.any(deletes_cookie) && has_value {
             pairs.push((name, pair));
         }
     }
+    if pairs.is_empty() {
+        return None;
+    }
     let pairs: Vec<&[u8]> = pairs.into_iter().map(|(_, pair)| pair).collect();
-    let mut cookie = (!pairs.is_empty()).then(|| HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok()).flatten()?;
-    // Who has it is taken for the session: no log shows it.
+    let mut cookie = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok()?;
+    // The cookie gives access to the session, so it must not appear in logs.
     cookie.set_sensitive(true);
     Some(cookie)
 }
 
-/// A pair with its name, which must not be empty.
-fn named(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+/// A `name=value` pair with its name; none if the name is empty.
+fn with_name(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = pair.iter().position(|&byte| byte == b'=').filter(|&end| end > 0)?;
     Some((&pair[..end], pair))
 }
 
-/// Whether an attribute is an age of nothing.
-fn takes_away(attribute: &[u8]) -> bool {
-    let age = str::from_utf8(attribute).ok().and_then(|text| text.split_once('='));
-    age.is_some_and(|(name, age)| {
-        name.eq_ignore_ascii_case("max-age") && age.trim().parse::<i64>().is_ok_and(|age| age <= 0)
+/// Returns true for the attribute `Max-Age` with a value of zero or less.
+fn deletes_cookie(attribute: &[u8]) -> bool {
+    let attribute = str::from_utf8(attribute).ok().and_then(|text| text.split_once('='));
+    attribute.is_some_and(|(name, value)| {
+        name.eq_ignore_ascii_case("max-age") && value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0)
     })
 }
 
@@ -40,18 +49,22 @@ fn takes_away(attribute: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn cookie(answer: &[&str]) -> Option<String> {
+    fn cookie(set_cookie: &[&str]) -> Option<String> {
         let header = |value: &&str| (SET_COOKIE, HeaderValue::from_str(value).unwrap());
-        let cookie = of_answer(&answer.iter().map(header).collect())?;
+        let cookie = from_response(&set_cookie.iter().map(header).collect())?;
         assert!(cookie.is_sensitive());
         Some(cookie.to_str().unwrap().to_owned())
     }
 
     #[test]
-    fn what_is_set_to_stay_is_sent_back() {
+    fn cookies_that_last_are_sent_back() {
         assert_eq!(cookie(&["SRV=core-1; path=/; HttpOnly"]), Some("SRV=core-1".to_owned()));
         assert_eq!(cookie(&["SRV=core-1", "route=a=b; Max-Age=60"]), Some("SRV=core-1; route=a=b".to_owned()));
         assert_eq!(cookie(&["SRV=core-1", "SRV=core-2"]), Some("SRV=core-2".to_owned()));
+    }
+
+    #[test]
+    fn deleted_empty_and_malformed_cookies_are_not_sent_back() {
         assert_eq!(cookie(&["SRV=core-1", "SRV=; Max-Age=0"]), None);
         assert_eq!(cookie(&["SRV=core-1; max-age=0"]), None);
         assert_eq!(cookie(&["SRV=", "nonsense", "=x", ""]), None);

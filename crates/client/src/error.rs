@@ -1,245 +1,262 @@
-//! What can go wrong with a session, with the node and the server's own words.
+//! The error of every operation of this crate, with the node, the session and the node's own message.
+//!
+//! Every error that MetaDefender Core documents has a variant of its own, so that callers match on variants and never
+//! on text.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A session at a node, as errors and logs name it.
+use crate::resolve::ResolveError;
+use crate::skip::SkippedNode;
+
+/// A node and, once there is one, the session at it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct At {
+pub struct SessionRef {
     /// The node.
     pub node: SocketAddr,
-    /// The `data_id` or `batch_id`, once there is one.
-    pub session: Option<String>,
+    /// The `data_id` or `batch_id`; none before the node has given one.
+    pub id: Option<String>,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for SessionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.session {
-            Some(session) => write!(f, "{session} at {}", self.node),
-            None => self.node.fmt(f),
+        match &self.id {
+            Some(id) => write!(f, "node {} (session {id})", self.node),
+            None => write!(f, "node {}", self.node),
         }
     }
 }
 
-/// Why an address was passed over.
-pub type Tried = Vec<(SocketAddr, String)>;
-
-/// Why something was not done.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The cluster's URL cannot be used.
-    #[error("{0} is no URL of a cluster: {1}; for example: http://core.lb.example:8008")]
-    Url(String, String),
-    /// The shared name has no addresses, or nobody says which.
-    #[error("{name} cannot be resolved: {why}")]
+    /// The URL of the cluster is invalid.
+    #[error("\"{url}\" is not the URL of a cluster: {reason}; use for example http://core.lb.example:8008")]
+    InvalidUrl {
+        /// The URL.
+        url: String,
+        /// What is invalid.
+        reason: String,
+    },
+    /// The shared name cannot be resolved.
+    #[error("{name} cannot be resolved: {reason}")]
     Resolve {
-        /// The name.
-        name: String,
-        /// What the resolver says.
-        why: String,
-    },
-    /// No node of the cluster can be reached.
-    #[error("no node of {name} can be reached: {}", list(.tried))]
-    NoNode {
         /// The shared name.
         name: String,
-        /// The addresses that were tried, and why each was passed over.
-        tried: Tried,
+        /// Why not.
+        reason: ResolveError,
     },
-    /// Every node was too busy for a new session until the deadline.
-    #[error("all nodes of {name} are too busy: {}", list(.tried))]
-    Busy {
+    /// Every node was skipped until the deadline, none of them because it was busy.
+    #[error("no node of {name} can be reached: {}", list(.skipped))]
+    NoNodeReachable {
         /// The shared name.
         name: String,
-        /// The addresses that were tried.
-        tried: Tried,
+        /// The addresses of the latest round, and why each was skipped.
+        skipped: Vec<SkippedNode>,
     },
-    /// The node of a session is gone. Nothing is moved to another one: no other node knows the session.
-    #[error("the node of the session is gone, {at}: {why}")]
+    /// Every node was skipped until the deadline, at least one because it was busy.
+    #[error("all nodes of {name} are too busy: {}", list(.skipped))]
+    AllNodesBusy {
+        /// The shared name.
+        name: String,
+        /// The addresses of the latest round, and why each was skipped.
+        skipped: Vec<SkippedNode>,
+    },
+    /// The node of a session cannot be reached. The session is lost: no other node knows it.
+    #[error("{session} is gone: {reason}")]
     NodeGone {
         /// The session.
-        at: At,
+        session: SessionRef,
         /// What happened to the connection.
-        why: String,
+        reason: String,
     },
-    /// The node does not know the session: the request has reached another node than the one that began it, or the node
-    /// has forgotten it.
-    #[error("the node does not know the session, {0}")]
-    WrongNode(At),
-    /// 403.
-    #[error("{at} denies access: {words}")]
+    /// The node does not know the session: it was restarted, or the request reached another node than the one that
+    /// started the session.
+    #[error("{0} does not know the session")]
+    UnknownSession(SessionRef),
+    /// Status 403.
+    #[error("{session} denied access: {message}")]
     AccessDenied {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// 422.
-    #[error("{at} takes no empty file: {words}")]
+    /// Status 422.
+    #[error("{session} refused an empty file: {message}")]
     EmptyFile {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// 411.
-    #[error("{at} wants a length: {words}")]
+    /// Status 411.
+    #[error("{session} requires a Content-Length: {message}")]
     LengthRequired {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// 500, because of the license.
-    #[error("{at} has no valid license: {words}")]
+    /// Status 500 with a message about the license.
+    #[error("{session} has no valid license: {message}")]
     LicenseExpired {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// 500, for another reason.
-    #[error("{at} failed to scan: {words}")]
+    /// Status 500 with any other message.
+    #[error("{session} failed to scan: {message}")]
     ScanFailed {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// 400, because a batch belongs to another node.
-    #[error("the batch belongs to another node than {at}: {words}")]
-    BatchElsewhere {
+    /// Status 400 because the batch was opened at another node, or before this node was restarted.
+    #[error("the batch is not at {session}: {message}")]
+    BatchOnOtherNode {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// 503 of the one node that could have answered: of a session there is no other one.
-    #[error("{at} is too busy: {words}")]
-    TooBusy {
+    /// Status 503 for a request of an existing session, which no other node can serve.
+    #[error("{session} is too busy: {message}")]
+    NodeBusy {
         /// The session.
-        at: At,
-        /// The server's words.
-        words: String,
+        session: SessionRef,
+        /// The message of the node.
+        message: String,
     },
-    /// The balancer has set no cookie when the session began, so what follows would not find its node.
-    #[error("no cookie came with the answer of {0} that began a session: what follows would not find its node")]
-    NoCookie(At),
-    /// Any other answer that is none.
-    #[error("{at} answers {status}: {words}")]
-    Refused {
+    /// The balancer set no cookie when the session started, so it cannot route later requests to the node.
+    #[error("no cookie came with the response of {0} that started a session, so later requests may reach another node")]
+    MissingCookie(SessionRef),
+    /// Any other status that is not a success.
+    #[error("{session} responded with status {status}: {message}")]
+    UnexpectedStatus {
         /// The session.
-        at: At,
+        session: SessionRef,
         /// The status code.
         status: u16,
-        /// The server's words.
-        words: String,
+        /// The message of the node.
+        message: String,
     },
-    /// An answer that cannot be understood.
-    #[error("{at} answers something that is no answer of a Core node: {why}")]
-    Odd {
+    /// The response is not one of MetaDefender Core.
+    #[error("{session} sent an invalid response: {reason}")]
+    InvalidResponse {
         /// The session.
-        at: At,
-        /// What is wrong with it.
-        why: String,
+        session: SessionRef,
+        /// What is invalid.
+        reason: String,
     },
-    /// It took too long.
-    #[error("{at} has no result after {after:?}")]
-    TooLong {
+    /// There was no result, or the batch did not close, within `result_timeout`.
+    #[error("{session} has no result after {timeout:?}")]
+    ResultTimeout {
         /// The session.
-        at: At,
-        /// How long was waited.
-        after: Duration,
+        session: SessionRef,
+        /// The timeout.
+        timeout: Duration,
     },
-    /// What should be sent cannot be read.
+    /// The file, or another source, cannot be read.
     #[error("{name} cannot be read: {error}")]
-    Source {
-        /// The path of the file, or the name under which it is sent.
+    SourceUnreadable {
+        /// The path of the file, or the name under which the source is sent.
         name: String,
-        /// The system's error.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
-    /// A text that is no [`Ticket`](super::Ticket).
-    #[error("\"{0}\" is no ticket of a session: {1}")]
-    Ticket(String, &'static str),
-    /// The client cannot be set up.
-    #[error("no client can be made: {0}")]
+    /// A text is not a [`Ticket`](crate::Ticket), or the ticket is not for this cluster.
+    #[error("the ticket \"{ticket}\" cannot be used: {reason}")]
+    InvalidTicket {
+        /// The text.
+        ticket: String,
+        /// What is invalid.
+        reason: &'static str,
+    },
+    /// The HTTP client, the TLS configuration or the resolver cannot be set up.
+    #[error("the client cannot be set up: {0}")]
     Setup(String),
 }
 
 impl Error {
-    /// Whether the node of a session is gone or has forgotten it: what was sent can only be sent again. A batch that is
-    /// sent where it was opened, and belongs elsewhere, was opened before that node was started again.
-    pub fn is_lost(&self) -> bool {
-        matches!(self, Self::NodeGone { .. } | Self::WrongNode(_) | Self::BatchElsewhere { .. })
+    /// Returns true if the session is lost: its node is gone or no longer knows it. The file or the batch can only be
+    /// sent again, in a new session.
+    pub fn is_session_lost(&self) -> bool {
+        matches!(self, Self::NodeGone { .. } | Self::UnknownSession(_) | Self::BatchOnOtherNode { .. })
     }
 
-    /// The node, and the session if there was one.
-    pub fn at(&self) -> Option<&At> {
+    /// The node, and the session at it; none if the error happened before a node was chosen.
+    pub fn session(&self) -> Option<&SessionRef> {
         match self {
-            Self::NodeGone { at, .. }
-            | Self::WrongNode(at)
-            | Self::AccessDenied { at, .. }
-            | Self::EmptyFile { at, .. }
-            | Self::LengthRequired { at, .. }
-            | Self::LicenseExpired { at, .. }
-            | Self::ScanFailed { at, .. }
-            | Self::BatchElsewhere { at, .. }
-            | Self::TooBusy { at, .. }
-            | Self::NoCookie(at)
-            | Self::Refused { at, .. }
-            | Self::Odd { at, .. }
-            | Self::TooLong { at, .. } => Some(at),
-            Self::Url(..)
+            Self::NodeGone { session, .. }
+            | Self::UnknownSession(session)
+            | Self::AccessDenied { session, .. }
+            | Self::EmptyFile { session, .. }
+            | Self::LengthRequired { session, .. }
+            | Self::LicenseExpired { session, .. }
+            | Self::ScanFailed { session, .. }
+            | Self::BatchOnOtherNode { session, .. }
+            | Self::NodeBusy { session, .. }
+            | Self::MissingCookie(session)
+            | Self::UnexpectedStatus { session, .. }
+            | Self::InvalidResponse { session, .. }
+            | Self::ResultTimeout { session, .. } => Some(session),
+            Self::InvalidUrl { .. }
             | Self::Resolve { .. }
-            | Self::NoNode { .. }
-            | Self::Busy { .. }
-            | Self::Source { .. }
-            | Self::Ticket(..)
+            | Self::NoNodeReachable { .. }
+            | Self::AllNodesBusy { .. }
+            | Self::SourceUnreadable { .. }
+            | Self::InvalidTicket { .. }
             | Self::Setup(_) => None,
         }
     }
 
-    /// Whether it may be another answer in a moment: the node could not be reached, or a balancer in between could not.
-    pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::NodeGone { .. } | Self::TooBusy { .. } | Self::Refused { status: 502 | 504, .. })
+    /// Returns true if a retry may succeed: the node, or a balancer in front of it, could not serve the request now.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::NodeGone { .. } | Self::NodeBusy { .. } | Self::UnexpectedStatus { status: 502 | 504, .. })
     }
 
-    /// Whether the node says that what was asked cannot be done (4xx).
-    pub(super) fn is_refusal(&self) -> bool {
+    /// Returns true if the node refused the request (status 4xx).
+    pub(crate) fn is_refusal(&self) -> bool {
         matches!(
             self,
             Self::AccessDenied { .. }
                 | Self::EmptyFile { .. }
                 | Self::LengthRequired { .. }
-                | Self::BatchElsewhere { .. }
-                | Self::Refused { status: 400..=499, .. }
+                | Self::BatchOnOtherNode { .. }
+                | Self::UnexpectedStatus { status: 400..=499, .. }
         )
     }
 
-    /// The error that an answer is, by its status code and words.
-    pub(super) fn of_answer(at: At, status: u16, words: String) -> Self {
+    /// The error for a response that is not a success. Statuses 400 and 500 have several documented causes, and only the
+    /// message of the node distinguishes them.
+    pub(crate) fn from_response(session: SessionRef, status: u16, message: String) -> Self {
         match status {
-            403 => Self::AccessDenied { at, words },
-            411 => Self::LengthRequired { at, words },
-            422 => Self::EmptyFile { at, words },
-            400 if words.contains("another instance") => Self::BatchElsewhere { at, words },
-            500 if words.to_lowercase().contains("license") => Self::LicenseExpired { at, words },
-            500 => Self::ScanFailed { at, words },
-            503 => Self::TooBusy { at, words },
-            _ => Self::Refused { at, status, words },
+            400 if message.contains("another instance") => Self::BatchOnOtherNode { session, message },
+            403 => Self::AccessDenied { session, message },
+            411 => Self::LengthRequired { session, message },
+            422 => Self::EmptyFile { session, message },
+            500 if message.to_lowercase().contains("license") => Self::LicenseExpired { session, message },
+            500 => Self::ScanFailed { session, message },
+            503 => Self::NodeBusy { session, message },
+            _ => Self::UnexpectedStatus { session, status, message },
         }
     }
 }
 
-fn list(tried: &Tried) -> String {
-    let shown: Vec<_> = tried.iter().map(|(address, why)| format!("{address} ({why})")).collect();
-    if shown.is_empty() { "none was tried".to_owned() } else { shown.join(", ") }
+/// Skipped addresses with their reasons, separated by commas.
+fn list(skipped: &[SkippedNode]) -> String {
+    if skipped.is_empty() {
+        return "no address was tried".to_owned();
+    }
+    skipped.iter().map(SkippedNode::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -247,22 +264,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_documented_answer_has_a_variant_with_its_words() {
-        for (status, words, shown) in [
-            (400, "Cannot scan batch in another instance.", "the batch belongs to another node than 10.0.0.11:8008"),
-            (403, "Access denied", "10.0.0.11:8008 denies access"),
-            (411, "Missing Content-Length header.", "10.0.0.11:8008 wants a length"),
-            (422, "File is empty.", "10.0.0.11:8008 takes no empty file"),
-            (500, "License is expired", "10.0.0.11:8008 has no valid license"),
-            (500, "Failed to request scan. Try again later.", "10.0.0.11:8008 failed to scan"),
-            (503, "Server is too busy. Try again later.", "10.0.0.11:8008 is too busy"),
-            (418, "Something else", "10.0.0.11:8008 answers 418"),
+    fn every_documented_status_has_a_variant_with_the_message_of_the_node() {
+        for (status, message, prefix) in [
+            (400, "Cannot scan batch in another instance.", "the batch is not at node 10.0.0.11:8008"),
+            (403, "Access denied", "node 10.0.0.11:8008 denied access"),
+            (411, "Missing Content-Length header.", "node 10.0.0.11:8008 requires a Content-Length"),
+            (422, "File is empty.", "node 10.0.0.11:8008 refused an empty file"),
+            (500, "License is expired", "node 10.0.0.11:8008 has no valid license"),
+            (500, "Failed to request scan. Try again later.", "node 10.0.0.11:8008 failed to scan"),
+            (503, "Server is too busy. Try again later.", "node 10.0.0.11:8008 is too busy"),
+            (418, "Something else", "node 10.0.0.11:8008 responded with status 418"),
         ] {
-            let at = At { node: ([10, 0, 0, 11], 8008).into(), session: None };
-            let error = Error::of_answer(at, status, words.to_owned());
-            assert_eq!(error.to_string(), format!("{shown}: {words}"));
+            let session = SessionRef { node: ([10, 0, 0, 11], 8008).into(), id: None };
+            let error = Error::from_response(session, status, message.to_owned());
+            assert_eq!(error.to_string(), format!("{prefix}: {message}"));
             assert_eq!(error.is_refusal(), status < 500, "{error}");
-            assert_eq!(error.is_lost(), status == 400);
+            assert_eq!(error.is_session_lost(), status == 400);
         }
     }
 }

@@ -1,100 +1,89 @@
-//! The search for a node that takes a session: one address after the other, and the name again when all were passed over.
+//! The search for a node that takes a session.
+//!
+//! ```text
+//!            ┌──────── all skipped: wait, at most until the deadline ────────┐
+//!            ▼                                                               │
+//!  resolve the name ──► shuffle ──► connect to the next address ──► pin ──► start the session
+//!                                        ▲   │ unreachable           │ busy, wrong certificate
+//!                                        └───┴────────── skip ◄──────┘
+//! ```
+//!
+//! [`Cluster`](crate::Cluster) drives it, and reports nodes that refuse a session with [`NodeSearch::skip`]. It fails if the
+//! name cannot be resolved, or if every address was skipped and no time is left.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::backoff::{Backoff, end_of};
-use super::error::{Error, Tried};
-use super::options::Options;
-use super::pin::Pin;
-use super::resolve::Unresolved;
+use crate::backoff::{Backoff, Delays, deadline_in};
+use crate::error::Error;
+use crate::options::Options;
+use crate::pin::Pin;
+use crate::resolve::ResolveError;
+use crate::skip::{SkipReason, SkippedNode};
 
-/// First and longest wait before the name is resolved again, when no node has taken a session.
-const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Delays before the name is resolved again, after all addresses were skipped.
+const ROUND_DELAYS: Delays = Delays::millis(200, 5000);
 
-/// A search, bounded by the cluster's deadline.
-pub(super) struct Search<'c> {
+/// A search, bounded by the deadline of the cluster.
+pub(crate) struct NodeSearch<'c> {
     options: &'c Arc<Options>,
-    until: Instant,
+    deadline: Instant,
     backoff: Backoff,
-    /// Nodes that are taken when there is no other one.
-    last: Vec<SocketAddr>,
-    /// Addresses of the last answer that have yet to be tried; none before the first.
+    /// Nodes that are tried after all others.
+    avoid: Vec<SocketAddr>,
+    /// Addresses of this round that are still to be tried, taken from the end; none before the first round.
     untried: Option<Vec<IpAddr>>,
-    /// Those of it that were passed over.
-    tried: Tried,
-    is_busy: bool,
-    /// Whether one of them may take the session in a moment.
-    is_hopeful: bool,
+    /// Addresses of this round that were skipped.
+    skipped: Vec<SkippedNode>,
 }
 
-/// Why a node was passed over.
-pub(super) enum Passed {
-    /// It cannot be reached.
-    Dead(String),
-    /// It has too much to do.
-    Busy(String),
-    /// It is somebody else: its certificate is not for the shared name, or nobody vouches for it.
-    Stranger(String),
-}
-
-impl<'c> Search<'c> {
-    /// A search that takes the nodes in `last` only if no other one takes the session.
-    pub(super) fn of(options: &'c Arc<Options>, last: &[SocketAddr]) -> Self {
-        let until = end_of(options.deadline);
-        Self {
-            options,
-            until,
-            backoff: Backoff::until(until, WAITS),
-            last: last.to_owned(),
-            untried: None,
-            tried: Tried::new(),
-            is_busy: false,
-            is_hopeful: false,
-        }
+impl<'c> NodeSearch<'c> {
+    /// A search that tries the nodes in `avoid` after all others.
+    pub(crate) fn new(options: &'c Arc<Options>, avoid: &[SocketAddr]) -> Self {
+        let deadline = deadline_in(options.deadline);
+        let backoff = Backoff::until(deadline, ROUND_DELAYS);
+        Self { options, deadline, backoff, avoid: avoid.to_owned(), untried: None, skipped: Vec::new() }
     }
 
-    /// Passes a node over.
-    pub(super) fn pass_over(&mut self, node: SocketAddr, passed: Passed) {
-        self.is_hopeful |= !matches!(passed, Passed::Stranger(_));
-        self.is_busy |= matches!(passed, Passed::Busy(_));
-        let (Passed::Dead(why) | Passed::Busy(why) | Passed::Stranger(why)) = passed;
-        self.tried.push((node, why));
+    /// Skips a node for the rest of this round.
+    pub(crate) fn skip(&mut self, node: SocketAddr, reason: SkipReason) {
+        self.skipped.push(SkippedNode { node, reason });
     }
 
-    /// The next node that takes connections.
+    /// The next node that accepts connections.
     ///
     /// # Errors
-    /// The deadline is over, or nothing but strangers is there; what was tried last is told.
-    pub(super) async fn next(&mut self) -> Result<Pin, Error> {
+    /// The name cannot be resolved, or all nodes were skipped, until the deadline. A round in which all certificates were
+    /// wrong ends the search at once: the next round would find the same.
+    pub(crate) async fn next(&mut self) -> Result<Pin, Error> {
         loop {
             while let Some(address) = self.untried.as_mut().and_then(Vec::pop) {
                 let node = SocketAddr::new(address, self.options.port);
                 match self.connect(node).await {
-                    Ok(()) => return Pin::to(node, self.options, None),
-                    Err(why) => self.pass_over(node, Passed::Dead(why)),
+                    Ok(()) => return Pin::new(node, self.options, None),
+                    Err(reason) => self.skip(node, SkipReason::Unreachable(reason)),
                 }
             }
-            if self.untried.is_some() && (!self.is_hopeful || !self.backoff.wait().await) {
+            let may_retry = self.skipped.iter().any(|skipped| skipped.reason.is_transient());
+            if self.untried.is_some() && (!may_retry || !self.backoff.wait().await) {
                 return Err(self.failure());
             }
             match self.resolve().await {
                 Ok(addresses) => {
                     self.untried = Some(addresses);
-                    self.tried.clear();
-                    (self.is_busy, self.is_hopeful) = (false, false);
+                    self.skipped.clear();
                 }
-                Err(Unresolved { is_final: false, .. }) if self.is_over() && !self.tried.is_empty() => {
+                // The skipped nodes say more than a lookup that failed after them.
+                Err(reason) if !reason.is_final() && self.is_over() && !self.skipped.is_empty() => {
                     return Err(self.failure());
                 }
-                Err(Unresolved { why, is_final }) => {
+                Err(reason) => {
                     self.untried = None;
-                    if is_final || self.is_over() || !self.backoff.wait().await {
-                        return Err(Error::Resolve { name: self.options.host.clone(), why });
+                    if reason.is_final() || self.is_over() || !self.backoff.wait().await {
+                        return Err(Error::Resolve { name: self.options.host.clone(), reason });
                     }
                 }
             }
@@ -102,35 +91,37 @@ impl<'c> Search<'c> {
     }
 
     fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+        Instant::now() >= self.deadline
     }
 
+    /// The error of a search that skipped all nodes.
     fn failure(&mut self) -> Error {
-        let (name, tried) = (self.options.host.clone(), std::mem::take(&mut self.tried));
-        if self.is_busy { Error::Busy { name, tried } } else { Error::NoNode { name, tried } }
+        let (name, skipped) = (self.options.host.clone(), std::mem::take(&mut self.skipped));
+        let is_busy = skipped.iter().any(|skipped| matches!(skipped.reason, SkipReason::Busy(_)));
+        if is_busy { Error::AllNodesBusy { name, skipped } } else { Error::NoNodeReachable { name, skipped } }
     }
 
-    /// The addresses of the name, in random order, and those of the last nodes first: they are taken from the end.
-    async fn resolve(&self) -> Result<Vec<IpAddr>, Unresolved> {
+    /// The addresses of the name, in random order, except that those to avoid come first: addresses are taken from the
+    /// end.
+    async fn resolve(&self) -> Result<Vec<IpAddr>, ResolveError> {
         let name = &self.options.host;
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
         }
-        let late = || Unresolved { why: "no answer before the deadline".to_owned(), is_final: false };
-        let asked = timeout_at(self.until, self.options.resolver.addresses(name)).await;
-        let mut addresses = asked.unwrap_or_else(|_| Err(late()))?;
-        // Stable: the others stay in their random order.
-        addresses.sort_by_key(|&address| !self.last.contains(&SocketAddr::new(address, self.options.port)));
+        let lookup = timeout_at(self.deadline, self.options.resolver.lookup(name)).await;
+        let mut addresses = lookup.unwrap_or(Err(ResolveError::Timeout))?;
+        // The sort is stable, so the others stay in random order.
+        addresses.sort_by_key(|&address| !self.avoid.contains(&SocketAddr::new(address, self.options.port)));
         Ok(addresses)
     }
 
-    /// Whether a node takes connections; nothing is sent.
+    /// Checks that a node accepts connections; sends nothing.
     async fn connect(&self, node: SocketAddr) -> Result<(), String> {
-        let until = end_of(self.options.connect_timeout).min(self.until);
-        match timeout_at(until, TcpStream::connect(node)).await {
+        let deadline = deadline_in(self.options.connect_timeout).min(self.deadline);
+        match timeout_at(deadline, TcpStream::connect(node)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) if until == self.until => Err("no connection before the deadline".to_owned()),
+            Err(_) if deadline == self.deadline => Err("no connection before the deadline".to_owned()),
             Err(_) => Err(format!("no connection within {:?}", self.options.connect_timeout)),
         }
     }

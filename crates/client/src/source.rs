@@ -1,46 +1,36 @@
-//! What is sent: a file, bytes, or anything that can be read and whose length is known.
+//! What is sent to be scanned: a file, bytes, or a reader with a known length.
+//!
+//! Callers create sources; [`exchange`](crate::exchange) turns each attempt to send one into a request body. Failures to
+//! open or read are `Error::SourceUnreadable`.
 
 use std::fmt;
 use std::fs::Metadata;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncSeekExt};
 
-use super::Error;
+use crate::body::{self, BodyState, OneTimeReader, SizedBody};
+use crate::error::Error;
 
-/// Bytes that are read and sent at a time.
-const CHUNK: usize = 256 * 1024;
-
-/// Something to be scanned. Core nodes want its length before its content, so every source knows it.
+/// Something to scan. Every source knows its length, because MetaDefender Core requires a `Content-Length`.
 #[derive(Debug)]
 pub struct Source {
     name: String,
     content: Content,
-    /// Length in bytes of the last body that was made of it, and what has been sent of that.
+    /// Length in bytes of the latest body.
     len: u64,
-    sent: Arc<AtomicU64>,
-    /// Why reading it broke off, which whoever sends it cannot tell from a node that is gone.
-    failure: Arc<Mutex<Option<io::Error>>>,
+    body: BodyState,
 }
-
-type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 enum Content {
     Path(PathBuf),
     File(Arc<std::fs::File>),
     Bytes(Bytes),
-    /// There until something of it is read.
-    Reader {
-        len: u64,
-        reader: Arc<Mutex<Option<Reader>>>,
-    },
+    Reader { len: u64, reader: OneTimeReader },
 }
 
 impl fmt::Debug for Content {
@@ -56,17 +46,17 @@ impl fmt::Debug for Content {
 
 impl Source {
     fn new(name: String, content: Content) -> Self {
-        Self { name, content, len: 0, sent: Arc::default(), failure: Arc::default() }
+        Self { name, content, len: 0, body: BodyState::default() }
     }
 
-    /// A file, read while it is sent.
+    /// The file at a path, under its file name. It is read while it is sent.
     pub fn path(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self::new(name, Content::Path(path))
     }
 
-    /// An open file, from its beginning, under a name: this one, whatever is at its path by then.
+    /// An open file, from its start, under a name. This file is sent even if its path leads to another one by then.
     pub fn file(name: impl Into<String>, file: std::fs::File) -> Self {
         Self::new(name.into(), Content::File(Arc::new(file)))
     }
@@ -76,184 +66,94 @@ impl Source {
         Self::new(name.into(), Content::Bytes(bytes.into()))
     }
 
-    /// Something that can be read once and has `len` bytes. Once something of it has been read, it cannot be sent to a
-    /// second node.
+    /// A reader of `len` bytes under a name. It can be read once: after the first read it cannot be sent to another
+    /// node.
     pub fn reader(name: impl Into<String>, len: u64, reader: impl AsyncRead + Send + Sync + Unpin + 'static) -> Self {
-        let reader: Reader = Box::new(reader);
-        Self::new(name.into(), Content::Reader { len, reader: Arc::new(Mutex::new(Some(reader))) })
+        let reader = OneTimeReader::new(Box::new(reader));
+        Self::new(name.into(), Content::Reader { len, reader })
     }
 
-    /// What the node shows as its name.
+    /// The name that the node shows.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Bytes of it that have been sent, while it is sent.
-    pub fn sent(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.sent)
+    /// The number of bytes sent by the current attempt; a progress bar can read it while the source is sent.
+    pub fn bytes_sent(&self) -> Arc<AtomicU64> {
+        self.body.bytes_sent()
     }
 
-    /// Whether it can be sent again.
-    pub(super) fn is_repeatable(&self) -> bool {
+    /// Returns true if the source can be sent again.
+    pub(crate) fn is_repeatable(&self) -> bool {
         match &self.content {
             Content::Path(_) | Content::File(_) | Content::Bytes(_) => true,
-            Content::Reader { reader, .. } => locked(reader).is_some(),
+            Content::Reader { reader, .. } => reader.is_unread(),
         }
     }
 
-    /// Whether its last byte has been sent, so that the node may have begun with it.
-    pub(super) fn is_sent(&self) -> bool {
-        self.sent.load(Ordering::Relaxed) == self.len
+    /// Returns true if the last byte has been sent, so that the node may have started a scan.
+    pub(crate) fn is_fully_sent(&self) -> bool {
+        self.bytes_sent().load(Ordering::Relaxed) == self.len
     }
 
-    /// The error of reading it, if that is why the last request broke off.
-    pub(super) fn take_failure(&self) -> Option<Error> {
-        locked(&self.failure).take().map(|error| self.failed(error))
+    /// The error of reading the source, if that ended the latest request.
+    pub(crate) fn take_read_error(&self) -> Option<Error> {
+        self.body.take_error().map(|error| self.unreadable(error))
     }
 
-    fn failed(&self, error: io::Error) -> Error {
+    fn unreadable(&self, error: io::Error) -> Error {
         let name = match &self.content {
             Content::Path(path) => path.display().to_string(),
             _ => self.name.clone(),
         };
-        Error::Source { name, error }
+        Error::SourceUnreadable { name, error }
     }
 
-    /// The body of a request and its length.
-    pub(super) async fn body(&mut self) -> Result<(reqwest::Body, u64), Error> {
-        self.sent.store(0, Ordering::Relaxed);
-        *locked(&self.failure) = None;
-        let (len, content) = match &self.content {
-            Content::Bytes(bytes) => (bytes.len() as u64, Reading::Begun(Box::new(Cursor::new(bytes.clone())))),
+    /// A request body of the source, from its start, and the length of that body.
+    ///
+    /// # Errors
+    /// The source cannot be opened, or is not a regular file.
+    pub(crate) async fn body(&mut self) -> Result<(reqwest::Body, u64), Error> {
+        self.body.reset();
+        let (content, len) = match &self.content {
+            Content::Bytes(bytes) => (body::Content::Open(Box::new(Cursor::new(bytes.clone()))), bytes.len() as u64),
             Content::Path(path) => {
-                let (file, len) = open(path).await.map_err(|error| self.failed(error))?;
-                (len, Reading::Begun(Box::new(file)))
+                let (file, len) = open(path).await.map_err(|error| self.unreadable(error))?;
+                (body::Content::Open(Box::new(file)), len)
             }
             Content::File(file) => {
-                let (file, len) = again(file).await.map_err(|error| self.failed(error))?;
-                (len, Reading::Begun(Box::new(file)))
+                let (file, len) = rewind(file).await.map_err(|error| self.unreadable(error))?;
+                (body::Content::Open(Box::new(file)), len)
             }
-            Content::Reader { len, reader } => (*len, Reading::Once(Arc::clone(reader))),
+            Content::Reader { len, reader } => (body::Content::OneTime(reader.clone()), *len),
         };
         self.len = len;
-        let (sent, failure) = (self.sent(), Arc::clone(&self.failure));
-        Ok((
-            reqwest::Body::wrap(Sized { content, left: len, buffer: BytesMut::new(), pause: None, sent, failure }),
-            len,
-        ))
+        Ok((reqwest::Body::wrap(SizedBody::new(content, len, self.body.clone())), len))
     }
 }
 
-/// Opens a file; gives its length in bytes.
+/// Opens a file; also returns its length in bytes.
 async fn open(path: &Path) -> io::Result<(tokio::fs::File, u64)> {
-    // Before it is opened: that of a pipe waits for a writer.
+    // Checked before it is opened as well: opening a pipe waits for a writer.
     len_of(&tokio::fs::metadata(path).await?)?;
     let file = tokio::fs::File::open(path).await?;
     let len = len_of(&file.metadata().await?)?;
     Ok((file, len))
 }
 
-/// An open file from its beginning, and its length in bytes.
-async fn again(file: &std::fs::File) -> io::Result<(tokio::fs::File, u64)> {
+/// An open file at its start, and its length in bytes.
+async fn rewind(file: &std::fs::File) -> io::Result<(tokio::fs::File, u64)> {
     let mut file = tokio::fs::File::from_std(file.try_clone()?);
     let len = len_of(&file.metadata().await?)?;
     file.rewind().await?;
     Ok((file, len))
 }
 
-/// Length of what has one.
+/// The length of a regular file.
 fn len_of(metadata: &Metadata) -> io::Result<u64> {
     match metadata.file_type() {
         kind if kind.is_file() => Ok(metadata.len()),
         kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        _ => Err(io::Error::other("neither a file nor a link to one, so its length is not known")),
-    }
-}
-
-/// Plain values: a panic elsewhere cannot have left them half set.
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a body is read from.
-enum Reading {
-    Begun(Reader),
-    /// Nothing has been read of it yet, and it can be read once.
-    Once(Arc<Mutex<Option<Reader>>>),
-}
-
-impl Reading {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Self::Once(reader) = self {
-            let reader = locked(reader).take();
-            *self = Self::Begun(reader.ok_or_else(|| io::Error::other("it has been read once already"))?);
-        }
-        match self {
-            Self::Begun(reader) => Pin::new(reader).poll_read(cx, buffer),
-            Self::Once(_) => Poll::Ready(Ok(())),
-        }
-    }
-}
-
-/// A body of a known length, never more than a chunk of which is in memory.
-struct Sized {
-    content: Reading,
-    left: u64,
-    buffer: BytesMut,
-    /// Before every chunk but the first the runtime looks at its sockets: the connection reads a refusal that is there
-    /// before it writes more to a node that has stopped reading.
-    pause: Option<Pause>,
-    sent: Arc<AtomicU64>,
-    failure: Arc<Mutex<Option<io::Error>>>,
-}
-
-type Pause = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
-
-impl Sized {
-    /// The next chunk.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
-        }
-        let room = usize::try_from(self.left).unwrap_or(CHUNK).min(CHUNK);
-        self.buffer.resize(room, 0);
-        let mut read = ReadBuf::new(&mut self.buffer);
-        ready!(self.content.poll_read(cx, &mut read))?;
-        let len = read.filled().len();
-        if len == 0 {
-            // The node must not take it for whole.
-            let why = format!("it ended {} bytes early", self.left);
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, why)));
-        }
-        self.pause = Some(Box::pin(tokio::task::yield_now()));
-        self.left -= len as u64;
-        self.sent.fetch_add(len as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(self.buffer.split_to(len).freeze()))
-    }
-}
-
-impl Body for Sized {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let body = self.get_mut();
-        if body.left == 0 {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(Some(ready!(body.poll_chunk(cx)).map(Frame::data).map_err(|error| {
-            let kind = error.kind();
-            *locked(&body.failure) = Some(error);
-            kind.into()
-        })))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        _ => Err(io::Error::other("not a regular file, so its length is unknown")),
     }
 }

@@ -1,4 +1,6 @@
-//! A session as a short text, for another process to go on with it: `file 10.0.0.11:8008 3f2a…`.
+//! A session as a line of text, with which another process resumes it: `file 10.0.0.11:8008 3f2a…`.
+//!
+//! Sessions create tickets; `Cluster::resume` takes them. Parsing fails with `Error::InvalidTicket`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,52 +8,44 @@ use std::str::FromStr;
 
 use reqwest::header::HeaderValue;
 
-use super::error::Error;
-use super::pin::Pin;
+use crate::error::Error;
+use crate::session_id;
 
-/// A session: what it is, where, its identifier and, behind a balancer, its cookie.
+/// What another process needs to resume a session: its kind, its node, its identifier and, behind a balancer, its
+/// cookie. `Display` writes it as one line and `FromStr` reads that line. Keep a ticket with a cookie as secret as the
+/// session.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ticket {
-    pub(super) kind: Kind,
-    pub(super) node: SocketAddr,
-    pub(super) id: String,
-    pub(super) cookie: Option<HeaderValue>,
+    pub(crate) kind: SessionKind,
+    pub(crate) node: SocketAddr,
+    pub(crate) id: String,
+    pub(crate) cookie: Option<HeaderValue>,
 }
 
-/// What a session is.
+/// What a session consists of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum SessionKind {
     File,
-    Batch,
+    OpenBatch,
     ClosedBatch,
 }
 
-impl Kind {
-    const ALL: [Self; 3] = [Self::File, Self::Batch, Self::ClosedBatch];
+impl SessionKind {
+    const ALL: [Self; 3] = [Self::File, Self::OpenBatch, Self::ClosedBatch];
 
-    fn word(self) -> &'static str {
+    /// The first word of a ticket.
+    fn keyword(self) -> &'static str {
         match self {
             Self::File => "file",
-            Self::Batch => "batch",
+            Self::OpenBatch => "batch",
             Self::ClosedBatch => "closed-batch",
         }
     }
 }
 
-/// Whether a text can be an identifier of a node: it stands in paths, headers and tickets.
-pub(super) fn is_identifier(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-impl Ticket {
-    pub(super) fn of(kind: Kind, pin: &Pin, id: &str) -> Self {
-        Self { kind, node: pin.node(), id: id.to_owned(), cookie: pin.cookie().cloned() }
-    }
-}
-
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.kind.word(), self.node, self.id)?;
+        write!(f, "{} {} {}", self.kind.keyword(), self.node, self.id)?;
         match self.cookie.as_ref().and_then(|cookie| cookie.to_str().ok()) {
             Some(cookie) => write!(f, " {cookie}"),
             None => Ok(()),
@@ -63,18 +57,20 @@ impl FromStr for Ticket {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let odd = |why| Error::Ticket(text.to_owned(), why);
-        let mut words = text.trim().splitn(4, ' ');
-        let kind = words.next().and_then(|word| Kind::ALL.into_iter().find(|kind| kind.word() == word));
-        let kind = kind.ok_or_else(|| odd("it begins with none of \"file\", \"batch\" and \"closed-batch\""))?;
-        let node = words.next().and_then(|node| node.parse().ok()).ok_or_else(|| odd("its second word is no node"))?;
-        let id = words.next().filter(|id| is_identifier(id)).ok_or_else(|| odd("its third word is no identifier"))?;
-        let cookie = words.next().map(HeaderValue::from_str).transpose();
-        let mut cookie = cookie.map_err(|_| odd("its last part is no cookie"))?;
+        let invalid = |reason| Error::InvalidTicket { ticket: text.to_owned(), reason };
+        // The cookie is the rest of the line: it may contain spaces.
+        let mut parts = text.trim().splitn(4, ' ');
+        let kind = parts.next().and_then(|word| SessionKind::ALL.into_iter().find(|kind| kind.keyword() == word));
+        let kind = kind.ok_or_else(|| invalid("the first word is not file, batch or closed-batch"))?;
+        let node = parts.next().and_then(|word| word.parse().ok());
+        let node = node.ok_or_else(|| invalid("the second word is not ADDRESS:PORT"))?;
+        let id = parts.next().filter(|word| session_id::is_valid(word));
+        let id = id.ok_or_else(|| invalid("the third word is not an identifier"))?.to_owned();
+        let cookie = parts.next().map(HeaderValue::from_str).transpose();
+        let mut cookie = cookie.map_err(|_| invalid("the last part is not a cookie"))?;
         if let Some(cookie) = &mut cookie {
             cookie.set_sensitive(true);
         }
-        let id = id.to_owned();
         Ok(Self { kind, node, id, cookie })
     }
 }
@@ -84,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tickets_are_read_as_they_are_written() {
+    fn tickets_are_parsed_as_they_are_written() {
         for text in [
             "file 10.0.0.11:8008 3f2a0123",
             "batch [2001:db8::1]:8008 3f2a0123",
@@ -93,8 +89,12 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Ticket>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn other_texts_are_no_tickets() {
         for text in ["", "file", "folder 10.0.0.11:8008 a", "file 10.0.0.11 a", "file 10.0.0.11:8008 ../x"] {
-            assert!(matches!(text.parse::<Ticket>(), Err(Error::Ticket(..))), "{text}");
+            assert!(matches!(text.parse::<Ticket>(), Err(Error::InvalidTicket { .. })), "{text}");
         }
     }
 }

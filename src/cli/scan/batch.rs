@@ -16,7 +16,7 @@ use super::parallel::{INTERRUPTED, Out, each};
 use super::progress::Bars;
 use super::summary::{Batch, Done};
 use crate::signals::EndSignals;
-use evenkeel_client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
+use evenkeel_client::{BatchStatus, ClosedBatch, Cluster, OpenBatch, ResumedSession, Source, Ticket};
 
 /// A file that is in the batch, or should be.
 struct Sent {
@@ -122,9 +122,9 @@ impl Filling {
         let opened = file.open();
         let (file, opened) = opened.map_err(|error| Done::failed(file.path.clone(), error.to_string()))?;
         let mut source = Source::file(file.name(), opened);
-        let _bar = self.bars.begin(&file.path, file.version.size, source.sent());
+        let _bar = self.bars.begin(&file.path, file.version.size, source.bytes_sent());
         self.batch.send(&mut source).await.map_err(|error| {
-            if error.is_lost() || matches!(error, Error::BatchElsewhere { .. }) {
+            if error.is_session_lost() {
                 self.lost.get_or_init(|| error.to_string());
             }
             // The session is the batch, and the file has no name in it.
@@ -175,7 +175,7 @@ async fn reports(closed: &ClosedBatch, sent: &[Sent], at_once: usize, interrupt:
 
 /// Cancels a batch that will not be closed: its node need not go on. Whether it hears that is its matter.
 async fn give_up(cluster: &Cluster, ticket: &Ticket) {
-    if let Ok(TakenUp::Batch(batch)) = cluster.take_up(ticket) {
+    if let Ok(ResumedSession::OpenBatch(batch)) = cluster.resume(ticket) {
         let _ = batch.cancel().await;
     }
 }

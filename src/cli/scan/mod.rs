@@ -90,7 +90,7 @@ impl Wanted {
             if certificates.is_empty() {
                 bail!("{} holds no certificate", file.display());
             }
-            builder = builder.trust(certificates);
+            builder = builder.root_certificates(certificates);
         }
         Ok(builder.build()?)
     }

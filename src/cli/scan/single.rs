@@ -13,7 +13,7 @@ use super::parallel::{Out, each};
 use super::progress::Bars;
 use super::summary::Done;
 use crate::signals::EndSignals;
-use evenkeel_client::{Cluster, Error, FileScan, Report, Source, Step, TakenUp};
+use evenkeel_client::{Cluster, Error, FileScan, Report, ResumedSession, ScanEvent, Source};
 
 /// Scans each file by itself.
 ///
@@ -59,8 +59,8 @@ impl Alone {
         };
         let report = match self.past.of(&file) {
             Some(Earlier::Done(done)) => return Done { path: file.path, ..done.clone() },
-            Some(Earlier::Sent(ticket)) => match self.cluster.take_up(ticket) {
-                Ok(TakenUp::File(scan)) => self.go_on(&file, opened, &scan).await,
+            Some(Earlier::Sent(ticket)) => match self.cluster.resume(ticket) {
+                Ok(ResumedSession::File(scan)) => self.go_on(&file, opened, &scan).await,
                 _ => self.send(&file, opened).await,
             },
             None => self.send(&file, opened).await,
@@ -74,7 +74,7 @@ impl Alone {
             }
             Err(error) => {
                 // A scan that is slow goes on: another run may wait for it.
-                if !matches!(error, Error::TooLong { .. }) {
+                if !matches!(error, Error::ResultTimeout { .. }) {
                     self.journal.failed(&file, &error.to_string());
                 }
                 Done { took, ..Done::failed_with(file.path, &error) }
@@ -85,8 +85,8 @@ impl Alone {
     /// Waits for a session of another run; the file is sent again when that is lost.
     async fn go_on(&self, file: &File, opened: fs::File, scan: &FileScan) -> Result<Report, Error> {
         let bar = self.bars.begin(&file.path, file.version.size, Arc::new(AtomicU64::new(file.version.size)));
-        match scan.result_watched(|percent| bar.scanned(percent)).await {
-            Err(error) if error.is_lost() => {
+        match scan.result_with_progress(|percent| bar.scanned(percent)).await {
+            Err(error) if error.is_session_lost() => {
                 drop(bar);
                 self.send(file, opened).await
             }
@@ -96,13 +96,13 @@ impl Alone {
 
     async fn send(&self, file: &File, opened: fs::File) -> Result<Report, Error> {
         let mut source = Source::file(file.name(), opened);
-        let bar = self.bars.begin(&file.path, file.version.size, source.sent());
-        let step = |step: Step<'_>| match step {
-            Step::Sent(scan) => self.journal.sent(file, &scan.ticket()),
-            Step::Scanned(percent) => bar.scanned(percent),
-            Step::Lost(_) => bar.sending(),
+        let bar = self.bars.begin(&file.path, file.version.size, source.bytes_sent());
+        let step = |step: ScanEvent<'_>| match step {
+            ScanEvent::Started(scan) => self.journal.sent(file, &scan.ticket()),
+            ScanEvent::Progress(percent) => bar.scanned(percent),
+            ScanEvent::Lost(_) => bar.sending(),
             _ => {}
         };
-        self.cluster.report_watched(&mut source, step).await
+        self.cluster.scan_to_end_with_events(&mut source, step).await
     }
 }

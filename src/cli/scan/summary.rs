@@ -107,8 +107,8 @@ impl Done {
     }
 
     pub(super) fn failed_with(path: PathBuf, error: &Error) -> Self {
-        let at = error.at();
-        let (node, data_id) = (at.map(|at| at.node), at.and_then(|at| at.session.clone()));
+        let session = error.session();
+        let (node, data_id) = (session.map(|session| session.node), session.and_then(|session| session.id.clone()));
         Self { node, data_id, ..Self::failed(path, error.to_string()) }
     }
 
