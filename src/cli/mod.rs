@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod cluster_args;
 mod demo;
 mod events;
 mod fake_core;
@@ -159,16 +160,16 @@ Examples:
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Ctrl-C ends what is under way and cancels the batch; what has no verdict then has failed.
-Exit codes: 0 all clean, 1 something failed, 2 something is blocked, 64 usage.")]
-    Scan(scan::Wanted),
-    /// Resolve a shared name once and show a node that takes connections
+Ctrl-C stops uploads and polls and cancels the batch; files without a verdict have failed.
+Exit codes: 0 all allowed, 1 something failed, 2 something is blocked, 64 usage.")]
+    Scan(scan::ScanArgs),
+    /// Resolve a shared name once and print a node that accepts connections
     #[command(after_help = "\
 Examples:
   evenkeel pin core.lb.example                   10.0.0.12:8008
   pin=$(evenkeel pin core.lb.example --curl) && curl $pin http://core.lb.example:8008/version
   evenkeel pin core.lb.example --server 127.0.0.1:5300")]
-    Pin(pin::Wanted),
+    Pin(pin::PinArgs),
     /// Pretend to be a Core node, for tests and CI
     #[command(after_help = "\
 Examples:
@@ -219,8 +220,8 @@ pub fn run() -> ExitCode {
             operate::nominate(&target, replace, without_action, reason)
         }
         Command::Unregister { target, force, without_action } => operate::unregister(&target, force, without_action),
-        Command::Scan(wanted) => scan::run(&wanted),
-        Command::Pin(wanted) => pin::run(&wanted),
+        Command::Scan(args) => scan::run(&args),
+        Command::Pin(args) => pin::run(&args),
         Command::FakeCore(node) => fake_core::run(node),
         Command::Events(wanted) => events::run(&wanted),
         Command::Force { state: State::Up, target, reason } => operate::say(&target, Word::Up, reason),
