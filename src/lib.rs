@@ -29,7 +29,7 @@
 //! [`admin`] takes what operators say and ask, [`overrides`] keeps it, [`events`] tells what happened, also to webhooks and
 //! programs; [`action`] is what is done to a node before its role changes, [`program`] how programs are run.
 //! [`config`] reads files until nothing impossible is left, [`diagnostic`] shows what is wrong with them; [`daemon`]
-//! starts, reloads and stops everything, `vital` ends the process when something vital panics; [`cli`] has one file a command; `evenkeel_client` is the other
+//! starts, reloads and stops everything, [`signals`] are what it waits for, `vital` ends the process when something vital panics; [`cli`] has one file a command; `evenkeel_client` is the other
 //! half of balancing, which stays on the node it got; [`fake_core`] is a node to try it with.
 //!
 //! # Words

@@ -173,6 +173,8 @@ fn the_commands_of_the_readme_are_those_that_run() {
 fn links_between_documents_lead_somewhere() {
     for document in [
         "README.md",
+        "crates/client/README.md",
+        "crates/client/CHANGELOG.md",
         "docs/configuration.md",
         "docs/answers.md",
         "docs/benchmarks/README.md",

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Delays between two polls of a file or a batch.
+pub(crate) const POLL_DELAYS: Delays = Delays::millis(100, 5000);
+
 /// Timeouts are capped here: the clock cannot represent the sum of the current time and `Duration::MAX`.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 86_400);
 

@@ -13,9 +13,8 @@ use std::net::SocketAddr;
 
 use futures_util::{StreamExt, stream};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, POLL_DELAYS};
 use crate::error::Error;
-use crate::file_scan::POLL_DELAYS;
 use crate::pin::Pin;
 use crate::report::{BatchStatus, FileStatus, Progress};
 use crate::source::Source;

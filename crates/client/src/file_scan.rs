@@ -5,14 +5,11 @@
 
 use std::net::SocketAddr;
 
-use crate::backoff::{Backoff, Delays};
+use crate::backoff::{Backoff, POLL_DELAYS};
 use crate::error::Error;
 use crate::pin::Pin;
 use crate::report::{Progress, Report};
 use crate::ticket::{SessionKind, Ticket};
-
-/// Delays between two polls, of files and of batches.
-pub(crate) const POLL_DELAYS: Delays = Delays::millis(100, 5000);
 
 /// A file whose scan has started at a node.
 #[derive(Debug)]
