@@ -1,4 +1,5 @@
-//! One session, two processes: the first sends a file and prints a ticket, the second waits for the result.
+//! One session, two processes: the first sends a file and prints a ticket, the second waits for the
+//! result.
 //!
 //! ```sh
 //! ticket=$(cargo run -p evenkeel-client --example resume_session -- http://core.lb.example:8008 send invoice.pdf)

@@ -20,7 +20,8 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     for (path, sent) in paths.iter().zip(batch.send_all(paths.iter().map(Source::path), CONCURRENCY).await) {
         sent.map_err(|error| format!("{path} was not sent: {error}"))?;
     }
-    // The node refuses to close the batch while files are in progress; `close` repeats the request until it accepts.
+    // The node refuses to close the batch while files are in progress; `close` repeats the request
+    // until it accepts.
     let closed = batch.close().await?;
     let results = closed.results().await?;
     for file in &results.files {

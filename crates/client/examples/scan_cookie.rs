@@ -1,5 +1,5 @@
-//! Scans one file behind an HTTP balancer that routes by cookie: the upload carries no cookie, and the cookie of its
-//! response is sent with all later requests of the session.
+//! Scans one file behind an HTTP balancer that routes by cookie: the upload carries no cookie, and
+//! the cookie of its response is sent with all later requests of the session.
 //!
 //! ```sh
 //! cargo run -p evenkeel-client --example scan_cookie -- https://balancer.example invoice.pdf

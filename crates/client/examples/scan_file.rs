@@ -1,4 +1,5 @@
-//! Scans one file: resolves the shared name once, sends the file, and polls the same node until there is a report.
+//! Scans one file: resolves the shared name once, sends the file, and polls the same node until
+//! there is a report.
 //!
 //! ```sh
 //! cargo run -p evenkeel-client --example scan_file -- http://core.lb.example:8008 invoice.pdf
@@ -25,7 +26,8 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             println!("blocked: {}", report.result);
             Ok(ExitCode::from(2))
         }
-        // No other node knows the session. The program decides whether to send the file again, in a new session.
+        // No other node knows the session. The program decides whether to send the file again, in a
+        // new session.
         Err(error @ Error::NodeGone { .. }) => Err(format!("send the file again: {error}").into()),
         Err(error) => Err(error.into()),
     }

@@ -1,6 +1,8 @@
-//! The REST API of MetaDefender Core: one method of [`Pin`] per call, with its path, headers and response.
+//! The REST API of MetaDefender Core: one method of [`Pin`] per call, with its path, headers and
+//! response.
 //!
-//! The sessions and the cluster call it. Responses that lack a required member are `Error::InvalidResponse`.
+//! The sessions and the cluster call it. Responses that lack a required member are
+//! `Error::InvalidResponse`.
 
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -70,7 +72,8 @@ impl Pin {
     }
 }
 
-/// The header `filename`; none for an empty name. Bytes that a header cannot carry are percent-encoded, and so is `%`.
+/// The header `filename`; none for an empty name. Bytes that a header cannot carry are
+/// percent-encoded, and so is `%`.
 fn file_name_header(name: &str) -> Headers {
     let encoded: String = name.bytes().map(encode_byte).collect();
     let value = HeaderValue::from_str(&encoded).ok().filter(|value| !value.is_empty());

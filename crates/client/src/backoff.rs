@@ -1,7 +1,8 @@
 //! Delays between attempts.
 //!
-//! Delays grow, so that a failing node is not flooded. They are jittered, so that clients do not return at the same
-//! moment. They end at a deadline. The search for a node, polls and retries wait with [`Backoff`]; waiting cannot fail.
+//! Delays grow, so that a failing node is not flooded. They are jittered, so that clients do not
+//! return at the same moment. They end at a deadline. The search for a node, polls and retries wait
+//! with [`Backoff`]; waiting cannot fail.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use tokio::time::Instant;
 /// Delays between two polls of a file or a batch.
 pub(crate) const POLL_DELAYS: Delays = Delays::millis(100, 5000);
 
-/// Timeouts are capped here: the clock cannot represent the sum of the current time and `Duration::MAX`.
+/// Timeouts are capped here: the clock cannot represent the sum of the current time and
+/// `Duration::MAX`.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// The moment at which a timeout that starts now is over.
@@ -51,9 +53,9 @@ impl Backoff {
         Self::until(deadline_in(timeout), delays)
     }
 
-    /// Waits before the next attempt, but not beyond the deadline; returns true if that attempt is due. The last attempt
-    /// takes place at the deadline; after it, returns false without waiting. Each delay is 1.5 times the previous one,
-    /// plus or minus 20 %.
+    /// Waits before the next attempt, but not beyond the deadline; returns true if that attempt is
+    /// due. The last attempt takes place at the deadline; after it, returns false without waiting.
+    /// Each delay is 1.5 times the previous one, plus or minus 20 %.
     pub(crate) async fn wait(&mut self) -> bool {
         let now = Instant::now();
         if now >= self.deadline {

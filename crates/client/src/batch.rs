@@ -6,8 +6,8 @@
 //!                      send └───┘ └── cancel
 //! ```
 //!
-//! A closed batch accepts no files, so [`ClosedBatch`] has no method for it. All requests reach the node that opened the
-//! batch; they fail if it is gone or does not know the batch.
+//! A closed batch accepts no files, so [`ClosedBatch`] has no method for it. All requests reach the
+//! node that opened the batch; they fail if it is gone or does not know the batch.
 
 use std::net::SocketAddr;
 
@@ -71,10 +71,11 @@ impl OpenBatch {
         self.pin.ticket(SessionKind::OpenBatch, &self.batch_id)
     }
 
-    /// Sends a file into the batch and returns its `data_id`. Several files can be sent at the same time.
+    /// Sends a file into the batch and returns its `data_id`. Several files can be sent at the same
+    /// time.
     ///
-    /// No other node knows the batch. If the node is busy, the file is sent again for at most `deadline`; if the node
-    /// cannot be reached, for at most `outage_timeout`.
+    /// No other node knows the batch. If the node is busy, the file is sent again for at most
+    /// `deadline`; if the node cannot be reached, for at most `outage_timeout`.
     ///
     /// # Errors
     /// The node is gone, refuses the file, or is busy for too long.
@@ -97,9 +98,9 @@ impl OpenBatch {
         }
     }
 
-    /// Sends files into the batch, `concurrency` of them at a time (at least one). Returns the `data_id` or the error of
-    /// each file, in the order of `sources`. An error does not stop the other files. If the future is dropped, nothing
-    /// more is sent.
+    /// Sends files into the batch, `concurrency` of them at a time (at least one). Returns the
+    /// `data_id` or the error of each file, in the order of `sources`. An error does not stop the
+    /// other files. If the future is dropped, nothing more is sent.
     pub async fn send_all(
         &self,
         sources: impl IntoIterator<Item = Source>,
@@ -117,10 +118,12 @@ impl OpenBatch {
         self.pin.batch_status(&self.batch_id).await
     }
 
-    /// Closes the batch. The node refuses that while files are in progress; it is repeated until the node accepts.
+    /// Closes the batch. The node refuses that while files are in progress; it is repeated until
+    /// the node accepts.
     ///
     /// # Errors
-    /// The node is gone, does not accept within `result_timeout`, or refuses although no file is in progress.
+    /// The node is gone, does not accept within `result_timeout`, or refuses although no file is in
+    /// progress.
     pub async fn close(self) -> Result<ClosedBatch, CloseError> {
         match self.close_when_processed().await {
             Ok(()) => Ok(ClosedBatch { pin: self.pin, batch_id: self.batch_id }),

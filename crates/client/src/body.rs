@@ -1,7 +1,8 @@
-//! The request body of a [`Source`](crate::Source): its length is known, and at most one chunk of it is in memory.
+//! The request body of a [`Source`](crate::Source): its length is known, and at most one chunk of
+//! it is in memory.
 //!
-//! reqwest polls it while it sends a request. A read error ends the request. The error is also kept in [`BodyState`],
-//! because reqwest reports it like a lost connection.
+//! reqwest polls it while it sends a request. A read error ends the request. The error is also kept
+//! in [`BodyState`], because reqwest reports it like a lost connection.
 
 use std::io;
 use std::pin::Pin;
@@ -94,8 +95,8 @@ pub(crate) struct SizedBody {
     content: Content,
     remaining: u64,
     buffer: BytesMut,
-    /// The runtime polls its sockets before every chunk but the first. The connection thus reads a refusal that has
-    /// arrived before it writes more to a node that has stopped reading.
+    /// The runtime polls its sockets before every chunk but the first. The connection thus reads a
+    /// refusal that has arrived before it writes more to a node that has stopped reading.
     pause: Option<Yield>,
     state: BodyState,
 }

@@ -1,7 +1,7 @@
 //! Sets up a [`Cluster`]: collects options, validates them, and creates what they need.
 //!
-//! Programs call it once per cluster. Invalid values are errors of [`ClusterBuilder::build`], not of the methods before
-//! it.
+//! Programs call it once per cluster. Invalid values are errors of [`ClusterBuilder::build`], not
+//! of the methods before it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,7 +45,8 @@ impl Cluster {
         Self::builder(url).build()
     }
 
-    /// Sets up the cluster at a URL with its shared name, for example `https://core.lb.example:8008`.
+    /// Sets up the cluster at a URL with its shared name, for example
+    /// `https://core.lb.example:8008`.
     pub fn builder(url: &str) -> ClusterBuilder {
         ClusterBuilder {
             url: url.to_owned(),
@@ -80,7 +81,8 @@ impl ClusterBuilder {
         Self { roots: RootCertificates::Given(certificates), ..self }
     }
 
-    /// How the later requests of a session reach the node that started it. Default: [`Affinity::Address`].
+    /// How the later requests of a session reach the node that started it. Default:
+    /// [`Affinity::Address`].
     #[must_use]
     pub fn affinity(self, affinity: Affinity) -> Self {
         Self { affinity, ..self }
@@ -92,7 +94,8 @@ impl ClusterBuilder {
         Self { name_servers: servers, ..self }
     }
 
-    /// Longest search for a node that takes a session. Default: 30 s. It does not interrupt an upload that moves.
+    /// Longest search for a node that takes a session. Default: 30 s. It does not interrupt an
+    /// upload that moves.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -110,8 +113,9 @@ impl ClusterBuilder {
         Self { stall_timeout: timeout, ..self }
     }
 
-    /// How long a request about a session is repeated if the node cannot be reached; then the node counts as gone.
-    /// Default: 5 s. A node that accepts the request and stays silent cannot be reached once `stall_timeout` is over.
+    /// How long a request about a session is repeated if the node cannot be reached; then the node
+    /// counts as gone. Default: 5 s. A node that accepts the request and stays silent cannot be
+    /// reached once `stall_timeout` is over.
     #[must_use]
     pub fn outage_timeout(self, timeout: Duration) -> Self {
         Self { outage_timeout: timeout, ..self }
@@ -129,8 +133,8 @@ impl ClusterBuilder {
         Self { resubmissions: times, ..self }
     }
 
-    /// Creates the cluster. Nothing is resolved yet. The URL must have no path: the paths of MetaDefender Core begin at
-    /// the root.
+    /// Creates the cluster. Nothing is resolved yet. The URL must have no path: the paths of
+    /// MetaDefender Core begin at the root.
     ///
     /// # Errors
     /// The URL, the API key or a root certificate is invalid.

@@ -1,7 +1,7 @@
 //! A cluster behind its shared name: sessions start here.
 //!
-//! Callers create a cluster with [`ClusterBuilder`](crate::ClusterBuilder) or `Cluster::new`. Starting a session fails if
-//! no node takes it.
+//! Callers create a cluster with [`ClusterBuilder`](crate::ClusterBuilder) or `Cluster::new`.
+//! Starting a session fails if no node takes it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -55,8 +55,8 @@ impl Cluster {
         Self(Arc::new(options))
     }
 
-    /// Resolves the name and pins one of its addresses, drawn at random, that accepts connections. Unreachable addresses
-    /// are skipped. If all are, the name is resolved again, until `deadline`.
+    /// Resolves the name and pins one of its addresses, drawn at random, that accepts connections.
+    /// Unreachable addresses are skipped. If all are, the name is resolved again, until `deadline`.
     ///
     /// # Errors
     /// The name cannot be resolved, or no node can be reached.
@@ -66,8 +66,8 @@ impl Cluster {
 
     /// Sends a file to a node, whose scan of it then starts.
     ///
-    /// Nodes that cannot be reached, are busy or present a wrong certificate are skipped. After a part of the file was
-    /// sent, only a node that says it is busy is skipped.
+    /// Nodes that cannot be reached, are busy or present a wrong certificate are skipped. After a
+    /// part of the file was sent, only a node that says it is busy is skipped.
     ///
     /// # Errors
     /// No node takes the file, or a node refuses it.
@@ -75,8 +75,9 @@ impl Cluster {
         self.scan_avoiding(&[], source).await
     }
 
-    /// Sends a file and waits for its report. If the session is lost, the file is sent again, to another node if
-    /// possible, at most [`resubmissions`](crate::ClusterBuilder::resubmissions) times.
+    /// Sends a file and waits for its report. If the session is lost, the file is sent again, to
+    /// another node if possible, at most [`resubmissions`](crate::ClusterBuilder::resubmissions)
+    /// times.
     ///
     /// # Errors
     /// As for [`scan`](Self::scan) and [`FileScan::result`].
@@ -122,8 +123,8 @@ impl Cluster {
         Ok(OpenBatch::new(pin, batch_id))
     }
 
-    /// Resumes the session of a ticket. Nothing is sent yet: whether the node still knows the session shows with the
-    /// first request.
+    /// Resumes the session of a ticket. Nothing is sent yet: whether the node still knows the
+    /// session shows with the first request.
     ///
     /// # Errors
     /// The node of the ticket cannot belong to this cluster.

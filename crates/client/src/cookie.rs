@@ -1,15 +1,16 @@
 //! The cookie that an HTTP balancer sets to route the later requests of a session to the same node.
 //!
-//! [`Pin`](crate::Pin) reads it from the response that starts a session, with `Affinity::Cookie`. A `Set-Cookie` header
-//! that cannot be parsed is ignored, as user agents do.
+//! [`Pin`](crate::Pin) reads it from the response that starts a session, with `Affinity::Cookie`. A
+//! `Set-Cookie` header that cannot be parsed is ignored, as user agents do.
 
 use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
-/// The `Cookie` header for the later requests of a session, from the response that started it: `SRV=core-1`, or several
-/// pairs separated by `; `. None if the response sets no cookie that lasts.
+/// The `Cookie` header for the later requests of a session, from the response that started it:
+/// `SRV=core-1`, or several pairs separated by `; `. None if the response sets no cookie that
+/// lasts.
 ///
-/// RFC 6265, section 5.2: a `Max-Age` of zero or less deletes a cookie. Section 5.3: of two cookies with one name, the
-/// last one counts.
+/// RFC 6265, section 5.2: a `Max-Age` of zero or less deletes a cookie. Section 5.3: of two cookies
+/// with one name, the last one counts.
 pub(crate) fn from_response(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::new();
     for value in headers.get_all(SET_COOKIE) {

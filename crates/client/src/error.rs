@@ -1,7 +1,8 @@
-//! The error of every operation of this crate, with the node, the session and the node's own message.
+//! The error of every operation of this crate, with the node, the session and the node's own
+//! message.
 //!
-//! Every error that MetaDefender Core documents has a variant of its own, so that callers match on variants and never
-//! on text.
+//! Every error that MetaDefender Core documents has a variant of its own, so that callers match on
+//! variants and never on text.
 
 use std::fmt;
 use std::io;
@@ -74,8 +75,8 @@ pub enum Error {
         /// What happened to the connection.
         reason: String,
     },
-    /// The node does not know the session: it was restarted, or the request reached another node than the one that
-    /// started the session.
+    /// The node does not know the session: it was restarted, or the request reached another node
+    /// than the one that started the session.
     #[error("{0} does not know the session")]
     UnknownSession(SessionRef),
     /// Status 403.
@@ -134,7 +135,8 @@ pub enum Error {
         /// The message of the node.
         message: String,
     },
-    /// The balancer set no cookie when the session started, so it cannot route later requests to the node.
+    /// The balancer set no cookie when the session started, so it cannot route later requests to
+    /// the node.
     #[error("no cookie came with the response of {0} that started a session, so later requests may reach another node")]
     MissingCookie(SessionRef),
     /// Any other status that is not a success.
@@ -186,8 +188,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns true if the session is lost: its node is gone or no longer knows it. The file or the batch can only be
-    /// sent again, in a new session.
+    /// Returns true if the session is lost: its node is gone or no longer knows it. The file or the
+    /// batch can only be sent again, in a new session.
     pub fn is_session_lost(&self) -> bool {
         matches!(self, Self::NodeGone { .. } | Self::UnknownSession(_) | Self::BatchOnOtherNode { .. })
     }
@@ -218,7 +220,8 @@ impl Error {
         }
     }
 
-    /// Returns true if a retry may succeed: the node, or a balancer in front of it, could not serve the request now.
+    /// Returns true if a retry may succeed: the node, or a balancer in front of it, could not serve
+    /// the request now.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::NodeGone { .. } | Self::NodeBusy { .. } | Self::UnexpectedStatus { status: 502 | 504, .. })
     }
@@ -235,8 +238,8 @@ impl Error {
         )
     }
 
-    /// The error for a response that is not a success. Statuses 400 and 500 have several documented causes, and only the
-    /// message of the node distinguishes them.
+    /// The error for a response that is not a success. Statuses 400 and 500 have several documented
+    /// causes, and only the message of the node distinguishes them.
     pub(crate) fn from_response(session: SessionRef, status: u16, message: String) -> Self {
         match status {
             400 if message.contains("another instance") => Self::BatchOnOtherNode { session, message },

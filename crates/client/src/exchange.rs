@@ -1,7 +1,9 @@
-//! Requests of a session at its node: which failures are retried there, and which error each failure becomes.
+//! Requests of a session at its node: which failures are retried there, and which error each
+//! failure becomes.
 //!
 //! [`api`](crate::api) calls it, with one of three kinds of requests:
-//! - `start_session`: no session exists yet, so another node may take over ([`NotStarted::Skipped`]).
+//! - `start_session`: no session exists yet, so another node may take over
+//!   ([`NotStarted::Skipped`]).
 //! - `upload`: a file for an existing batch; a broken upload is retried a few times.
 //! - `query_json`, `query_text`: safe to repeat, so they are retried for `outage_timeout`.
 
@@ -45,8 +47,8 @@ impl From<Error> for NotStarted {
 }
 
 impl Pin {
-    /// Sends a POST request that starts a session; returns the pin for the later requests of the session, and the
-    /// response.
+    /// Sends a POST request that starts a session; returns the pin for the later requests of the
+    /// session, and the response.
     pub(crate) async fn start_session(
         &self,
         path: &str,
@@ -85,8 +87,8 @@ impl Pin {
         self.parse(&text, Some(id))
     }
 
-    /// Sends a request of session `id` that can be repeated; returns the JSON of the response. It is repeated while the
-    /// node cannot be reached, for at most `outage_timeout`.
+    /// Sends a request of session `id` that can be repeated; returns the JSON of the response. It
+    /// is repeated while the node cannot be reached, for at most `outage_timeout`.
     pub(crate) async fn query_json(&self, method: Method, path: &str, id: &str) -> Result<Value, Error> {
         let text = self.query_text(method, path, id).await?;
         self.parse(&text, Some(id))
@@ -111,8 +113,9 @@ impl Pin {
         }
     }
 
-    /// Sends a source. A node that breaks off an upload has started nothing, and its refusal may have been lost with the
-    /// connection. The upload is therefore repeated at the same node, at most `MAX_RETRIES` times.
+    /// Sends a source. A node that breaks off an upload has started nothing, and its refusal may
+    /// have been lost with the connection. The upload is therefore repeated at the same node, at
+    /// most `MAX_RETRIES` times.
     ///
     /// # Errors
     /// The source cannot be read.
@@ -124,7 +127,8 @@ impl Pin {
         let mut retries = MAX_RETRIES;
         loop {
             let (body, len) = source.body().await?;
-            // Set here, because reqwest sends no Content-Length for an empty body and Core nodes require one.
+            // Set here, because reqwest sends no Content-Length for an empty body and Core nodes
+            // require one.
             let request = request().header(CONTENT_LENGTH, len).body(body);
             let outcome = self.send(request, &source.bytes_sent()).await;
             if let Some(error) = source.take_read_error() {

@@ -1,7 +1,7 @@
 //! The session of a single file: its node is polled until there is a report.
 //!
-//! `Cluster::scan` starts it and `Cluster::resume` continues it. It fails if the node is gone, does not know the file, or
-//! has no report within `result_timeout`.
+//! `Cluster::scan` starts it and `Cluster::resume` continues it. It fails if the node is gone, does
+//! not know the file, or has no report within `result_timeout`.
 
 use std::net::SocketAddr;
 
@@ -54,7 +54,8 @@ impl FileScan {
         self.result_with_progress(|_| {}).await
     }
 
-    /// As [`result`](Self::result), but calls `on_progress` with the progress in percent after each poll.
+    /// As [`result`](Self::result), but calls `on_progress` with the progress in percent after each
+    /// poll.
     ///
     /// # Errors
     /// As for [`result`](Self::result).

@@ -1,9 +1,9 @@
-//! Client for a cluster of [MetaDefender Core](https://www.opswat.com/products/metadefender/core) nodes behind one DNS
-//! name.
+//! Client for a cluster of [MetaDefender Core](https://www.opswat.com/products/metadefender/core)
+//! nodes behind one DNS name.
 //!
-//! A session (a file and the polls for its report, or a batch) lives on one node. For each session, this crate resolves
-//! the shared name once, draws a node, and sends all requests of the session to it. The next session draws again; that
-//! spreads sessions over the nodes.
+//! A session (a file and the polls for its report, or a batch) lives on one node. For each session,
+//! this crate resolves the shared name once, draws a node, and sends all requests of the session to
+//! it. The next session draws again; that spreads sessions over the nodes.
 //!
 //! ```no_run
 //! # async fn scan() -> Result<(), evenkeel_client::Error> {
@@ -30,8 +30,9 @@
 //!   wrong certificate
 //! ```
 //!
-//! Until a session exists, nodes are skipped. From then on nothing moves to another node, because no other node knows
-//! the session: if its node is gone, the result is an [`Error`] that names the node.
+//! Until a session exists, nodes are skipped. From then on nothing moves to another node, because
+//! no other node knows the session: if its node is gone, the result is an [`Error`] that names the
+//! node.
 //!
 //! Futures can be dropped at any time; what they were doing ends there.
 //!

@@ -1,6 +1,7 @@
 //! The validated options of a cluster.
 //!
-//! [`ClusterBuilder`](crate::ClusterBuilder) creates them; everything below reads them and nothing changes them.
+//! [`ClusterBuilder`](crate::ClusterBuilder) creates them; everything below reads them and nothing
+//! changes them.
 
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ pub enum Affinity {
     /// By the address of the node: the shared name is resolved once per session.
     #[default]
     Address,
-    /// By the cookie of an HTTP balancer. The request that starts a session carries no cookie. The cookie of its
-    /// response is sent with all later requests of that session, and with no other request.
+    /// By the cookie of an HTTP balancer. The request that starts a session carries no cookie. The
+    /// cookie of its response is sent with all later requests of that session, and with no other
+    /// request.
     Cookie,
 }
 

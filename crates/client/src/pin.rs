@@ -1,7 +1,7 @@
 //! A pin: one node, and an HTTP client whose connections all lead to it.
 //!
-//! The search creates pins, sessions keep them, and callers use them for requests of their own. Creating one fails only
-//! if the HTTP client cannot be set up.
+//! The search creates pins, sessions keep them, and callers use them for requests of their own.
+//! Creating one fails only if the HTTP client cannot be set up.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -36,9 +36,10 @@ impl Resolve for FixedAddress {
 }
 
 impl Pin {
-    /// A pin with connections of its own and the shared name in `Host` and SNI. A proxy or a redirect would lead to
-    /// another node, so neither is used. `node` must have the port of the cluster and, if the cluster is an address,
-    /// that address: reqwest takes the port from the URL, and resolves only names.
+    /// A pin with connections of its own and the shared name in `Host` and SNI. A proxy or a
+    /// redirect would lead to another node, so neither is used. `node` must have the port of the
+    /// cluster and, if the cluster is an address, that address: reqwest takes the port from the
+    /// URL, and resolves only names.
     pub(crate) fn new(node: SocketAddr, options: &Arc<Options>, cookie: Option<HeaderValue>) -> Result<Self, Error> {
         let client = Client::builder()
             .tls_backend_preconfigured(options.tls.clone())
@@ -58,8 +59,8 @@ impl Pin {
         self.node
     }
 
-    /// A request to the node under the shared name, with the API key and the cookie of the session if there are any.
-    /// `path` begins with `/` and may have a query.
+    /// A request to the node under the shared name, with the API key and the cookie of the session
+    /// if there are any. `path` begins with `/` and may have a query.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let mut request = self.client.request(method, self.url(path));
         if let Some(apikey) = &self.options.apikey {
@@ -80,8 +81,9 @@ impl Pin {
         url
     }
 
-    /// The arguments with which curl reaches the node under the shared name:
-    /// `--resolve core.lb.example:8008:10.0.0.11`. Empty if the cluster is an address, which curl needs no help with.
+    /// The arguments with which curl reaches the node under the shared name: `--resolve
+    /// core.lb.example:8008:10.0.0.11`. Empty if the cluster is an address, which curl needs no
+    /// help with.
     pub fn curl_arguments(&self) -> String {
         let Options { host, port, .. } = &*self.options;
         if host.parse::<IpAddr>().is_ok() {

@@ -1,7 +1,7 @@
 //! What nodes report about files and batches, parsed from the JSON of their responses.
 //!
-//! [`api`](crate::api) parses with it; the types are part of the public interface. Parsing fails if a member is missing
-//! without which there is no verdict.
+//! [`api`](crate::api) parses with it; the types are part of the public interface. Parsing fails if
+//! a member is missing without which there is no verdict.
 
 use std::net::SocketAddr;
 
@@ -40,8 +40,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The overall result as text, for example `No Threat Detected` (`scan_all_result_a`).
     pub result: String,
-    /// The overall result as a number (`scan_all_result_i`): 0 no threat, 1 infected, 2 suspicious, 3 failed,
-    /// 10 not scanned, 19 cancelled.
+    /// The overall result as a number (`scan_all_result_i`): 0 no threat, 1 infected, 2 suspicious,
+    /// 3 failed, 10 not scanned, 19 cancelled.
     pub result_code: Option<i64>,
     /// The whole response of the node.
     pub json: Value,
@@ -88,8 +88,8 @@ impl FileStatus {
 }
 
 impl Verdict {
-    /// The verdict in `process_info`; none while the node is processing. A blocked verdict without a reason gets
-    /// `result` as its reason.
+    /// The verdict in `process_info`; none while the node is processing. A blocked verdict without
+    /// a reason gets `result` as its reason.
     fn parse(json: &Value, result: &str) -> Result<Option<Self>, &'static str> {
         let process_result = json.pointer("/process_info/result").and_then(Value::as_str);
         match process_result.ok_or("process_info.result is missing")? {

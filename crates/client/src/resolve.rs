@@ -1,7 +1,7 @@
 //! Lookup of the shared name.
 //!
-//! The search for a node resolves the name once per round and gets all addresses in random order. A lookup fails with a
-//! [`ResolveError`].
+//! The search for a node resolves the name once per round and gets all addresses in random order. A
+//! lookup fails with a [`ResolveError`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 pub(crate) enum Resolver {
     /// The system's resolver, as in other programs.
     System,
-    /// These name servers. Responses are not cached: they reflect the health of nodes at this moment.
+    /// These name servers. Responses are not cached: they reflect the health of nodes at this
+    /// moment.
     NameServers(Arc<TokioResolver>),
 }
 
@@ -66,8 +67,8 @@ impl Resolver {
         Ok(Self::NameServers(Arc::new(resolver)))
     }
 
-    /// The addresses of a name, at least one, each once, in random order: systems and resolvers sort addresses
-    /// (RFC 6724), and that order must not decide which node is used.
+    /// The addresses of a name, at least one, each once, in random order: systems and resolvers
+    /// sort addresses (RFC 6724), and that order must not decide which node is used.
     pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         let mut addresses: Vec<IpAddr> = match self {
             Self::System => {

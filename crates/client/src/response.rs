@@ -1,4 +1,5 @@
-//! Texts that are the same in all responses of a node: its error message, and that it does not know a session.
+//! Texts that are the same in all responses of a node: its error message, and that it does not know
+//! a session.
 
 use serde_json::Value;
 
@@ -8,8 +9,8 @@ const MAX_MESSAGE: usize = 200;
 /// Responses that are longer, in bytes, do not say `Not Found`; they are not parsed twice.
 const MAX_NOT_FOUND: usize = 200;
 
-/// The message of an error response: its member `err`, or all of its text. Shortened, and without control characters,
-/// because terminals and logs show it.
+/// The message of an error response: its member `err`, or all of its text. Shortened, and without
+/// control characters, because terminals and logs show it.
 pub(crate) fn message(text: &str) -> String {
     let json = serde_json::from_str::<Value>(text).ok();
     let err = json.as_ref().and_then(|json| json.get("err")).and_then(Value::as_str);
@@ -17,8 +18,8 @@ pub(crate) fn message(text: &str) -> String {
     err.unwrap_or(text).chars().take(MAX_MESSAGE).map(visible).collect::<String>().trim().to_owned()
 }
 
-/// Returns true if a response says that the node does not know the session: `{"<id>":"Not Found"}`. Depending on its
-/// version, a node sends that with status 200 or 404.
+/// Returns true if a response says that the node does not know the session: `{"<id>":"Not Found"}`.
+/// Depending on its version, a node sends that with status 200 or 404.
 pub(crate) fn is_unknown_session(id: &str, text: &str) -> bool {
     if text.len() >= MAX_NOT_FOUND {
         return false;

@@ -8,8 +8,9 @@
 //!                                        └───┴────────── skip ◄──────┘
 //! ```
 //!
-//! [`Cluster`](crate::Cluster) drives it, and reports nodes that refuse a session with [`NodeSearch::skip`]. It fails if the
-//! name cannot be resolved, or if every address was skipped and no time is left.
+//! [`Cluster`](crate::Cluster) drives it, and reports nodes that refuse a session with
+//! [`NodeSearch::skip`]. It fails if the name cannot be resolved, or if every address was skipped
+//! and no time is left.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -34,7 +35,8 @@ pub(crate) struct NodeSearch<'c> {
     backoff: Backoff,
     /// Nodes that are tried after all others.
     avoid: Vec<SocketAddr>,
-    /// Addresses of this round that are still to be tried, taken from the end; none before the first round.
+    /// Addresses of this round that are still to be tried, taken from the end; none before the
+    /// first round.
     untried: Option<Vec<IpAddr>>,
     /// Addresses of this round that were skipped.
     skipped: Vec<SkippedNode>,
@@ -56,8 +58,8 @@ impl<'c> NodeSearch<'c> {
     /// The next node that accepts connections.
     ///
     /// # Errors
-    /// The name cannot be resolved, or all nodes were skipped, until the deadline. A round in which all certificates were
-    /// wrong ends the search at once: the next round would find the same.
+    /// The name cannot be resolved, or all nodes were skipped, until the deadline. A round in which
+    /// all certificates were wrong ends the search at once: the next round would find the same.
     pub(crate) async fn next(&mut self) -> Result<Pin, Error> {
         loop {
             while let Some(address) = self.untried.as_mut().and_then(Vec::pop) {
@@ -101,8 +103,8 @@ impl<'c> NodeSearch<'c> {
         if is_busy { Error::AllNodesBusy { name, skipped } } else { Error::NoNodeReachable { name, skipped } }
     }
 
-    /// The addresses of the name, in random order, except that those to avoid come first: addresses are taken from the
-    /// end.
+    /// The addresses of the name, in random order, except that those to avoid come first: addresses
+    /// are taken from the end.
     async fn resolve(&self) -> Result<Vec<IpAddr>, ResolveError> {
         let name = &self.options.host;
         if let Ok(address) = name.parse() {

@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-/// Returns true if a text is accepted as an identifier: ASCII letters, digits, `-` and `_`, at least one.
+/// Returns true if a text is accepted as an identifier: ASCII letters, digits, `-` and `_`, at
+/// least one.
 pub(crate) fn is_valid(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

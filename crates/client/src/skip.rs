@@ -1,7 +1,7 @@
 //! Why the search for a node skipped an address.
 //!
-//! The search and [`exchange`](crate::exchange) create skip reasons before a session exists; an [`Error`](crate::Error)
-//! lists them if no node is left.
+//! The search and [`exchange`](crate::exchange) create skip reasons before a session exists; an
+//! [`Error`](crate::Error) lists them if no node is left.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,7 +14,8 @@ pub enum SkipReason {
     Unreachable(String),
     /// The node responded with 503; holds its message.
     Busy(String),
-    /// The certificate of the node is not valid for the shared name, or no trusted certificate has signed it.
+    /// The certificate of the node is not valid for the shared name, or no trusted certificate has
+    /// signed it.
     CertificateMismatch(String),
 }
 

@@ -1,7 +1,7 @@
 //! What is sent to be scanned: a file, bytes, or a reader with a known length.
 //!
-//! Callers create sources; [`exchange`](crate::exchange) turns each attempt to send one into a request body. Failures to
-//! open or read are `Error::SourceUnreadable`.
+//! Callers create sources; [`exchange`](crate::exchange) turns each attempt to send one into a
+//! request body. Failures to open or read are `Error::SourceUnreadable`.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncSeekExt};
 use crate::body::{self, BodyState, OneTimeReader, SizedBody};
 use crate::error::Error;
 
-/// Something to scan. Every source knows its length, because MetaDefender Core requires a `Content-Length`.
+/// Something to scan. Every source knows its length, because MetaDefender Core requires a
+/// `Content-Length`.
 #[derive(Debug)]
 pub struct Source {
     name: String,
@@ -56,7 +57,8 @@ impl Source {
         Self::new(name, Content::Path(path))
     }
 
-    /// An open file, from its start, under a name. This file is sent even if its path leads to another one by then.
+    /// An open file, from its start, under a name. This file is sent even if its path leads to
+    /// another one by then.
     pub fn file(name: impl Into<String>, file: std::fs::File) -> Self {
         Self::new(name.into(), Content::File(Arc::new(file)))
     }
@@ -66,8 +68,8 @@ impl Source {
         Self::new(name.into(), Content::Bytes(bytes.into()))
     }
 
-    /// A reader of `len` bytes under a name. It can be read once: after the first read it cannot be sent to another
-    /// node.
+    /// A reader of `len` bytes under a name. It can be read once: after the first read it cannot be
+    /// sent to another node.
     pub fn reader(name: impl Into<String>, len: u64, reader: impl AsyncRead + Send + Sync + Unpin + 'static) -> Self {
         let reader = OneTimeReader::new(Box::new(reader));
         Self::new(name.into(), Content::Reader { len, reader })
@@ -78,7 +80,8 @@ impl Source {
         &self.name
     }
 
-    /// The number of bytes sent by the current attempt; a progress bar can read it while the source is sent.
+    /// The number of bytes sent by the current attempt; a progress bar can read it while the source
+    /// is sent.
     pub fn bytes_sent(&self) -> Arc<AtomicU64> {
         self.body.bytes_sent()
     }

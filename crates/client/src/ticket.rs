@@ -1,6 +1,7 @@
 //! A session as a line of text, with which another process resumes it: `file 10.0.0.11:8008 3f2a…`.
 //!
-//! Sessions create tickets; `Cluster::resume` takes them. Parsing fails with `Error::InvalidTicket`.
+//! Sessions create tickets; `Cluster::resume` takes them. Parsing fails with
+//! `Error::InvalidTicket`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,9 +12,9 @@ use reqwest::header::HeaderValue;
 use crate::error::Error;
 use crate::session_id;
 
-/// What another process needs to resume a session: its kind, its node, its identifier and, behind a balancer, its
-/// cookie. `Display` writes it as one line and `FromStr` reads that line. Keep a ticket with a cookie as secret as the
-/// session.
+/// What another process needs to resume a session: its kind, its node, its identifier and, behind a
+/// balancer, its cookie. `Display` writes it as one line and `FromStr` reads that line. Keep a
+/// ticket with a cookie as secret as the session.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ticket {
     pub(crate) kind: SessionKind,

@@ -1,7 +1,7 @@
 //! TLS configuration of the connections to nodes: which root certificates are trusted.
 //!
-//! The builder of a cluster calls it once; all pins of the cluster share the result. It fails if rustls rejects a
-//! certificate.
+//! The builder of a cluster calls it once; all pins of the cluster share the result. It fails if
+//! rustls rejects a certificate.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! One HTTP request and its response, for as long as data moves.
 //!
-//! No total timeout applies, because large uploads take long; a stall timeout and a bound on the response do. Both
-//! functions fail with a [`TransferError`], which says whether the node may have seen the request.
+//! No total timeout applies, because large uploads take long; a stall timeout and a bound on the
+//! response do. Both functions fail with a [`TransferError`], which says whether the node may have
+//! seen the request.
 
 use std::error::Error as StdError;
 use std::io;
@@ -33,8 +34,8 @@ pub(crate) enum TransferError {
     TooLong,
 }
 
-/// Sends a request and returns the response without its body. `bytes_sent` counts the bytes of the request's body that
-/// have been sent, so that an upload that moves is not taken for a stalled one.
+/// Sends a request and returns the response without its body. `bytes_sent` counts the bytes of the
+/// request's body that have been sent, so that an upload that moves is not taken for a stalled one.
 pub(crate) async fn send(
     request: RequestBuilder,
     bytes_sent: &AtomicU64,
@@ -72,7 +73,8 @@ pub(crate) async fn read_text(mut response: Response, stall_timeout: Duration) -
     }
 }
 
-/// Why no connection was established. A wrong certificate is a reason of its own: a later attempt would find the same.
+/// Why no connection was established. A wrong certificate is a reason of its own: a later attempt
+/// would find the same.
 fn skip_reason(error: &reqwest::Error) -> SkipReason {
     let text = innermost(error).to_string();
     if is_certificate_error(error) { SkipReason::CertificateMismatch(text) } else { SkipReason::Unreachable(text) }

@@ -1,8 +1,8 @@
 //! Scans all files in one batch: sends them, closes the batch, and reads the verdict on each file.
 //!
-//! A file that cannot be sent gets a result that says so; the others stay in the batch. If the batch cannot be closed, or
-//! on an interrupt, the batch is cancelled and no file has a verdict. The scan as a whole fails if results cannot be
-//! written.
+//! A file that cannot be sent gets a result that says so; the others stay in the batch. If the
+//! batch cannot be closed, or on an interrupt, the batch is cancelled and no file has a verdict.
+//! The scan as a whole fails if results cannot be written.
 
 use std::collections::HashMap;
 use std::fs;
@@ -163,15 +163,16 @@ async fn close(batch: OpenBatch) -> anyhow::Result<(ClosedBatch, BatchStatus)> {
     Ok((closed, status))
 }
 
-/// Cancels a batch that will not be closed, so that its node does not go on scanning. Errors are ignored: without the
-/// batch there is nothing left to do.
+/// Cancels a batch that will not be closed, so that its node does not go on scanning. Errors are
+/// ignored: without the batch there is nothing left to do.
 async fn cancel(cluster: &Cluster, ticket: &Ticket) {
     if let Ok(ResumedSession::OpenBatch(batch)) = cluster.resume(ticket) {
         let _ = batch.cancel().await;
     }
 }
 
-/// The results of the files in the batch, by `data_id`; after an interrupt, those that have arrived.
+/// The results of the files in the batch, by `data_id`; after an interrupt, those that have
+/// arrived.
 async fn file_results(
     closed: &ClosedBatch,
     sent: &[SentFile],

@@ -23,7 +23,8 @@ pub(super) struct ListedFile {
 pub(super) struct FileVersion {
     /// In bytes.
     pub(super) size: u64,
-    /// Modification time in nanoseconds since 1970, which can be negative, at the precision of the file system.
+    /// Modification time in nanoseconds since 1970, which can be negative, at the precision of the
+    /// file system.
     pub(super) modified: i128,
 }
 

@@ -1,7 +1,9 @@
-//! The journal of `--resume`: a file with one JSON line for every session that started and every one that ended.
+//! The journal of `--resume`: a file with one JSON line for every session that started and every
+//! one that ended.
 //!
-//! The next run reads it, continues the sessions that are still open, and shows the verdicts that exist. A journal that
-//! cannot be opened is an error; one that cannot be written later is a warning, and the scan continues without it.
+//! The next run reads it, continues the sessions that are still open, and shows the verdicts that
+//! exist. A journal that cannot be opened is an error; one that cannot be written later is a
+//! warning, and the scan continues without it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -77,7 +79,8 @@ impl PreviousRuns {
 }
 
 impl Journal {
-    /// Opens the journal and reads what previous runs recorded for this cluster. An incomplete last line is ignored.
+    /// Opens the journal and reads what previous runs recorded for this cluster. An incomplete last
+    /// line is ignored.
     ///
     /// # Errors
     /// The file cannot be read or locked, is not a journal, or another scan uses it.
@@ -182,8 +185,8 @@ fn parse(bytes: &[u8], cluster: &str) -> anyhow::Result<PreviousRuns> {
     if is_journal { Ok(PreviousRuns(previous)) } else { bail!("this is not the journal of a scan") }
 }
 
-/// The absolute path as text, so that runs from other folders find the file; its bytes in hexadecimal if the path is not
-/// UTF-8.
+/// The absolute path as text, so that runs from other folders find the file; its bytes in
+/// hexadecimal if the path is not UTF-8.
 fn path_key(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
     path.to_str().map_or_else(|| hex(path.as_os_str().as_encoded_bytes()), str::to_owned)

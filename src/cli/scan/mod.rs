@@ -1,4 +1,5 @@
-//! `evenkeel scan`: scans files and folders with a cluster, each file in a session of its own or all in one batch.
+//! `evenkeel scan`: scans files and folders with a cluster, each file in a session of its own or
+//! all in one batch.
 //!
 //! ```text
 //!  args ──► files ──► single │ batch ──► output ──► summary
@@ -8,8 +9,9 @@
 //!                        └ journal:  --resume
 //! ```
 //!
-//! `results` has the result of a file and of a batch, `terminal_text` makes text safe for a terminal. A file that cannot
-//! be scanned fails by itself. The command as a whole fails if nothing can be started or results cannot be written.
+//! `results` has the result of a file and of a batch, `terminal_text` makes text safe for a
+//! terminal. A file that cannot be scanned fails by itself. The command as a whole fails if nothing
+//! can be started or results cannot be written.
 
 mod args;
 mod batch;
@@ -42,7 +44,8 @@ use summary::Summary;
 const BLOCKED: u8 = 2;
 
 pub(super) fn run(args: &ScanArgs) -> ExitCode {
-    // Each file takes a descriptor, and its connection another. If the limit cannot be raised, some files may fail.
+    // Each file takes a descriptor, and its connection another. If the limit cannot be raised, some
+    // files may fail.
     let _ = open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let scanned = runtime.context("the async runtime cannot be started").and_then(|runtime| {
@@ -81,8 +84,8 @@ async fn scan(args: &ScanArgs) -> anyhow::Result<Summary> {
     output.finish()
 }
 
-/// Ends the process at the second SIGINT or SIGTERM. After the first one it may still wait for a node, or block while
-/// nothing reads its output.
+/// Ends the process at the second SIGINT or SIGTERM. After the first one it may still wait for a
+/// node, or block while nothing reads its output.
 fn exit_at_second_signal() -> io::Result<()> {
     let mut signals = EndSignals::catch()?;
     tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! Work on several files at a time, which an interrupt aborts.
 //!
-//! Both kinds of scans run their files with it. Every file gets an end: its result, or why it has none.
+//! Both kinds of scans run their files with it. Every file gets an end: its result, or why it has
+//! none.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,8 +23,9 @@ pub(super) enum Unfinished {
     Panicked(tokio::task::JoinError),
 }
 
-/// Runs `work` on up to `concurrency` files in parallel and passes each result to `take`. When `interrupt` is ready, it
-/// aborts the rest; results that exist by then are still passed on. Returns true if it was interrupted.
+/// Runs `work` on up to `concurrency` files in parallel and passes each result to `take`. When
+/// `interrupt` is ready, it aborts the rest; results that exist by then are still passed on.
+/// Returns true if it was interrupted.
 ///
 /// # Errors
 /// The error of `take`, which aborts the rest.

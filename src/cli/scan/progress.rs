@@ -41,7 +41,8 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl ProgressBars {
-    /// Bars for a scan of `files` files; hidden unless `is_visible` and standard error is a terminal.
+    /// Bars for a scan of `files` files; hidden unless `is_visible` and standard error is a
+    /// terminal.
     pub(super) fn new(files: usize, is_visible: bool) -> Self {
         let target = if is_visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let all = MultiProgress::with_draw_target(target);
@@ -51,7 +52,8 @@ impl ProgressBars {
         Self { all, overall }
     }
 
-    /// Adds the bar of a file of `size` bytes, which reads the number of bytes sent from `bytes_sent`.
+    /// Adds the bar of a file of `size` bytes, which reads the number of bytes sent from
+    /// `bytes_sent`.
     pub(super) fn add_file(&self, path: &Path, size: u64, bytes_sent: Arc<AtomicU64>) -> FileBar {
         let bar = self.all.insert_before(&self.overall, ProgressBar::new(size));
         bar.set_message(fit(&path.display().to_string(), PATH_WIDTH));

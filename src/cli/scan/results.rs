@@ -13,7 +13,8 @@ use serde_json::json;
 /// The result of a file. The journal of `--resume` stores it in this form.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct FileResult {
-    /// The path under which the file was named or found. Not stored: the journal has a path of its own.
+    /// The path under which the file was named or found. Not stored: the journal has a path of its
+    /// own.
     #[serde(skip)]
     pub(super) path: PathBuf,
     #[serde(flatten)]

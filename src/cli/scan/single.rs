@@ -1,7 +1,7 @@
 //! Scans each file in a session of its own, or resumes the session of a previous run.
 //!
-//! A file that fails gets a result that says so. The scan as a whole fails if the journal cannot be used or results
-//! cannot be written.
+//! A file that fails gets a result that says so. The scan as a whole fails if the journal cannot be
+//! used or results cannot be written.
 
 use std::fs;
 use std::pin::pin;
@@ -78,7 +78,8 @@ impl Scanner {
                 result
             }
             Err(error) => {
-                // A slow scan continues at its node, so its session stays in the journal for the next run.
+                // A slow scan continues at its node, so its session stays in the journal for the
+                // next run.
                 if !matches!(error, Error::ResultTimeout { .. }) {
                     self.journal.failed(&file, &error.to_string());
                 }

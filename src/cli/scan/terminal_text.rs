@@ -5,7 +5,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Longest reason in the table, in characters.
 const MAX_REASON: usize = 200;
 
-/// Replaces characters that move the cursor or reverse the direction of text (bidirectional controls of Unicode).
+/// Replaces characters that move the cursor or reverse the direction of text (bidirectional
+/// controls of Unicode).
 fn safe(c: char) -> char {
     match c {
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
@@ -14,7 +15,8 @@ fn safe(c: char) -> char {
     }
 }
 
-/// A text in exactly `columns` columns. A longer text keeps its end: the end of a path says more than its start.
+/// A text in exactly `columns` columns. A longer text keeps its end: the end of a path says more
+/// than its start.
 pub(super) fn fit(text: &str, columns: usize) -> String {
     let safe_text: String = text.chars().map(safe).collect();
     let shown = if safe_text.width() <= columns {
