@@ -94,7 +94,7 @@ impl ClusterBuilder {
         Self { name_servers: servers, ..self }
     }
 
-    /// Longest search for a node that takes a session. Default: 30 s. It does not interrupt an
+    /// Longest search for a node that accepts a session. Default: 30 s. It does not interrupt an
     /// upload that moves.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! A cluster behind its shared name: sessions start here.
 //!
 //! Callers create a cluster with [`ClusterBuilder`](crate::ClusterBuilder) or `Cluster::new`.
-//! Starting a session fails if no node takes it.
+//! Starting a session fails if no node accepts it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Cluster {
     /// part of the file was sent, only a node that says it is busy is skipped.
     ///
     /// # Errors
-    /// No node takes the file, or a node refuses it.
+    /// No node accepts the file, or a node refuses it.
     pub async fn scan(&self, source: &mut Source) -> Result<FileScan, Error> {
         self.scan_avoiding(&[], source).await
     }
@@ -117,7 +117,7 @@ impl Cluster {
     /// Opens a batch at a node. Nodes are skipped as in [`scan`](Self::scan).
     ///
     /// # Errors
-    /// No node takes the batch, or a node refuses it.
+    /// No node accepts the batch, or a node refuses it.
     pub async fn open_batch(&self) -> Result<OpenBatch, Error> {
         let (pin, batch_id) = self.start(&[], FirstRequest::OpenBatch).await?;
         Ok(OpenBatch::new(pin, batch_id))
@@ -143,13 +143,13 @@ impl Cluster {
         })
     }
 
-    /// Sends a file to a node, to one of `avoid` only if no other node takes it.
+    /// Sends a file to a node, to one of `avoid` only if no other node accepts it.
     async fn scan_avoiding(&self, avoid: &[SocketAddr], source: &mut Source) -> Result<FileScan, Error> {
         let (pin, data_id) = self.start(avoid, FirstRequest::Scan(source)).await?;
         Ok(FileScan::new(pin, data_id))
     }
 
-    /// Starts a session at the first node that takes it; returns its pin and its identifier.
+    /// Starts a session at the first node that accepts it; returns its pin and its identifier.
     async fn start(&self, avoid: &[SocketAddr], mut first: FirstRequest<'_>) -> Result<(Pin, String), Error> {
         let mut search = NodeSearch::new(&self.0, avoid);
         loop {

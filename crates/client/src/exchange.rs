@@ -7,7 +7,6 @@
 //! - `upload`: a file for an existing batch; a broken upload is retried a few times.
 //! - `query_json`, `query_text`: safe to repeat, so they are retried for `outage_timeout`.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -34,7 +33,7 @@ const QUERY_DELAYS: Delays = Delays::millis(50, 1000);
 
 /// Why a session was not started.
 pub(crate) enum NotStarted {
-    /// Another node may take it.
+    /// Another node may accept it.
     Skipped(SkipReason),
     /// No other node can help.
     Failed(Error),
@@ -56,7 +55,7 @@ impl Pin {
         headers: &Headers,
     ) -> Result<(Self, Value), NotStarted> {
         let (outcome, is_repeatable) = match source {
-            None => (self.send(self.post(path, headers), &Arc::default()).await, true),
+            None => (self.send(self.post(path, headers), &AtomicU64::default()).await, true),
             Some(source) => (self.send_source(|| self.post(path, headers), source).await?, source.is_repeatable()),
         };
         let response = match outcome {
@@ -98,7 +97,7 @@ impl Pin {
     pub(crate) async fn query_text(&self, method: Method, path: &str, id: &str) -> Result<String, Error> {
         let mut backoff = Backoff::within(self.options().outage_timeout, QUERY_DELAYS);
         loop {
-            let outcome = match self.send(self.request(method.clone(), path), &Arc::default()).await {
+            let outcome = match self.send(self.request(method.clone(), path), &AtomicU64::default()).await {
                 Ok(response) => self.read_success(response, Some(id)).await,
                 Err(error) => Err(self.node_gone(Some(id), error)),
             };
@@ -127,8 +126,7 @@ impl Pin {
         let mut retries = MAX_RETRIES;
         loop {
             let (body, len) = source.body().await?;
-            // Set here, because reqwest sends no Content-Length for an empty body and Core nodes
-            // require one.
+            // Core nodes require a Content-Length, also for an empty body.
             let request = request().header(CONTENT_LENGTH, len).body(body);
             let outcome = self.send(request, &source.bytes_sent()).await;
             if let Some(error) = source.take_read_error() {
@@ -143,7 +141,7 @@ impl Pin {
         }
     }
 
-    async fn send(&self, request: RequestBuilder, bytes_sent: &Arc<AtomicU64>) -> Result<Response, TransferError> {
+    async fn send(&self, request: RequestBuilder, bytes_sent: &AtomicU64) -> Result<Response, TransferError> {
         transfer::send(request, bytes_sent, self.options().stall_timeout).await
     }
 

@@ -42,7 +42,7 @@
 //! |---|---|
 //! | `builder`, `cluster` | set-up; start and resume sessions |
 //! | `file_scan`, `batch` | the sessions, with their polls |
-//! | `search` | the search for a node that takes a session |
+//! | `search` | the search for a node that accepts a session |
 //! | `api`, `exchange`, `transfer`, `response` | the REST calls; retries and errors; one request; texts of responses |
 //! | `pin`, `options`, `ticket`, `source`, `body` | one node; options; a session as text; what is sent |
 //! | `report`, `error`, `skip`, `session_id` | what comes back |

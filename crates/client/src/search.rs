@@ -1,4 +1,4 @@
-//! The search for a node that takes a session.
+//! The search for a node that accepts a session.
 //!
 //! ```text
 //!            ┌──────── all skipped: wait, at most until the deadline ────────┐
