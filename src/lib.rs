@@ -3,7 +3,6 @@
 mod abort_on_panic;
 pub mod admin;
 pub mod cli;
-pub mod client;
 mod clock;
 pub mod config;
 pub mod daemon;

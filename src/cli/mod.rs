@@ -2,6 +2,7 @@
 
 mod admin_args;
 mod check;
+mod cluster_args;
 mod config_file;
 mod demo;
 mod drain;
@@ -64,16 +65,16 @@ Examples:
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Ctrl-C ends what is under way and cancels the batch; what has no verdict then has failed.
-Exit codes: 0 all clean, 1 something failed, 2 something is blocked, 64 usage.")]
-    Scan(scan::Wanted),
-    /// Resolve a shared name once and show a node that takes connections
+Ctrl-C stops uploads and polls and cancels the batch; files without a verdict have failed.
+Exit codes: 0 all allowed, 1 something failed, 2 something is blocked, 64 usage.")]
+    Scan(scan::ScanArgs),
+    /// Resolve a shared name once and print a node that accepts connections
     #[command(after_help = "\
 Examples:
   evenkeel pin core.lb.example                   10.0.0.12:8008
   pin=$(evenkeel pin core.lb.example --curl) && curl $pin http://core.lb.example:8008/version
   evenkeel pin core.lb.example --server 127.0.0.1:5300")]
-    Pin(pin::Wanted),
+    Pin(pin::PinArgs),
     /// Start a fake MetaDefender Core node, for tests and CI
     #[command(after_help = "\
 Examples:
@@ -105,8 +106,8 @@ pub fn run() -> ExitCode {
         Command::Nominate(command) => command.run(),
         Command::Unregister(command) => command.run(),
         Command::Events(command) => command.run(),
-        Command::Scan(wanted) => scan::run(&wanted),
-        Command::Pin(wanted) => pin::run(&wanted),
+        Command::Scan(args) => scan::run(&args),
+        Command::Pin(args) => pin::run(&args),
         Command::FakeCore(options) => fake_core::run(options),
     }
 }

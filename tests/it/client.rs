@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
-use evenkeel::client::{Cluster, Error, Method, Source, Step, TakenUp, Ticket, Verdict};
+use evenkeel_client::{Cluster, Error, Method, ResumedSession, ScanEvent, Source, Ticket, Verdict};
 use tokio::task::JoinSet;
 
 use crate::support::fake_core::{Node, eicar};
@@ -32,7 +32,7 @@ fn files_stay_on_the_node_that_took_them() {
             let scan = cluster.scan(&mut Source::bytes(format!("{i}.txt"), content)).await.expect("a node takes it");
             let report = scan.result().await.expect("a result");
             assert_eq!(report.verdict == Verdict::Allowed, i % 2 == 0, "{report:?}");
-            assert_eq!((report.name, report.code), (format!("{i}.txt"), Some(i % 2)));
+            assert_eq!((report.name, report.result_code), (format!("{i}.txt"), Some(i % 2)));
             scan.node()
         }
     };
@@ -50,13 +50,13 @@ fn files_stay_on_the_node_that_took_them() {
 }
 
 #[test]
-fn another_process_takes_a_session_up() {
+fn another_process_resumes_a_session() {
     let nodes = Nodes::start(2);
     let server = serve(&nodes);
     let cluster = cluster(&nodes, &server).build().expect("a cluster");
     let ticket = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it").ticket().to_string();
-    let other = Cluster::new_at(&format!("http://core.lb.example:{}", nodes.port)).expect("a cluster");
-    let Ok(TakenUp::File(scan)) = other.take_up(&ticket.parse::<Ticket>().expect("a ticket")) else {
+    let other = Cluster::new(&format!("http://core.lb.example:{}", nodes.port)).expect("a cluster");
+    let Ok(ResumedSession::File(scan)) = other.resume(&ticket.parse::<Ticket>().expect("a ticket")) else {
         panic!("a file: {ticket}")
     };
     assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
@@ -64,11 +64,11 @@ fn another_process_takes_a_session_up() {
     let elsewhere = nodes.addresses().into_iter().find(|address| !ticket.contains(&address.to_string()));
     let here = ticket.split(' ').nth(1).expect("a node").to_owned();
     let there = ticket.replace(&here, &format!("{}:{}", elsewhere.expect("two nodes"), nodes.port));
-    let Ok(TakenUp::File(scan)) = other.take_up(&there.parse().expect("a ticket")) else { panic!("a file") };
-    assert!(matches!(scan.result().wait(), Err(Error::WrongNode(at)) if at.node.to_string() != here));
+    let Ok(ResumedSession::File(scan)) = other.resume(&there.parse().expect("a ticket")) else { panic!("a file") };
+    assert!(matches!(scan.result().wait(), Err(Error::UnknownSession(session)) if session.node.to_string() != here));
     // And where it cannot be.
     let foreign = there.replace(&format!(":{}", nodes.port), ":1").parse().expect("a ticket");
-    assert!(matches!(other.take_up(&foreign), Err(Error::Ticket(..))));
+    assert!(matches!(other.resume(&foreign), Err(Error::InvalidTicket { .. })));
     assert_eq!(nodes.wrong(), 1);
 }
 
@@ -100,8 +100,8 @@ fn batches_are_opened_filled_and_closed_at_one_node() {
     let signed = closed.signed_result().wait().expect("a text");
     assert!(signed.starts_with("---\n") && signed.ends_with("\ncertificate: fake\n"), "all of it: {signed}");
     let ticket = closed.ticket().to_string().parse().expect("a ticket");
-    let Ok(TakenUp::ClosedBatch(taken_up)) = cluster.take_up(&ticket) else { panic!("a closed batch: {ticket}") };
-    assert_eq!(taken_up.results().wait().expect("results"), results);
+    let Ok(ResumedSession::ClosedBatch(resumed)) = cluster.resume(&ticket) else { panic!("a closed batch: {ticket}") };
+    assert_eq!(resumed.results().wait().expect("results"), results);
     cluster.open_batch().wait().expect("a node takes it").cancel().wait().expect("it is given up");
     assert_eq!(nodes.wrong(), 0);
 }
@@ -122,12 +122,12 @@ fn before_a_session_exists_dead_and_busy_nodes_are_passed_over() {
     nodes.fake(2, r#"{"queue": 0}"#);
     let impatient = cluster.deadline(Duration::from_millis(300)).build().expect("a cluster");
     let busy = impatient.scan(&mut Source::bytes("a", "x")).wait();
-    assert!(matches!(&busy, Err(Error::Busy { .. })), "{busy:?}");
+    assert!(matches!(&busy, Err(Error::AllNodesBusy { .. })), "{busy:?}");
     assert!(busy.unwrap_err().to_string().contains("Server is too busy. Try again later."));
     nodes.kill(1);
     nodes.kill(2);
     let gone = impatient.scan(&mut Source::bytes("a", "x")).wait();
-    assert!(matches!(&gone, Err(Error::NoNode { tried, .. }) if !tried.is_empty()), "{gone:?}");
+    assert!(matches!(&gone, Err(Error::NoNodeReachable { skipped, .. }) if !skipped.is_empty()), "{gone:?}");
 }
 
 #[test]
@@ -141,8 +141,8 @@ fn a_session_whose_node_dies_is_an_error_that_names_it() {
     let id = scan.data_id().to_owned();
     nodes.kill(node);
     let lost = scan.result().wait().expect_err("it is gone");
-    assert!(matches!(&lost, Error::NodeGone { at, .. } if at.session.as_deref() == Some(&id)), "{lost}");
-    assert_eq!(lost.at().map(|at| at.node), Some(scan.node()));
+    assert!(matches!(&lost, Error::NodeGone { session, .. } if session.id.as_deref() == Some(&id)), "{lost}");
+    assert_eq!(lost.session().map(|session| session.node), Some(scan.node()));
 }
 
 #[test]
@@ -155,15 +155,15 @@ fn who_wants_it_is_moved_with_the_whole_file_when_the_node_dies() {
         let cluster = cluster.build().expect("a cluster");
         let (mut died, mut lost) = (None, 0);
         let mut source = Source::bytes("a", "x");
-        let report = cluster.report_watched(&mut source, |step| match step {
-            Step::Sent(scan) if died.is_none() => {
+        let report = cluster.scan_to_end_with_events(&mut source, |event| match event {
+            ScanEvent::Started(scan) if died.is_none() => {
                 let node = u8::from(scan.node().ip() == nodes.address(1));
                 nodes.fake(1 - node, r#"{"scan_ms": 0}"#);
                 died = Some(node);
                 // From a runtime of its own, which must not be ended within another.
                 std::thread::scope(|scope| drop(scope.spawn(|| nodes.kill(node)).join()));
             }
-            Step::Lost(_) => lost += 1,
+            ScanEvent::Lost(_) => lost += 1,
             _ => {}
         });
         let outcome = report.wait();
@@ -171,7 +171,7 @@ fn who_wants_it_is_moved_with_the_whole_file_when_the_node_dies() {
         assert_eq!(lost, times);
         match outcome {
             Ok(report) => assert!(times == 1 && report.node.ip() == nodes.address(1 - died), "{report:?}"),
-            Err(error) => assert!(times == 0 && error.is_lost(), "{error}"),
+            Err(error) => assert!(times == 0 && error.is_session_lost(), "{error}"),
         }
         assert_eq!(nodes.wrong(), 0);
     }
@@ -208,7 +208,7 @@ fn refusals_of_large_uploads_are_heard() {
     }
     nodes.fake(2, r#"{"scan": 403}"#);
     let denied = cluster.scan(&mut Source::bytes("a", large)).wait().expect_err("nobody takes it");
-    assert!(matches!(denied, Error::AccessDenied { .. } | Error::Busy { .. }), "{denied}");
+    assert!(matches!(denied, Error::AccessDenied { .. } | Error::AllNodesBusy { .. }), "{denied}");
 }
 
 #[test]
@@ -217,12 +217,12 @@ fn documented_refusals_have_variants_of_their_own() {
     let server = serve(&nodes);
     let cluster = cluster(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("a cluster");
     let empty = cluster.scan(&mut Source::bytes("a", "")).wait();
-    assert!(matches!(empty, Err(Error::EmptyFile { words, .. }) if words == "File is empty."));
+    assert!(matches!(empty, Err(Error::EmptyFile { message, .. }) if message == "File is empty."));
     for (status, is_expected) in [
         (403, (|error: &Error| matches!(error, Error::AccessDenied { .. })) as fn(&Error) -> bool),
         (411, |error| matches!(error, Error::LengthRequired { .. })),
         (500, |error| matches!(error, Error::ScanFailed { .. })),
-        (418, |error| matches!(error, Error::Refused { status: 418, .. })),
+        (418, |error| matches!(error, Error::UnexpectedStatus { status: 418, .. })),
     ] {
         nodes.fake(0, &format!("{{\"scan\": {status}}}"));
         let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is refused");
@@ -230,7 +230,7 @@ fn documented_refusals_have_variants_of_their_own() {
     }
     nodes.fake(0, r#"{"scan": 200, "license_expired": true}"#);
     let expired = cluster.scan(&mut Source::bytes("a", "x")).wait();
-    assert!(matches!(expired, Err(Error::LicenseExpired { words, .. }) if words == "License is expired"));
+    assert!(matches!(expired, Err(Error::LicenseExpired { message, .. }) if message == "License is expired"));
     nodes.fake(0, r#"{"license_expired": false}"#);
     let missing = cluster.scan(&mut Source::path("/nonexistent")).wait().expect_err("nothing is there");
     assert!(missing.to_string().starts_with("/nonexistent cannot be read: No such file"), "{missing}");
@@ -240,10 +240,10 @@ fn documented_refusals_have_variants_of_their_own() {
     let pipe = server.directory().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe for the test");
     let pipe = cluster.scan(&mut Source::path(pipe)).wait().expect_err("nobody writes it");
-    assert!(pipe.to_string().contains("neither a file"), "{pipe}");
+    assert!(pipe.to_string().contains("not a regular file"), "{pipe}");
     nodes.fake(0, r#"{"hang": true}"#);
     let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("nobody answers");
-    assert!(silent.to_string().contains("nothing has moved for 2s"), "{silent}");
+    assert!(silent.to_string().contains("no data was transferred for 2s"), "{silent}");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn over_https_the_certificate_of_the_shared_name_is_what_counts() {
     let server = Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE)]);
     let cluster = Cluster::builder(&format!("https://core.lb.example:{port}"))
         .name_servers(vec![server.address()])
-        .trust(vec![certificate, wrong_certificate])
+        .root_certificates(vec![certificate, wrong_certificate])
         .deadline(Duration::from_secs(1))
         .build()
         .expect("a cluster");

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use evenkeel::client::{Affinity, Cluster, Source, Verdict};
+use evenkeel_client::{Affinity, Cluster, Source, Verdict};
 use tokio::task::JoinSet;
 
 use crate::support::nodes::Nodes;

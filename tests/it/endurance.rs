@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use evenkeel::client::{Cluster, Error, Source, Verdict};
+use evenkeel_client::{Cluster, Error, Source, Verdict};
 use tokio::runtime::Runtime;
 
 use crate::support::nodes::Nodes;
@@ -46,9 +46,11 @@ impl Tally {
                 self.verdicts.fetch_add(1, Ordering::SeqCst);
             }
             // A node that came back has forgotten its sessions, and says so.
-            Err(Error::NodeGone { at, .. } | Error::WrongNode(at) | Error::BatchElsewhere { at, .. }) => {
-                self.lost.lock().expect("no panic").push(at.node)
-            }
+            Err(
+                Error::NodeGone { session, .. }
+                | Error::UnknownSession(session)
+                | Error::BatchOnOtherNode { session, .. },
+            ) => self.lost.lock().expect("no panic").push(session.node),
             Err(error) => panic!("neither a verdict nor a node that died: {error}"),
         }
     }

@@ -262,12 +262,12 @@ fn batches_stay_at_the_node_that_opened_them() {
 }
 
 #[test]
-fn a_second_process_takes_a_session_up() {
+fn a_second_process_resumes_a_session() {
     let bench = Bench::start();
-    let sent = bench.run(&example("take_up"), &[HTTPS, "send", bench.clean.to_str().expect("a path of ours")]);
-    let taken_up = bench.run(&example("take_up"), &[HTTPS, "wait", sent.text.trim()]);
-    assert!(taken_up.code == Some(0) && taken_up.text == "Allowed\n", "{sent:?} {taken_up:?}");
-    assert_eq!(taken_up.datagrams, 0, "the ticket names the node");
+    let sent = bench.run(&example("resume_session"), &[HTTPS, "send", bench.clean.to_str().expect("a path of ours")]);
+    let resumed = bench.run(&example("resume_session"), &[HTTPS, "wait", sent.text.trim()]);
+    assert!(resumed.code == Some(0) && resumed.text == "Allowed\n", "{sent:?} {resumed:?}");
+    assert_eq!(resumed.datagrams, 0, "the ticket names the node");
     let (sessions, wrong) = bench.sessions();
     assert_eq!((sessions.iter().sum::<u64>(), wrong), (1, 0));
 }

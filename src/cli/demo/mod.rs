@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(listens, [DNS]);
         let admin = loaded.admin.unwrap();
         assert_eq!((admin.socket.as_path(), admin.listen), (Path::new(SOCKET), Some(ADMIN)));
-        let nodes: BTreeSet<_> = loaded.pools[0].nodes.iter().map(|node| node.name.to_string()).collect();
+        let nodes: BTreeSet<_> = loaded.pools[0].pool.nodes.iter().map(|node| node.name.to_string()).collect();
         assert_eq!(nodes, NODES.map(|(name, _)| name.to_owned()).into());
     }
 }

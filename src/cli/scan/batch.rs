@@ -1,36 +1,41 @@
-//! All files in one batch: sent, closed, and each with the verdict that its node has on it then.
+//! Scans all files in one batch: sends them, closes the batch, and reads the verdict on each file.
+//!
+//! A file that cannot be sent gets a result that says so; the others stay in the batch. If the
+//! batch cannot be closed, or on an interrupt, the batch is cancelled and no file has a verdict.
+//! The scan as a whole fails if results cannot be written.
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::Context;
+use evenkeel_client::{BatchStatus, ClosedBatch, Cluster, OpenBatch, ResumedSession, Source, Ticket};
 use futures_util::{StreamExt, stream};
 
-use super::Wanted;
-use super::bars::Bars;
-use super::files::File;
-use super::summary::{Batch, Done};
-use super::work::{INTERRUPTED, Out, each};
-use crate::client::{BatchStatus, ClosedBatch, Cluster, Error, OpenBatch, Source, TakenUp, Ticket};
+use super::args::ScanArgs;
+use super::files::ListedFile;
+use super::output::Output;
+use super::parallel::{Unfinished, for_each_file};
+use super::progress::ProgressBars;
+use super::results::{BatchResult, FileResult};
 use crate::signals::EndSignals;
 
-/// A file that is in the batch, or should be.
-struct Sent {
-    file: File,
-    began: Instant,
-    /// The node's name for it, or why it is not in the batch.
-    outcome: Result<String, Done>,
+/// A file after the attempt to send it.
+struct SentFile {
+    file: ListedFile,
+    start: Instant,
+    /// The `data_id` of the file, or the result of a file that is not in the batch.
+    data_id: Result<String, FileResult>,
 }
 
-/// The batch while it is filled.
-struct Filling {
+/// A batch while files are sent into it.
+struct FillingBatch {
     batch: OpenBatch,
-    bars: Bars,
-    /// Why its node is gone, so that not every file finds that out.
+    bars: ProgressBars,
+    /// Why the session is lost, once it is; the files that follow fail at once.
     lost: OnceLock<String>,
 }
 
@@ -39,143 +44,185 @@ struct Filling {
 /// # Errors
 /// Results cannot be written.
 pub(super) async fn scan(
-    wanted: &Wanted,
+    args: &ScanArgs,
     cluster: Cluster,
-    files: Vec<File>,
-    bars: &Bars,
-    out: &mut Out,
+    files: Vec<ListedFile>,
+    bars: &ProgressBars,
+    output: &mut Output,
 ) -> anyhow::Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    let at_once = usize::from(wanted.concurrency);
     let mut signals = EndSignals::catch()?;
     let opened = tokio::select! {
-        opened = cluster.open_batch() => opened.map_err(|error| Done::failed_with(PathBuf::new(), &error)),
-        _ = signals.recv() => Err(Done::failed(PathBuf::new(), INTERRUPTED.to_owned())),
+        opened = cluster.open_batch() => opened.map_err(|error| FileResult::from_error(PathBuf::new(), &error)),
+        _ = signals.recv() => Err(FileResult::failed(PathBuf::new(), Unfinished::Interrupted.to_string())),
     };
     let batch = match opened {
         Ok(batch) => batch,
-        Err(done) => return files.into_iter().try_for_each(|file| out.take(Done { path: file.path, ..done.clone() })),
+        Err(result) => {
+            let with_path = |file: ListedFile| FileResult { path: file.path, ..result.clone() };
+            return files.into_iter().try_for_each(|file| output.add_file(with_path(file)));
+        }
     };
     let (node, ticket) = (batch.node(), batch.ticket());
-    let filling = Arc::new(Filling { batch, bars: bars.clone(), lost: OnceLock::new() });
-    let mut sent: Vec<Sent> = Vec::new();
-    let work = |file: File| {
-        let filling = Arc::clone(&filling);
-        async move { filling.send(file).await }
-    };
-    let taken = |file: File, ended: Result<(Instant, Result<String, Done>), String>| {
-        bars.count();
-        let failed = |why| (Instant::now(), Err(Done::failed(file.path.clone(), why)));
-        let (began, outcome) = ended.unwrap_or_else(failed);
-        sent.push(Sent { file, began, outcome });
-        Ok(())
-    };
-    let is_interrupted = each(files, at_once, work, pin!(signals.recv()), taken).await?;
+    let filling = Arc::new(FillingBatch { batch, bars: bars.clone(), lost: OnceLock::new() });
+    let (sent, is_interrupted) = fill(&filling, files, args.concurrency(), &mut signals).await?;
     let closed = match Arc::into_inner(filling) {
         Some(filling) if !is_interrupted => tokio::select! {
             closed = close(filling.batch) => closed,
-            _ = signals.recv() => Err(INTERRUPTED.to_owned()),
+            _ = signals.recv() => Err(Unfinished::Interrupted.into()),
         },
-        _ => Err(INTERRUPTED.to_owned()),
+        // After an interrupt, an aborted task may still hold the batch.
+        _ => Err(Unfinished::Interrupted.into()),
     };
     match closed {
-        Ok((closed, results)) => {
-            let reports = reports(&closed, &sent, at_once, signals.recv()).await;
-            for Sent { file, began, outcome } in sent {
-                let unread = || Done::failed(file.path.clone(), INTERRUPTED.to_owned());
-                let done = outcome.map(|data_id| reports.get(&data_id).cloned().unwrap_or_else(unread));
-                out.take(Done { took: began.elapsed(), ..done.unwrap_or_else(|done| done) })?;
+        Ok((closed, status)) => {
+            let results = file_results(&closed, &sent, args.concurrency(), signals.recv()).await;
+            let interrupted = |path| FileResult::failed(path, Unfinished::Interrupted.to_string());
+            add_results(sent, output, |path, data_id| {
+                results.get(&data_id).cloned().unwrap_or_else(|| interrupted(path))
+            })?;
+            output.add_batch(BatchResult::new(node, closed.batch_id(), &status))?;
+            if let Some(path) = &args.signed_result
+                && let Err(error) = save_signed_result(&closed, path).await
+            {
+                output.set_signed_result_error(error);
             }
-            out.take_batch(Batch::new(node, &results, closed.batch_id()))?;
-            out.summary.trouble = keep_signed_result(&closed, wanted).await.err();
         }
-        Err(why) => {
-            // Whoever asks again does not want to wait for the node either.
+        Err(reason) => {
+            // A second interrupt does not wait for the node.
             tokio::select! {
-                () = give_up(&cluster, &ticket) => {}
+                () = cancel(&cluster, &ticket) => {}
                 _ = signals.recv() => {}
             }
-            for Sent { file, began, outcome } in sent {
-                let unknown =
-                    |data_id| Done { node: Some(node), data_id: Some(data_id), ..Done::failed(file.path, why.clone()) };
-                out.take(Done { took: began.elapsed(), ..outcome.map_or_else(|done| done, unknown) })?;
-            }
+            add_results(sent, output, |path, data_id| FileResult {
+                node: Some(node),
+                data_id: Some(data_id),
+                ..FileResult::failed(path, reason.to_string())
+            })?;
         }
     }
     Ok(())
 }
 
-impl Filling {
-    /// Sends a file; gives when that began, and the node's name for it.
-    async fn send(&self, file: File) -> (Instant, Result<String, Done>) {
-        let began = Instant::now();
-        let outcome = match self.lost.get() {
-            Some(why) => Err(Done::failed(file.path, why.clone())),
+/// Sends all files into the batch; returns them, and true if it was interrupted.
+async fn fill(
+    filling: &Arc<FillingBatch>,
+    files: Vec<ListedFile>,
+    concurrency: usize,
+    signals: &mut EndSignals,
+) -> anyhow::Result<(Vec<SentFile>, bool)> {
+    let work = |file: ListedFile| {
+        let filling = Arc::clone(filling);
+        async move { filling.send(file).await }
+    };
+    let mut sent = Vec::new();
+    let is_interrupted = for_each_file(files, concurrency, work, pin!(signals.recv()), |file, result| {
+        filling.bars.count_file();
+        sent.push(result.unwrap_or_else(|reason| {
+            let data_id = Err(FileResult::failed(file.path.clone(), reason.to_string()));
+            SentFile { file, start: Instant::now(), data_id }
+        }));
+        Ok(())
+    })
+    .await?;
+    Ok((sent, is_interrupted))
+}
+
+impl FillingBatch {
+    /// Sends a file unless the session is lost.
+    async fn send(&self, file: ListedFile) -> SentFile {
+        let start = Instant::now();
+        let data_id = match self.lost.get() {
+            Some(reason) => Err(FileResult::failed(file.path.clone(), reason.clone())),
             None => self.upload(&file).await,
         };
-        (began, outcome)
+        SentFile { file, start, data_id }
     }
 
-    async fn upload(&self, file: &File) -> Result<String, Done> {
+    async fn upload(&self, file: &ListedFile) -> Result<String, FileResult> {
         let opened = file.open();
-        let (file, opened) = opened.map_err(|error| Done::failed(file.path.clone(), error.to_string()))?;
+        let (file, opened) = opened.map_err(|error| FileResult::failed(file.path.clone(), error.to_string()))?;
         let mut source = Source::file(file.name(), opened);
-        let _bar = self.bars.begin(&file.path, file.version.size, source.sent());
+        let _bar = self.bars.add_file(&file.path, file.version.size, source.bytes_sent());
         self.batch.send(&mut source).await.map_err(|error| {
-            if error.is_lost() || matches!(error, Error::BatchElsewhere { .. }) {
+            if error.is_session_lost() {
                 self.lost.get_or_init(|| error.to_string());
             }
-            // The session is the batch, and the file has no name in it.
-            Done { data_id: None, ..Done::failed_with(file.path.clone(), &error) }
+            // The session of the error is the batch; the file has no identifier.
+            FileResult { data_id: None, ..FileResult::from_error(file.path.clone(), &error) }
         })
     }
 }
 
-/// Closes the batch and reads its results.
-async fn close(batch: OpenBatch) -> Result<(ClosedBatch, BatchStatus), String> {
-    let closed = batch.close().await.map_err(|not_closed| not_closed.to_string())?;
-    let results = closed.results().await.map_err(|error| error.to_string())?;
-    Ok((closed, results))
+/// Closes the batch and reads its status.
+async fn close(batch: OpenBatch) -> anyhow::Result<(ClosedBatch, BatchStatus)> {
+    let closed = batch.close().await?;
+    let status = closed.results().await?;
+    Ok((closed, status))
 }
 
-/// Writes the signed result where it is wanted.
-async fn keep_signed_result(closed: &ClosedBatch, wanted: &Wanted) -> Result<(), String> {
-    let Some(path) = &wanted.signed_result else { return Ok(()) };
-    let signed = closed.signed_result().await.map_err(|error| format!("there is no signed result: {error}"))?;
-    let written = fs::write(path, signed).with_context(|| format!("{} cannot be written", path.display()));
-    written.map_err(|error| format!("{error:#}"))
+/// Cancels a batch that will not be closed, so that its node does not go on scanning. Errors are
+/// ignored: without the batch there is nothing left to do.
+async fn cancel(cluster: &Cluster, ticket: &Ticket) {
+    if let Ok(ResumedSession::OpenBatch(batch)) = cluster.resume(ticket) {
+        let _ = batch.cancel().await;
+    }
 }
 
-/// What the node says of each file, by its name for it; what it has said when somebody interrupts.
-async fn reports(closed: &ClosedBatch, sent: &[Sent], at_once: usize, interrupt: impl Future) -> HashMap<String, Done> {
-    let files = sent.iter().filter_map(|sent| Some((&sent.file, sent.outcome.as_ref().ok()?)));
-    let asked = files.map(|(file, data_id)| async move {
-        let undecided = || Done::failed(file.path.clone(), "the batch is closed and it has no verdict".to_owned());
-        let done = match closed.file(data_id).await {
-            Ok(progress) => progress.report.map_or_else(undecided, |report| Done::reported(file.path.clone(), &report)),
-            Err(error) => Done::failed_with(file.path.clone(), &error),
+/// The results of the files in the batch, by `data_id`; after an interrupt, those that have
+/// arrived.
+async fn file_results(
+    closed: &ClosedBatch,
+    sent: &[SentFile],
+    concurrency: usize,
+    interrupt: impl Future,
+) -> HashMap<String, FileResult> {
+    let in_batch = sent.iter().filter_map(|sent| Some((&sent.file.path, sent.data_id.as_ref().ok()?)));
+    let queries = in_batch.map(|(path, data_id)| async move {
+        let undecided =
+            || FileResult::failed(path.clone(), "the batch is closed without a verdict on the file".to_owned());
+        let result = match closed.file(data_id).await {
+            Ok(progress) => {
+                progress.report.map_or_else(undecided, |report| FileResult::from_report(path.clone(), &report))
+            }
+            Err(error) => FileResult::from_error(path.clone(), &error),
         };
-        (data_id.clone(), done)
+        (data_id.clone(), result)
     });
-    let mut asked = stream::iter(asked).buffer_unordered(at_once);
+    let mut queries = stream::iter(queries).buffer_unordered(concurrency);
     let mut interrupt = pin!(interrupt);
-    let mut reports = HashMap::new();
+    let mut results = HashMap::new();
     loop {
         tokio::select! {
-            next = asked.next() => match next {
-                Some((data_id, done)) => drop(reports.insert(data_id, done)),
-                None => return reports,
+            next = queries.next() => match next {
+                Some((data_id, result)) => drop(results.insert(data_id, result)),
+                None => return results,
             },
-            _ = &mut interrupt => return reports,
+            _ = &mut interrupt => return results,
         }
     }
 }
 
-/// Cancels a batch that will not be closed: its node need not go on. Whether it hears that is its matter.
-async fn give_up(cluster: &Cluster, ticket: &Ticket) {
-    if let Ok(TakenUp::Batch(batch)) = cluster.take_up(ticket) {
-        let _ = batch.cancel().await;
+/// Adds the results of all files; `result_in_batch` returns that of a file in the batch.
+fn add_results(
+    sent: Vec<SentFile>,
+    output: &mut Output,
+    result_in_batch: impl Fn(PathBuf, String) -> FileResult,
+) -> anyhow::Result<()> {
+    for SentFile { file, start, data_id } in sent {
+        let result = match data_id {
+            Ok(data_id) => result_in_batch(file.path, data_id),
+            Err(result) => result,
+        };
+        output.add_file(FileResult { duration: start.elapsed(), ..result })?;
     }
+    Ok(())
+}
+
+/// Saves the signed result of the batch.
+async fn save_signed_result(closed: &ClosedBatch, path: &Path) -> anyhow::Result<()> {
+    let signed = closed.signed_result().await.context("the signed result cannot be fetched")?;
+    fs::write(path, signed).with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -1,103 +1,108 @@
-//! The files of what was named: files themselves, and all below folders.
+//! The files to scan: those named on the command line, and those below the folders named there.
+//!
+//! What cannot be read is listed with the reason; it does not stop the rest.
 
 use std::collections::HashSet;
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// A file, by the path under which it was found.
+/// A file to scan.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct File {
+pub(super) struct ListedFile {
+    /// The path under which it was named or found.
     pub(super) path: PathBuf,
-    pub(super) version: Version,
+    pub(super) version: FileVersion,
 }
 
-/// What tells a file from the one that is at its place later.
+/// Distinguishes a file from a later one at the same path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Version {
+pub(super) struct FileVersion {
     /// In bytes.
     pub(super) size: u64,
-    /// Nanoseconds since 1970, or before it, as far as the file system keeps them.
+    /// Modification time in nanoseconds since 1970, which can be negative, at the precision of the
+    /// file system.
     pub(super) modified: i128,
 }
 
-/// What was named.
+/// The files below the paths that were named.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
-    /// Each once, in the order of their paths.
-    pub(super) files: Vec<File>,
-    /// What should be scanned and cannot be, and why.
+pub(super) struct FileList {
+    /// Each file once, sorted by path.
+    pub(super) files: Vec<ListedFile>,
+    /// Paths that cannot be scanned, with the reason.
     pub(super) unreadable: Vec<(PathBuf, String)>,
 }
 
-impl Version {
+impl FileVersion {
     fn of(metadata: &Metadata) -> Self {
         let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Self { size: metadata.len(), modified }
     }
 }
 
-impl File {
-    /// Opens it as it is by now, which may be another one than was listed.
+impl ListedFile {
+    /// Opens the file; returns it with its current version, which may differ from the listed one.
     ///
     /// # Errors
-    /// The system's.
-    pub(super) fn open(&self) -> io::Result<(Self, std::fs::File)> {
-        // What has become a pipe must not wait for its writer.
+    /// The file cannot be opened.
+    pub(super) fn open(&self) -> io::Result<(Self, fs::File)> {
+        // Non-blocking: if the path leads to a pipe by now, opening it would wait for a writer.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path)?;
-        Ok((Self { path: self.path.clone(), version: Version::of(&file.metadata()?) }, file))
+        Ok((Self { path: self.path.clone(), version: FileVersion::of(&file.metadata()?) }, file))
     }
 
-    /// Its own name.
+    /// The last part of the path.
     pub(super) fn name(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 }
 
-/// Lists all files. Links in folders are not followed; pipes and devices in them are left out.
-pub(super) fn list(named: &[PathBuf]) -> Listed {
-    let mut listed = Listed::default();
+/// Lists all files. Links in folders are not followed; pipes and devices in folders are left out.
+pub(super) fn list(named_paths: &[PathBuf]) -> FileList {
+    let mut list = FileList::default();
     let mut seen = HashSet::new();
-    for named in named {
+    for named in named_paths {
         for entry in WalkDir::new(named).sort_by_file_name() {
             let found = match entry {
-                // One that was named may be a link.
-                Ok(entry) if entry.depth() == 0 => version_of(named).map(|version| (named.clone(), version)),
+                // A path that was named may be a link.
+                Ok(entry) if entry.depth() == 0 => version_of_named(named).map(|version| (named.clone(), version)),
                 Ok(entry) => entry.metadata().map_err(io::Error::from).map(|metadata| {
-                    let version = metadata.is_file().then(|| Version::of(&metadata));
+                    let version = metadata.is_file().then(|| FileVersion::of(&metadata));
                     (entry.into_path(), version)
                 }),
                 Err(error) => {
                     let path = error.path().unwrap_or(named).to_owned();
-                    let why = error.to_string();
-                    let why = error.into_io_error().map_or(why, |error| error.to_string());
-                    listed.unreadable.push((path, why));
+                    let text = error.to_string();
+                    // The error of the system, without the path that walkdir adds.
+                    let reason = error.into_io_error().map_or(text, |error| error.to_string());
+                    list.unreadable.push((path, reason));
                     continue;
                 }
             };
             match found {
                 Ok((path, Some(version))) if seen.insert(std::path::absolute(&path).unwrap_or_default()) => {
-                    listed.files.push(File { path, version });
+                    list.files.push(ListedFile { path, version });
                 }
                 Ok(_) => {}
-                Err(error) => listed.unreadable.push((named.clone(), error.to_string())),
+                Err(error) => list.unreadable.push((named.clone(), error.to_string())),
             }
         }
     }
-    listed.files.sort_by(|a, b| a.path.cmp(&b.path));
-    listed
+    list.files.sort_by(|a, b| a.path.cmp(&b.path));
+    list
 }
 
-/// Of a path that was named; nothing for a folder.
-fn version_of(named: &Path) -> io::Result<Option<Version>> {
-    let metadata = std::fs::metadata(named)?;
+/// The version of a path that was named; none for a folder.
+fn version_of_named(path: &Path) -> io::Result<Option<FileVersion>> {
+    let metadata = fs::metadata(path)?;
     match metadata.file_type() {
         kind if kind.is_dir() => Ok(None),
-        kind if kind.is_file() => Ok(Some(Version::of(&metadata))),
-        _ => Err(io::Error::other("neither a file nor a folder")),
+        kind if kind.is_file() => Ok(Some(FileVersion::of(&metadata))),
+        _ => Err(io::Error::other("neither a regular file nor a folder")),
     }
 }
 
@@ -106,12 +111,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_file_is_listed_once_and_what_cannot_be_read_is_told() {
+    fn each_file_is_listed_once_and_unreadable_paths_are_listed_with_a_reason() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("below")).unwrap();
-        std::fs::write(at("b"), "b").unwrap();
-        std::fs::write(at("below/a"), "long").unwrap();
+        fs::create_dir(at("below")).unwrap();
+        fs::write(at("b"), "b").unwrap();
+        fs::write(at("below/a"), "long").unwrap();
         std::os::unix::fs::symlink(at("b"), at("link")).unwrap();
         std::os::unix::fs::symlink(folder.path(), at("loop")).unwrap();
         let listed = list(&[folder.path().to_owned(), at("./b"), at("missing"), PathBuf::from("/dev/null")]);

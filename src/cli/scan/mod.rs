@@ -1,126 +1,112 @@
-//! `evenkeel scan`: files and folders, each file in a session of its own, or all of them in one batch.
+//! `evenkeel scan`: scans files and folders with a cluster, each file in a session of its own or
+//! all in one batch.
 //!
-//! In reading order: `files` says what is scanned, `work` does it, each file a `single` one or all in a `batch`, `bars` show how
-//! far it is, `journal` remembers it for another run, `summary` tells what came of it, in `columns`.
+//! ```text
+//!  args ──► files ──► single │ batch ──► output ──► summary
+//!                        │                 └ JSON lines   └ table
+//!                        ├ parallel: several files at a time, until an interrupt
+//!                        ├ progress: bars on a terminal
+//!                        └ journal:  --resume
+//! ```
+//!
+//! `results` has the result of a file and of a batch, `terminal_text` makes text safe for a
+//! terminal. A file that cannot be scanned fails by itself. The command as a whole fails if nothing
+//! can be started or results cannot be written.
 
-mod bars;
+mod args;
 mod batch;
-mod columns;
 mod files;
 mod journal;
+mod output;
+mod parallel;
+mod progress;
+mod results;
 mod single;
 mod summary;
-mod work;
+mod terminal_text;
 
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::Context;
 
 use super::exit_code::FAILED;
-use super::pin::{Shared, cluster_url};
 use super::runtime::failed;
-use crate::client::{Affinity, Cluster};
-use crate::{open_files, tls};
-use summary::Outcome;
+use crate::open_files;
+use crate::signals::EndSignals;
+pub(super) use args::ScanArgs;
+use output::Output;
+use progress::ProgressBars;
+use results::{FileResult, Outcome};
+use summary::Summary;
 
-/// Something is blocked.
+/// Exit code if a file or the batch is blocked.
 const BLOCKED: u8 = 2;
 
-/// What is scanned, where, and how it is shown.
-#[derive(Args, Debug)]
-pub(super) struct Wanted {
-    /// Files, and folders with all that is below them; links in folders are not followed
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// The cluster: its shared name, with a port (8008 otherwise), or a URL
-    #[arg(long, short, value_name = "NAME[:PORT]|URL", env = "EVENKEEL_CLUSTER", value_parser = cluster_url)]
-    cluster: String,
-    /// All files in one batch, at one node
-    #[arg(long)]
-    batch: bool,
-    /// Files at the same time
-    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    concurrency: u16,
-    /// Results as JSON, an object a line
-    #[arg(long)]
-    json: bool,
-    /// Note what was done in this file, and go on from it when it is there: files with a verdict that are as they were
-    /// are shown and not scanned again
-    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
-    resume: Option<PathBuf>,
-    /// Send a file again to another node when its node dies, so many times
-    #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with = "batch")]
-    resubmit: u32,
-    /// Write the signed result of the batch to this file
-    #[arg(long, value_name = "FILE", requires = "batch")]
-    signed_result: Option<PathBuf>,
-    /// File with the apikey
-    #[arg(long, value_name = "FILE")]
-    apikey_file: Option<PathBuf>,
-    /// PEM file with the certificates to trust instead of those of the system
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// Find the node of a session by the cookie of an HTTP balancer instead of by its address
-    #[arg(long)]
-    cookie: bool,
-    /// Longest wait for the result of a file, and for a batch to close
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
-    timeout: Duration,
-    #[command(flatten)]
-    shared: Shared,
-}
-
-impl Wanted {
-    fn cluster(&self) -> anyhow::Result<Cluster> {
-        let mut builder = self.shared.cluster(&self.cluster).result_timeout(self.timeout).resubmissions(self.resubmit);
-        if self.cookie {
-            builder = builder.affinity(Affinity::Cookie);
-        }
-        if let Some(file) = &self.apikey_file {
-            let key = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-            builder = builder.apikey(key.trim());
-        }
-        if let Some(file) = &self.ca {
-            let certificates = tls::certificates(file);
-            let certificates = certificates.with_context(|| format!("{} cannot be read", file.display()))?;
-            if certificates.is_empty() {
-                bail!("{} holds no certificate", file.display());
-            }
-            builder = builder.trust(certificates);
-        }
-        Ok(builder.build()?)
+pub(super) fn run(args: &ScanArgs) -> ExitCode {
+    // Each file takes a descriptor, and its connection another. If the limit cannot be raised, some
+    // files may fail.
+    let _ = open_files::raise();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let scanned = runtime.context("the async runtime cannot be started").and_then(|runtime| {
+        let scanned = runtime.block_on(scan(args));
+        // The system's resolver may still block a thread; nothing waits for it.
+        runtime.shutdown_background();
+        scanned
+    });
+    match scanned {
+        Ok(summary) => exit_code(&summary),
+        // The reader of the results has closed the pipe; it needs no message.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(FAILED),
+        Err(error) => failed(&error),
     }
 }
 
-pub(super) fn run(wanted: &Wanted) -> ExitCode {
-    // Each file under way takes one descriptor, its connection another; with fewer than wanted it is tried all the same.
-    let _ = open_files::raise();
-    let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime");
-    let outcome = outcome.and_then(|runtime| {
-        let outcome = runtime.block_on(work::scan_all(wanted));
-        // A resolver of the system that still waits is nobody's.
-        runtime.shutdown_background();
-        outcome
+/// Scans all files and prints the results.
+///
+/// # Errors
+/// Nothing can be started, or standard output cannot be written.
+async fn scan(args: &ScanArgs) -> anyhow::Result<Summary> {
+    let listed = files::list(&args.paths);
+    let cluster = args.cluster()?;
+    let mut output = Output::new(args.json);
+    exit_at_second_signal()?;
+    let bars = ProgressBars::new(listed.files.len(), !args.json);
+    for (path, reason) in listed.unreadable {
+        output.add_file(FileResult::failed(path, reason))?;
+    }
+    if args.batch {
+        batch::scan(args, cluster, listed.files, &bars, &mut output).await?;
+    } else {
+        single::scan(args, cluster, listed.files, &bars, &mut output).await?;
+    }
+    bars.finish();
+    output.finish()
+}
+
+/// Ends the process at the second SIGINT or SIGTERM. After the first one it may still wait for a
+/// node, or block while nothing reads its output.
+fn exit_at_second_signal() -> io::Result<()> {
+    let mut signals = EndSignals::catch()?;
+    tokio::spawn(async move {
+        signals.recv().await;
+        signals.recv().await;
+        std::process::exit(i32::from(FAILED));
     });
-    match outcome {
-        Ok(summary) => {
-            let is_trouble = summary.trouble.is_some();
-            if let Some(trouble) = &summary.trouble {
-                failed(&anyhow::anyhow!("{trouble}"));
-            }
-            match () {
-                () if summary.outcomes().any(Outcome::is_blocked) => ExitCode::from(BLOCKED),
-                () if is_trouble || summary.outcomes().any(Outcome::is_failed) => ExitCode::from(FAILED),
-                () => ExitCode::SUCCESS,
-            }
-        }
-        // Whoever read the results has gone, and knows.
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(FAILED),
-        Err(error) => failed(&error),
+    Ok(())
+}
+
+/// The exit code; `BLOCKED` has precedence over `FAILED`.
+fn exit_code(summary: &Summary) -> ExitCode {
+    if let Some(error) = &summary.signed_result_error {
+        failed(error);
+    }
+    if summary.outcomes().any(Outcome::is_blocked) {
+        ExitCode::from(BLOCKED)
+    } else if summary.signed_result_error.is_some() || summary.outcomes().any(Outcome::is_failed) {
+        ExitCode::from(FAILED)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

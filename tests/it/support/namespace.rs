@@ -38,7 +38,9 @@ To leave such tests out: tests/run --without unshare";
 impl Namespace {
     pub(crate) fn new() -> Self {
         let namespace = Self::hold(&["--net", "--", "cat"], false);
-        namespace.unwrap_or_else(|why| panic!("this test needs a network namespace, and cannot have one: {why}\n{HOW_TO_ALLOW}"))
+        namespace.unwrap_or_else(|why| {
+            panic!("this test needs a network namespace, and cannot have one: {why}\n{HOW_TO_ALLOW}")
+        })
     }
 
     /// A network with an empty /tmp. Neither ports nor sockets below /tmp collide with those of the

@@ -116,7 +116,7 @@ pub(crate) fn example(name: &str) -> String {
     let example = target.join("examples").join(name);
     assert!(
         example.exists(),
-        "example {name} is not built: run `cargo test` without `--test`, or `cargo build --examples`"
+        "example {name} is not built: run `cargo test --workspace` without `--test`, or `cargo build --workspace --examples`"
     );
     example.to_str().expect("a path of cargo's").to_owned()
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use evenkeel::client::{Builder, Cluster};
+use evenkeel_client::{Cluster, ClusterBuilder};
 use tokio::runtime::Runtime;
 
 use super::nodes::Nodes;
@@ -32,7 +32,7 @@ pub(crate) fn serve(nodes: &Nodes) -> Server {
 }
 
 /// A cluster whose name the server resolves.
-pub(crate) fn cluster(nodes: &Nodes, server: &Server) -> Builder {
+pub(crate) fn cluster(nodes: &Nodes, server: &Server) -> ClusterBuilder {
     Cluster::builder(&format!("http://core.lb.example:{}", nodes.port))
         .name_servers(vec![server.address()])
         .deadline(Duration::from_secs(5))

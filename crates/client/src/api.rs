@@ -1,0 +1,102 @@
+//! The REST API of MetaDefender Core: one method of [`Pin`] per call, with its path, headers and
+//! response.
+//!
+//! The sessions and the cluster call it. Responses that lack a required member are
+//! `Error::InvalidResponse`.
+
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
+
+use crate::error::Error;
+use crate::exchange::{Headers, NotStarted};
+use crate::pin::Pin;
+use crate::report::{self, BatchStatus, Progress};
+use crate::session_id;
+use crate::source::Source;
+
+impl Pin {
+    /// `POST /file`: starts the scan of a file; returns the pin of the session and its `data_id`.
+    pub(crate) async fn start_scan(&self, source: &mut Source) -> Result<(Self, String), NotStarted> {
+        let headers = file_name_header(source.name());
+        let (pin, response) = self.start_session("/file", Some(source), &headers).await?;
+        let id = session_id::parse(&response, "data_id").map_err(|reason| pin.invalid_response(None, reason))?;
+        Ok((pin, id))
+    }
+
+    /// `POST /file/batch`: opens a batch; returns the pin of the session and its `batch_id`.
+    pub(crate) async fn open_batch(&self) -> Result<(Self, String), NotStarted> {
+        let (pin, response) = self.start_session("/file/batch", None, &Headers::new()).await?;
+        let id = session_id::parse(&response, "batch_id").map_err(|reason| pin.invalid_response(None, reason))?;
+        Ok((pin, id))
+    }
+
+    /// `POST /file` with the header `batch`: adds a file to a batch; returns its `data_id`.
+    pub(crate) async fn add_file(&self, source: &mut Source, batch_id: &str) -> Result<String, Error> {
+        let invalid = |reason: String| self.invalid_response(Some(batch_id), reason);
+        let mut headers = file_name_header(source.name());
+        let batch = HeaderValue::from_str(batch_id).map_err(|error| invalid(error.to_string()))?;
+        headers.push((HeaderName::from_static("batch"), batch));
+        let response = self.upload("/file", source, &headers, batch_id).await?;
+        session_id::parse(&response, "data_id").map_err(invalid)
+    }
+
+    /// `GET /file/{data_id}`: the progress of a file, in a batch or by itself.
+    pub(crate) async fn file_progress(&self, data_id: &str) -> Result<Progress, Error> {
+        let json = self.query_json(Method::GET, &format!("/file/{data_id}"), data_id).await?;
+        let progress = report::parse_progress(self.node(), data_id, json);
+        progress.map_err(|reason| self.invalid_response(Some(data_id), reason))
+    }
+
+    /// `GET /file/batch/{batch_id}`: the status of a batch.
+    pub(crate) async fn batch_status(&self, batch_id: &str) -> Result<BatchStatus, Error> {
+        let json = self.query_json(Method::GET, &format!("/file/batch/{batch_id}"), batch_id).await?;
+        report::parse_batch_status(json).map_err(|reason| self.invalid_response(Some(batch_id), reason))
+    }
+
+    /// `POST /file/batch/{batch_id}/close`: closes a batch; refused while files are in progress.
+    pub(crate) async fn close_batch(&self, batch_id: &str) -> Result<(), Error> {
+        let path = format!("/file/batch/{batch_id}/close");
+        self.query_json(Method::POST, &path, batch_id).await.map(drop)
+    }
+
+    /// `POST /file/batch/{batch_id}/cancel`: cancels a batch.
+    pub(crate) async fn cancel_batch(&self, batch_id: &str) -> Result<(), Error> {
+        let path = format!("/file/batch/{batch_id}/cancel");
+        self.query_text(Method::POST, &path, batch_id).await.map(drop)
+    }
+
+    /// `GET /file/batch/{batch_id}/certificate`: the signed result of a closed batch.
+    pub(crate) async fn batch_certificate(&self, batch_id: &str) -> Result<String, Error> {
+        let path = format!("/file/batch/{batch_id}/certificate");
+        self.query_text(Method::GET, &path, batch_id).await
+    }
+}
+
+/// The header `filename`; none for an empty name. Bytes that a header cannot carry are
+/// percent-encoded, and so is `%`.
+fn file_name_header(name: &str) -> Headers {
+    let encoded: String = name.bytes().map(encode_byte).collect();
+    let value = HeaderValue::from_str(&encoded).ok().filter(|value| !value.is_empty());
+    value.map(|value| vec![(HeaderName::from_static("filename"), value)]).unwrap_or_default()
+}
+
+fn encode_byte(byte: u8) -> String {
+    if byte.is_ascii_graphic() && byte != b'%' || byte == b' ' {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_percent_encoded_where_headers_require_it() {
+        let header = |name: &str| file_name_header(name).pop().map(|(_, value)| value.to_str().unwrap().to_owned());
+        assert_eq!(header("clean file.txt"), Some("clean file.txt".to_owned()));
+        assert_eq!(header("ü\n100%.txt"), Some("%C3%BC%0A100%25.txt".to_owned()));
+        assert_eq!(header(""), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! Requests of a session at its node: which failures are retried there, and which error each
+//! failure becomes.
+//!
+//! [`api`](crate::api) calls it, with one of three kinds of requests:
+//! - `start_session`: no session exists yet, so another node may take over
+//!   ([`NotStarted::Skipped`]).
+//! - `upload`: a file for an existing batch; a broken upload is retried a few times.
+//! - `query_json`, `query_text`: safe to repeat, so they are retried for `outage_timeout`.
+
+use std::sync::atomic::AtomicU64;
+
+use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+
+use crate::backoff::{Backoff, Delays};
+use crate::error::Error;
+use crate::options::Affinity;
+use crate::pin::Pin;
+use crate::response::{is_unknown_session, message};
+use crate::skip::SkipReason;
+use crate::source::Source;
+use crate::transfer::{self, TransferError};
+
+/// Headers of an upload.
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// How often an upload is repeated at a node that breaks it off.
+const MAX_RETRIES: u32 = 3;
+
+/// Delays before a query is repeated that did not reach the node.
+const QUERY_DELAYS: Delays = Delays::millis(50, 1000);
+
+/// Why a session was not started.
+pub(crate) enum NotStarted {
+    /// Another node may accept it.
+    Skipped(SkipReason),
+    /// No other node can help.
+    Failed(Error),
+}
+
+impl From<Error> for NotStarted {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Pin {
+    /// Sends a POST request that starts a session; returns the pin for the later requests of the
+    /// session, and the response.
+    pub(crate) async fn start_session(
+        &self,
+        path: &str,
+        source: Option<&mut Source>,
+        headers: &Headers,
+    ) -> Result<(Self, Value), NotStarted> {
+        let (outcome, is_repeatable) = match source {
+            None => (self.send(self.post(path, headers), &AtomicU64::default()).await, true),
+            Some(source) => (self.send_source(|| self.post(path, headers), source).await?, source.is_repeatable()),
+        };
+        let response = match outcome {
+            Ok(response) => response,
+            Err(TransferError::NotConnected(reason)) if is_repeatable => return Err(NotStarted::Skipped(reason)),
+            Err(error) => return Err(self.node_gone(None, error).into()),
+        };
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE && is_repeatable {
+            let text = self.read_text(response, None).await?;
+            return Err(NotStarted::Skipped(SkipReason::Busy(message(&text))));
+        }
+        let pin = if response.status().is_success() { self.with_session_cookie(&response)? } else { self.clone() };
+        let text = self.read_success(response, None).await?;
+        Ok((pin, self.parse(&text, None)?))
+    }
+
+    /// Sends a source with a POST request of session `id`; returns the response.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        source: &mut Source,
+        headers: &Headers,
+        id: &str,
+    ) -> Result<Value, Error> {
+        let outcome = self.send_source(|| self.post(path, headers), source).await?;
+        let response = outcome.map_err(|error| self.node_gone(Some(id), error))?;
+        let text = self.read_success(response, Some(id)).await?;
+        self.parse(&text, Some(id))
+    }
+
+    /// Sends a request of session `id` that can be repeated; returns the JSON of the response. It
+    /// is repeated while the node cannot be reached, for at most `outage_timeout`.
+    pub(crate) async fn query_json(&self, method: Method, path: &str, id: &str) -> Result<Value, Error> {
+        let text = self.query_text(method, path, id).await?;
+        self.parse(&text, Some(id))
+    }
+
+    /// As [`query_json`](Self::query_json), but returns the text of the response.
+    pub(crate) async fn query_text(&self, method: Method, path: &str, id: &str) -> Result<String, Error> {
+        let mut backoff = Backoff::within(self.options().outage_timeout, QUERY_DELAYS);
+        loop {
+            let outcome = match self.send(self.request(method.clone(), path), &AtomicU64::default()).await {
+                Ok(response) => self.read_success(response, Some(id)).await,
+                Err(error) => Err(self.node_gone(Some(id), error)),
+            };
+            match outcome {
+                Err(error) if error.is_transient() && backoff.wait().await => {}
+                // A balancer sends 502, 503 or 504 for a node that it cannot reach.
+                Err(error) if error.is_transient() && self.options().affinity == Affinity::Cookie => {
+                    return Err(self.node_gone(Some(id), error));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Sends a source. A node that breaks off an upload has started nothing, and its refusal may
+    /// have been lost with the connection. The upload is therefore repeated at the same node, at
+    /// most `MAX_RETRIES` times.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    async fn send_source(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        source: &mut Source,
+    ) -> Result<Result<Response, TransferError>, Error> {
+        let mut retries = MAX_RETRIES;
+        loop {
+            let (body, len) = source.body().await?;
+            // Core nodes require a Content-Length, also for an empty body.
+            let request = request().header(CONTENT_LENGTH, len).body(body);
+            let outcome = self.send(request, &source.bytes_sent()).await;
+            if let Some(error) = source.take_read_error() {
+                return Err(error);
+            }
+            match outcome {
+                Err(TransferError::Broken(_)) if retries > 0 && source.is_repeatable() && !source.is_fully_sent() => {
+                    retries -= 1;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder, bytes_sent: &AtomicU64) -> Result<Response, TransferError> {
+        transfer::send(request, bytes_sent, self.options().stall_timeout).await
+    }
+
+    /// The text of a response, whatever its status.
+    async fn read_text(&self, response: Response, id: Option<&str>) -> Result<String, Error> {
+        let text = transfer::read_text(response, self.options().stall_timeout).await;
+        text.map_err(|error| self.node_gone(id, error))
+    }
+
+    /// The text of a successful response, or the error that the response stands for.
+    async fn read_success(&self, response: Response, id: Option<&str>) -> Result<String, Error> {
+        let status = response.status();
+        let text = self.read_text(response, id).await?;
+        // Checked first: nodes send it with status 200 as well.
+        if id.is_some_and(|id| is_unknown_session(id, &text)) {
+            return Err(Error::UnknownSession(self.session(id)));
+        }
+        if status.is_success() {
+            Ok(text)
+        } else {
+            Err(Error::from_response(self.session(id), status.as_u16(), message(&text)))
+        }
+    }
+
+    fn parse(&self, text: &str, id: Option<&str>) -> Result<Value, Error> {
+        serde_json::from_str(text).map_err(|error| self.invalid_response(id, error))
+    }
+
+    fn post(&self, path: &str, headers: &Headers) -> RequestBuilder {
+        headers.iter().fold(self.request(Method::POST, path), |request, (name, value)| request.header(name, value))
+    }
+
+    fn node_gone(&self, id: Option<&str>, reason: impl ToString) -> Error {
+        Error::NodeGone { session: self.session(id), reason: reason.to_string() }
+    }
+}

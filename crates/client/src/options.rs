@@ -1,0 +1,47 @@
+//! The validated options of a cluster.
+//!
+//! [`ClusterBuilder`](crate::ClusterBuilder) creates them; everything below reads them and nothing
+//! changes them.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use rustls::ClientConfig;
+
+use crate::resolve::Resolver;
+
+/// How the later requests of a session reach the node that started it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Affinity {
+    /// By the address of the node: the shared name is resolved once per session.
+    #[default]
+    Address,
+    /// By the cookie of an HTTP balancer. The request that starts a session carries no cookie. The
+    /// cookie of its response is sent with all later requests of that session, and with no other
+    /// request.
+    Cookie,
+}
+
+/// Options of a cluster. The methods of the builder describe the timeouts.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Scheme, shared name and port; the path is `/`.
+    pub(crate) url: Url,
+    /// The shared name or the address in `url`, without brackets.
+    pub(crate) host: String,
+    /// The port in `url`, or the default port of its scheme.
+    pub(crate) port: u16,
+    pub(crate) tls: ClientConfig,
+    /// Value of the header `apikey`.
+    pub(crate) apikey: Option<HeaderValue>,
+    pub(crate) affinity: Affinity,
+    pub(crate) resolver: Resolver,
+    pub(crate) deadline: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) outage_timeout: Duration,
+    pub(crate) result_timeout: Duration,
+    pub(crate) resubmissions: u32,
+}

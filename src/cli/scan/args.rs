@@ -1,0 +1,87 @@
+//! The command-line arguments of `evenkeel scan`, and the cluster they describe.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use evenkeel_client::{Affinity, Cluster};
+
+use super::super::cluster_args::{ClusterArgs, cluster_url};
+use crate::tls;
+
+/// Arguments of `evenkeel scan`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ScanArgs {
+    /// Files, and folders with everything below them; links in folders are not followed
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Shared name of the cluster, with a port (default: 8008), or URL
+    #[arg(long, short, value_name = "NAME[:PORT]|URL", env = "EVENKEEL_CLUSTER", value_parser = cluster_url)]
+    pub(super) cluster: String,
+    /// Send all files in one batch, to one node
+    #[arg(long)]
+    pub(super) batch: bool,
+    /// Files scanned at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    concurrency: u16,
+    /// Print results as JSON, one object per line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Record the progress in this file and, if it exists, continue from it: files with a verdict
+    /// that have not changed are shown and not scanned again
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub(super) resume: Option<PathBuf>,
+    /// If the node of a file dies, send the file again to another node, at most this many times
+    #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with = "batch")]
+    resubmit: u32,
+    /// Write the signed result of the batch to this file
+    #[arg(long, value_name = "FILE", requires = "batch")]
+    pub(super) signed_result: Option<PathBuf>,
+    /// File with the API key
+    #[arg(long, value_name = "FILE")]
+    apikey_file: Option<PathBuf>,
+    /// PEM file with the root certificates to trust instead of those of the system
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Keep a session on its node by the cookie of an HTTP balancer instead of by the address
+    #[arg(long)]
+    cookie: bool,
+    /// Longest wait for the result of a file, and for a batch to close
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    cluster_args: ClusterArgs,
+}
+
+impl ScanArgs {
+    /// Files scanned at the same time.
+    pub(super) fn concurrency(&self) -> usize {
+        usize::from(self.concurrency)
+    }
+
+    /// The cluster, with the API key and the certificates of their files.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its content cannot be used.
+    pub(super) fn cluster(&self) -> anyhow::Result<Cluster> {
+        let mut builder = self.cluster_args.builder(&self.cluster);
+        builder = builder.result_timeout(self.timeout).resubmissions(self.resubmit);
+        if self.cookie {
+            builder = builder.affinity(Affinity::Cookie);
+        }
+        if let Some(file) = &self.apikey_file {
+            let key = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            builder = builder.apikey(key.trim());
+        }
+        if let Some(file) = &self.ca {
+            let certificates = tls::certificates(file);
+            let certificates = certificates.with_context(|| format!("{} cannot be read", file.display()))?;
+            if certificates.is_empty() {
+                bail!("{} contains no certificate", file.display());
+            }
+            builder = builder.root_certificates(certificates);
+        }
+        Ok(builder.build()?)
+    }
+}

@@ -1,0 +1,75 @@
+//! Work on several files at a time, which an interrupt aborts.
+//!
+//! Both kinds of scans run their files with it. Every file gets an end: its result, or why it has
+//! none.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::files::ListedFile;
+
+/// Why the work on a file has no result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfinished {
+    /// A signal arrived first.
+    #[error("interrupted")]
+    Interrupted,
+    /// The task panicked, which is a bug.
+    #[error("the scan has panicked: {0}")]
+    Panicked(tokio::task::JoinError),
+}
+
+/// Runs `work` on up to `concurrency` files in parallel and passes each result to `take`. When
+/// `interrupt` is ready, it aborts the rest; results that exist by then are still passed on.
+/// Returns true if it was interrupted.
+///
+/// # Errors
+/// The error of `take`, which aborts the rest.
+pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    files: Vec<ListedFile>,
+    concurrency: usize,
+    work: impl Fn(ListedFile) -> F,
+    mut interrupt: Pin<&mut impl Future<Output = &'static str>>,
+    mut take: impl FnMut(ListedFile, Result<T, Unfinished>) -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
+    let permits = Arc::new(Semaphore::new(concurrency));
+    let mut tasks = JoinSet::new();
+    let mut unfinished = HashMap::new();
+    for file in files {
+        let (permits, work) = (Arc::clone(&permits), work(file.clone()));
+        let task = tasks.spawn(async move {
+            let _permit = permits.acquire().await;
+            work.await
+        });
+        unfinished.insert(task.id(), file);
+    }
+    let mut is_interrupted = false;
+    loop {
+        let (id, result) = tokio::select! {
+            // Results come first: a verdict that has arrived is not lost to the interrupt.
+            biased;
+            joined = tasks.join_next_with_id() => match joined {
+                None => break,
+                Some(Ok((id, result))) => (id, Ok(result)),
+                Some(Err(error)) if error.is_cancelled() => continue,
+                Some(Err(error)) => (error.id(), Err(Unfinished::Panicked(error))),
+            },
+            _ = &mut interrupt, if !is_interrupted => {
+                is_interrupted = true;
+                tasks.abort_all();
+                continue;
+            }
+        };
+        if let Some(file) = unfinished.remove(&id) {
+            take(file, result)?;
+        }
+    }
+    for file in unfinished.into_values() {
+        take(file, Err(Unfinished::Interrupted))?;
+    }
+    Ok(is_interrupted)
+}
