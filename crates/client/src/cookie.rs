@@ -10,7 +10,8 @@ use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 /// lasts.
 ///
 /// RFC 6265, section 5.2: a `Max-Age` of zero or less deletes a cookie. Section 5.3: of two cookies
-/// with one name, the last one counts.
+/// with one name, the last one counts. Section 4.1.1: cookies are ASCII; others are ignored, because
+/// a ticket could not hold them.
 pub(crate) fn from_response(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::new();
     for value in headers.get_all(SET_COOKIE) {
@@ -32,10 +33,10 @@ pub(crate) fn from_response(headers: &HeaderMap) -> Option<HeaderValue> {
     Some(cookie)
 }
 
-/// A `name=value` pair with its name; none if the name is empty.
+/// A `name=value` pair with its name; none if the name is empty or if the pair is not ASCII.
 fn with_name(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = pair.iter().position(|&byte| byte == b'=').filter(|&end| end > 0)?;
-    Some((&pair[..end], pair))
+    pair.is_ascii().then_some((&pair[..end], pair))
 }
 
 /// Returns true for the attribute `Max-Age` with a value of zero or less.
@@ -69,6 +70,7 @@ mod tests {
         assert_eq!(cookie(&["SRV=core-1", "SRV=; Max-Age=0"]), None);
         assert_eq!(cookie(&["SRV=core-1; max-age=0"]), None);
         assert_eq!(cookie(&["SRV=", "nonsense", "=x", ""]), None);
+        assert_eq!(cookie(&["SRV=k\u{f6}ln", "route=a"]), Some("route=a".to_owned()));
         assert_eq!(cookie(&[]), None);
     }
 }

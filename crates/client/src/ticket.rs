@@ -67,8 +67,10 @@ impl FromStr for Ticket {
         let node = node.ok_or_else(|| invalid("the second word is not ADDRESS:PORT"))?;
         let id = parts.next().filter(|word| session_id::is_valid(word));
         let id = id.ok_or_else(|| invalid("the third word is not an identifier"))?.to_owned();
-        let cookie = parts.next().map(HeaderValue::from_str).transpose();
-        let mut cookie = cookie.map_err(|_| invalid("the last part is not a cookie"))?;
+        // `HeaderValue` takes more than ASCII, but does not give it back as text.
+        let cookie = |text: &str| HeaderValue::from_str(text).ok().filter(|_| text.is_ascii());
+        let cookie = parts.next().map(|text| cookie(text).ok_or_else(|| invalid("the last part is not a cookie")));
+        let mut cookie = cookie.transpose()?;
         if let Some(cookie) = &mut cookie {
             cookie.set_sensitive(true);
         }
@@ -94,7 +96,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_tickets() {
-        for text in ["", "file", "folder 10.0.0.11:8008 a", "file 10.0.0.11 a", "file 10.0.0.11:8008 ../x"] {
+        for text in [
+            "",
+            "file",
+            "folder 10.0.0.11:8008 a",
+            "file 10.0.0.11 a",
+            "file 10.0.0.11:8008 ../x",
+            "file 10.0.0.11:8008 a SRV=k\u{f6}ln",
+        ] {
             assert!(matches!(text.parse::<Ticket>(), Err(Error::InvalidTicket { .. })), "{text}");
         }
     }
