@@ -148,7 +148,11 @@ pub fn load(origin: &Origin) -> Result<Loaded, Diagnostics> {
     load_source(&source, origin)
 }
 
-fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> {
+/// Loads a configuration from its text. `origin` says where the files are that it names.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> {
     let mut problems = Diagnostics::default();
     let text = match std::str::from_utf8(source.text()) {
         Ok(text) => text,
