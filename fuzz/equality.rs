@@ -1,10 +1,11 @@
-//! Feeds random packets to the fast path and to the definition, over many snapshots, until a time is over or they differ: in a
-//! byte, or in what they have counted.
+//! Random packets, over many random snapshots, on both paths: the fast path and the slow path write
+//! the same bytes and count the same.
 //!
 //! ```sh
-//! cargo run --release --example fuzz_equality -- 1800
+//! cargo run --release --manifest-path fuzz/Cargo.toml --bin equality -- 1800
 //! ```
-//! runs for half an hour on all cores. A difference is printed with the seed that brings it back, and ends with 1.
+//! runs for half an hour on all cores. A difference is printed with the seed that reproduces it, and
+//! the exit code is 1 then. A number behind the seconds is a seed: only that snapshot is tested.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,18 +13,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use evenkeel::config::{self, Origin};
-use evenkeel_core::counters::{CounterTotals, Counters, Protocol, Responses};
+use evenkeel_core::counters::Counters;
 use evenkeel_core::health::Health;
 use evenkeel_core::name::parse_wire;
 use evenkeel_core::pool::{Node, Pool};
-use evenkeel_core::respond::{Responder, Transport};
+use evenkeel_core::respond::Transport;
 use evenkeel_core::snapshot::Snapshot;
+use evenkeel_fuzz::Pair;
 use fastrand::Rng;
 
-/// Packets for each snapshot.
+/// Packets per snapshot.
 const PACKETS: u32 = 2000;
 
-/// Names that are shared, and others around them.
+/// Names that are queried: shared ones, and others around them.
 const NAMES: [&str; 9] = [
     "core.lb.example",
     "lb.example",
@@ -65,20 +67,18 @@ pool = "two"
     ),
 ];
 
-/// Pools of random nodes, weights and health behind the same names.
-fn snapshot(rng: &mut Rng, counters: &[Counters; 2]) -> Snapshot {
+/// The configuration, with random nodes, weights and health.
+fn snapshot(rng: &mut Rng) -> (Snapshot, [Counters; 2]) {
     let mut loaded = config::load(&Origin::Embedded(CONFIG)).unwrap_or_else(|problems| panic!("{problems}"));
     for config in &mut loaded.pools {
         let nodes = random_nodes(&config.pool.nodes[0], rng);
         config.pool = Arc::new(Pool { nodes, ..(*config.pool).clone() });
     }
     loaded.server.nsid = rng.bool().then(|| Box::from(*b"ns-a"));
-    // Both number the nodes in the same order.
-    let [first, second] = counters;
-    drop(second.node_numbers(loaded.pools.iter().map(|config| &*config.pool)));
+    let counters = Pair::counters(loaded.pools.iter().map(|config| &*config.pool));
     let mut health = rng.fork();
     let health = |_: &Node, _| if health.u8(..5) > 0 { Health::Up } else { Health::Down }.into();
-    loaded.into_snapshot(first, health, rng)
+    (loaded.into_snapshot(&counters[0], health, rng), counters)
 }
 
 fn random_nodes(template: &Node, rng: &mut Rng) -> Vec<Node> {
@@ -94,7 +94,7 @@ fn random_nodes(template: &Node, rng: &mut Rng) -> Vec<Node> {
     (0..count).map(node).collect()
 }
 
-/// A question with or without EDNS, and often a change somewhere in it.
+/// A query with or without EDNS, often with a few bytes changed.
 fn packet(rng: &mut Rng) -> Vec<u8> {
     let with_edns = rng.u8(..4) > 0;
     let mut packet = vec![rng.u8(..), rng.u8(..), rng.u8(..8), rng.u8(..), 0, 1, 0, 0, 0, 0, 0, u8::from(with_edns)];
@@ -121,51 +121,52 @@ fn packet(rng: &mut Rng) -> Vec<u8> {
     packet
 }
 
-/// Compares both on the packets of a seed.
+/// Compares both paths on the packets of a seed.
 fn compare(seed: u64) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
-    let counters = [Counters::default(), Counters::default()];
-    let serving = snapshot(&mut rng, &counters);
-    let [mut one, mut other] = counters.each_ref().map(|counters| Responder::new(counters.worker(Protocol::Udp)));
-    let (mut fast, mut general) = (Vec::new(), Vec::new());
+    let (snapshot, counters) = snapshot(&mut rng);
+    let mut pair = Pair::new(counters);
     for _ in 0..PACKETS {
         let packet = packet(&mut rng);
         let transport = if rng.bool() { Transport::Udp } else { Transport::Stream };
-        let draw = rng.u64(..);
-        one.reseed(draw);
-        let is_fast = one.respond(&packet, transport, &serving, &mut fast);
-        other.reseed(draw);
-        let is_general = other.respond_by_slow_path(&packet, transport, &serving, &mut general);
-        if is_fast != is_general || is_fast && fast != general {
-            return Err(format!("seed {seed}, packet {packet:02x?}\nfast    {fast:02x?}\ngeneral {general:02x?}"));
-        }
+        pair.respond(&packet, transport, &snapshot, rng.u64(..))
+            .map_err(|difference| format!("seed {seed}, {difference}"))?;
     }
-    let [fast, general] = counters.map(|counters| {
-        let CounterTotals { mut answers, records } = counters.totals();
-        let Responses { rcodes, ignored, truncated, .. } = answers.remove(&Protocol::Udp).unwrap_or_default();
-        (records, rcodes, ignored, truncated)
-    });
-    if fast == general { Ok(()) } else { Err(format!("seed {seed}, counts\nfast    {fast:?}\ngeneral {general:?}")) }
+    pair.compare_counts().map_err(|difference| format!("seed {seed}, {difference}"))
 }
 
 fn main() -> ExitCode {
-    let seconds = std::env::args().nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(60);
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let (next, differs) = (AtomicU64::new(Rng::new().u64(..) >> 1), AtomicBool::new(false));
-    let began = next.load(Ordering::Relaxed);
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
+    let (seconds, seed) = match (arguments.next().transpose(), arguments.next().transpose()) {
+        (Ok(seconds), Ok(seed)) => (seconds.unwrap_or(60), seed),
+        _ => {
+            eprintln!("usage: equality [SECONDS [SEED]]");
+            return ExitCode::from(64);
+        }
+    };
+    let is_one = seed.is_some();
+    let first = seed.unwrap_or_else(|| Rng::new().u64(..) >> 1);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let (next, differs) = (AtomicU64::new(first), AtomicBool::new(false));
+    let test = || {
+        if let Err(difference) = compare(next.fetch_add(1, Ordering::Relaxed)) {
+            eprintln!("{difference}");
+            differs.store(true, Ordering::Relaxed);
+        }
+    };
     std::thread::scope(|scope| {
+        if is_one {
+            return test();
+        }
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while Instant::now() < until && !differs.load(Ordering::Relaxed) {
-                    if let Err(difference) = compare(next.fetch_add(1, Ordering::Relaxed)) {
-                        eprintln!("{difference}");
-                        differs.store(true, Ordering::Relaxed);
-                    }
+                while Instant::now() < end && !differs.load(Ordering::Relaxed) {
+                    test();
                 }
             });
         }
     });
-    let snapshots = next.load(Ordering::Relaxed) - began;
+    let snapshots = next.load(Ordering::Relaxed) - first;
     println!("{} packets over {snapshots} snapshots", snapshots * u64::from(PACKETS));
     ExitCode::from(u8::from(differs.load(Ordering::Relaxed)))
 }

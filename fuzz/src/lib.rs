@@ -1,0 +1,13 @@
+//! What the fuzz targets share: the laws of diagnostics and responses, as assertions.
+//!
+//! An assertion that fails ends the process, and libFuzzer stores the input.
+
+mod diagnostics;
+mod history;
+mod pair;
+mod response;
+
+pub use diagnostics::check_place;
+pub use history::{World, check_history};
+pub use pair::Pair;
+pub use response::{check_both, check_response, question};
