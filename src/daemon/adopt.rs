@@ -56,7 +56,7 @@ impl Daemon {
         };
         let plan = Plan { generation, config, pools };
         if let Some(interruption) = self.publisher.adopt(plan, server.probes_in_flight, enough).await? {
-            self.endpoints.give_up();
+            self.endpoints.rollback();
             return Ok(Some(interruption));
         }
         self.generation = generation;
@@ -69,6 +69,6 @@ impl Daemon {
 
     /// Begins to answer at the new addresses that do not answer yet.
     fn begin_endpoints(&mut self, prepared: &mut Prepared, server: &Server) -> Result<(), AdoptError> {
-        self.endpoints.begin(prepared, server, &self.current).map_err(AdoptError::Threads)
+        self.endpoints.start(prepared, server, &self.current).map_err(AdoptError::Threads)
     }
 }

@@ -1,4 +1,6 @@
-//! One responder for all connections of a listener: a query over TCP costs far more than its lock.
+//! One responder for all connections of a listener.
+//!
+//! It is behind a lock, because a query over a stream costs far more than a lock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +17,8 @@ impl SharedResponder {
         Self(Arc::new(Mutex::new(Responder::new(counters))))
     }
 
-    /// Writes the response to a message of a stream into `out`. Returns false if it gets no response.
+    /// Writes the response to a message of a stream into `out`. Returns false if the message gets
+    /// no response.
     #[must_use]
     pub(super) fn respond(&self, message: &[u8], snapshot: &Snapshot, out: &mut Vec<u8>) -> bool {
         // Counters stay valid after a panic, so lock poisoning is ignored.
