@@ -104,7 +104,7 @@ impl Bench {
 #[tokio::test(start_paused = true)]
 async fn slow_probes_never_overlap_and_keep_the_rhythm() {
     let takes = INTERVAL * 7 / 2;
-    let mut bench = Bench::new(Script::taking(takes), 1000);
+    let mut bench = Bench::new(Script::with_duration(takes), 1000);
     bench.adopt(vec![pool("core", 0..1, &monitor("m", INTERVAL))], takes * 2).await;
     tokio::time::sleep(INTERVAL * 40).await;
     let begins = bench.begins().remove(&address(0)).unwrap();
@@ -122,13 +122,13 @@ async fn slow_probes_never_overlap_and_keep_the_rhythm() {
 #[tokio::test(start_paused = true)]
 async fn probes_are_spread_over_the_interval_and_bounded() {
     let takes = Duration::from_millis(100);
-    let mut bench = Bench::new(Script::taking(takes), 50);
+    let mut bench = Bench::new(Script::with_duration(takes), 50);
     let began = Instant::now();
     bench.adopt(vec![pool("core", 0..2000, &monitor("m", INTERVAL))], INTERVAL * 10).await;
     // 2,000 probes of 100 ms, 50 at a time: the first round takes 4 s and is waited for.
     assert_eq!(bench.begins().len(), 2000);
     assert!((4.0..4.5).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
-    assert_eq!(*bench.script.most_under_way.lock().unwrap(), 50);
+    assert_eq!(*bench.script.max_in_flight.lock().unwrap(), 50);
     tokio::time::sleep_until(began + INTERVAL * 4).await;
     // From then on a tenth of the interval sees about a tenth of the nodes.
     let mut tenths = [0_u32; 10];
@@ -143,9 +143,9 @@ async fn probes_are_spread_over_the_interval_and_bounded() {
         bench.in_flight = in_flight;
         bench.adopt(vec![pool("core", 0..2000, &monitor(&in_flight.to_string(), INTERVAL))], INTERVAL * 10).await;
         tokio::time::sleep(INTERVAL * 2).await;
-        *bench.script.most_under_way.lock().unwrap() = 0;
+        *bench.script.max_in_flight.lock().unwrap() = 0;
         tokio::time::sleep(INTERVAL * 3).await;
-        let most = *bench.script.most_under_way.lock().unwrap();
+        let most = *bench.script.max_in_flight.lock().unwrap();
         assert!((1..=in_flight).contains(&most), "{most} of {in_flight}");
     }
 }
@@ -190,7 +190,7 @@ async fn a_reload_keeps_health_and_ends_the_probes_of_what_is_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_round_is_waited_for_no_longer_than_the_grace() {
-    let mut bench = Bench::new(Script::taking(INTERVAL / 2), 1000);
+    let mut bench = Bench::new(Script::with_duration(INTERVAL / 2), 1000);
     let began = Instant::now();
     bench.adopt(vec![pool("core", 0..3, &monitor("m", INTERVAL))], INTERVAL).await;
     assert!((INTERVAL / 2..INTERVAL).contains(&began.elapsed()), "all have answered: {:?}", began.elapsed());
@@ -230,7 +230,7 @@ async fn a_thousand_flips_a_second_keep_one_snapshot_for_each_holder() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_that_is_given_up_leaves_no_probe_and_changes_nothing() {
-    let mut bench = Bench::new(Script::taking(INTERVAL), 1000);
+    let mut bench = Bench::new(Script::with_duration(INTERVAL), 1000);
     let monitor = monitor("m", INTERVAL * 2);
     bench.adopt(vec![pool("core", 0..2, &monitor)], INTERVAL * 2).await;
     let config = Arc::new(SnapshotConfig::empty());
