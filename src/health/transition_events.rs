@@ -1,6 +1,7 @@
-//! Events about health: transitions, new pools, changed roles, and changes of what is answered.
+//! Events about health: transitions, new pools, changed roles, other selection tiers and ejections.
 //!
-//! They are gathered while a snapshot is made and recorded after it is stored: queries do not wait for the log.
+//! [`super::publisher`] collects them while it makes a snapshot, and records them after it has
+//! stored the snapshot: queries do not wait for the log.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,15 +24,15 @@ impl TransitionEvents {
         Self { log, waiting: Vec::new() }
     }
 
-    /// Records the events.
+    /// Records the events that wait.
     pub(super) fn write(&mut self) {
         if !self.waiting.is_empty() {
             self.log.record(self.waiting.drain(..));
         }
     }
 
-    /// The health of an address has changed by a row of probes. The standby health of active nodes is of no
-    /// interest.
+    /// Successes or failures in a row have changed the health of an address. For an active node, a
+    /// change of its standby health is no event.
     pub(super) fn transition(&mut self, state: &PoolState, transition: &HealthTransition, monitor: &str) {
         let &HealthTransition { at, is_standby, to, count, .. } = transition;
         let is_backup = state.node(at).1.admin().role == Role::Backup;
@@ -45,7 +46,7 @@ impl TransitionEvents {
         let may_wait = is_backup && state.pool().has_standby_monitors;
         let (kind, event_state, what) = match (is_standby, may_wait, to) {
             (true, _, _) => (EventKind::Standby, to.into(), format!("{to} as a backup")),
-            // A backup that refuses work does not serve, which is no fault.
+            // Not a fault: the backup refuses work until it is nominated.
             (false, true, Health::Down) => (EventKind::Standby, EventState::NotServing, "not serving".to_owned()),
             _ => (EventKind::Health, to.into(), to.to_string()),
         };
@@ -53,7 +54,8 @@ impl TransitionEvents {
         self.address(state, at, (kind, event_state), &text);
     }
 
-    /// What a reload brings to a pool: all of a new pool, and the new nodes of one that was there.
+    /// The events of one pool of a new configuration: a summary if the pool is new, or else changed
+    /// roles; then the addresses that are new and not up, or whose health is another now.
     pub(super) fn reload(&mut self, states: &PoolStates, pool: usize, previous: Option<&PreviousPool>) {
         let state = states.pool(pool);
         match previous {
@@ -66,7 +68,9 @@ impl TransitionEvents {
             let known = previous.and_then(|previous| previous.health(&node.name, address.address()));
             let may_wait = state.pool().has_standby_monitors && node_state.admin().role == Role::Backup;
             match known {
-                Some(known) if known != health => self.judged_anew(state, at, health, states.failure(pool, at)),
+                Some(known) if known != health => {
+                    self.health_by_new_monitors(state, at, health, states.failure(pool, at))
+                }
                 None if health != Health::Up && may_wait => {
                     let standby = address.health().standby;
                     self.new_backup(state, at, standby, states.standby_failure(pool, at));
@@ -77,7 +81,7 @@ impl TransitionEvents {
         }
     }
 
-    /// A new configuration brings an address that is not up.
+    /// A new configuration has a new address that is not up.
     fn new_address(&mut self, state: &PoolState, at: AddressIndex, health: Health, failure: Option<&ProbeFailure>) {
         let why = match (health, failure) {
             (Health::Down, Some(failure)) => format!("first probe failed, {failure}"),
@@ -87,21 +91,27 @@ impl TransitionEvents {
         self.address(state, at, (EventKind::Health, health.into()), &format!("is {health}: {why}"));
     }
 
-    /// A new configuration brings a backup that does not serve, which is as it should be.
+    /// A new configuration has a new backup that does not serve yet, which is not a fault.
     fn new_backup(&mut self, state: &PoolState, at: AddressIndex, standby: Health, failure: Option<&ProbeFailure>) {
         let why = failure.map(|failure| format!(": first probe failed, {failure}")).unwrap_or_default();
         let text = format!("is {standby} as a backup{why}");
         self.address(state, at, (EventKind::Standby, standby.into()), &text);
     }
 
-    /// A new configuration judges an address by other monitors than before, and to another result.
-    fn judged_anew(&mut self, state: &PoolState, at: AddressIndex, health: Health, failure: Option<&ProbeFailure>) {
+    /// A new configuration has other monitors for an address, and by them its health is another.
+    fn health_by_new_monitors(
+        &mut self,
+        state: &PoolState,
+        at: AddressIndex,
+        health: Health,
+        failure: Option<&ProbeFailure>,
+    ) {
         let why = failure.filter(|_| health == Health::Down).map(|failure| format!(", {failure}")).unwrap_or_default();
         let text = format!("is {health} by the monitors of the new configuration{why}");
         self.address(state, at, (EventKind::Health, health.into()), &text);
     }
 
-    /// A new configuration brings a pool.
+    /// A new configuration has a new pool.
     fn pool_loaded(&mut self, state: &PoolState) {
         let up = state.addresses().filter(|(_, address)| address.health().health == Health::Up).count();
         let name = &state.pool().name;
@@ -109,7 +119,8 @@ impl TransitionEvents {
         self.waiting.push(Event::of_pool(EventKind::Pool, EventState::Loaded, name, text));
     }
 
-    /// A new configuration changes roles, also because the node that replaced another one is gone from it.
+    /// A new configuration changes roles. One cause is that it lacks the node that had replaced
+    /// another one.
     fn changed_roles(&mut self, state: &PoolState, previous: &PreviousPool) {
         for (node, node_state) in state.nodes() {
             let role = node_state.admin().role;
@@ -121,7 +132,7 @@ impl TransitionEvents {
         }
     }
 
-    /// What a decision has changed, besides the eligible addresses.
+    /// A decision has changed the selection tier of a pool, or which nodes are ejected.
     pub(super) fn changes(&mut self, states: &PoolStates, pool: usize, changes: Vec<StateChange>) {
         let state = states.pool(pool);
         let max_ejected = state.max_ejected();
@@ -145,9 +156,9 @@ impl TransitionEvents {
         }
     }
 
-    /// The nodes of a pool are picked by another rule.
+    /// The selection tier of a pool has changed.
     fn tier(&mut self, state: &PoolState) {
-        let (event_state, text) = tier_in_words(state);
+        let (event_state, text) = describe_tier(state);
         let name = &state.pool().name;
         let text = format!("pool {name}: {text}");
         self.waiting.push(Event::of_pool(EventKind::Tier, event_state, name, text).as_warning());
@@ -163,8 +174,8 @@ impl TransitionEvents {
     }
 }
 
-/// The rule that picks the nodes of a pool, as an event tells it.
-fn tier_in_words(state: &PoolState) -> (EventState, String) {
+/// The selection tier of a pool, as the state and the text of an event.
+fn describe_tier(state: &PoolState) -> (EventState, String) {
     let pool = state.pool();
     let (active, eligible) = (state.active(), state.eligible());
     let is_active = |admin: &AdminState| admin.role == Role::Active;
