@@ -1,4 +1,4 @@
-//! Monitors: what is checked of a node, and how one probe is run.
+//! Monitors: the configured checks of nodes, and the probes that make one attempt each.
 //!
 //! The scheduler in [`crate::health`] decides when to probe. It prepares a [`Probe`] per target
 //! with the [`Prober`] and runs it again and again. [`crate::role_action`] uses a probe as a

@@ -25,8 +25,8 @@ use super::super::stream::{Tls, connect};
 use super::{HttpCheck, request};
 use crate::error_cause::innermost;
 
-/// Longest idle time after which a connection is used again. Firewalls and NAT on the way forget
-/// idle connections without a word to either end.
+/// Longest idle time after which a connection is used again. Firewalls and NAT on the way drop
+/// the state of idle connections, and neither end notices.
 const MAX_IDLE: Duration = Duration::from_secs(90);
 
 /// Longest wait for the rest of a body that is read only to keep its connection.
