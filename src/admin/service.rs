@@ -73,7 +73,7 @@ impl AdminService {
     /// At most `limit` events after the one of a number, or the latest ones. If there is none, waits for one.
     pub async fn events(&self, after: Option<u64>, run: Option<u64>, limit: usize, wait: Duration) -> Page {
         let Some(after) = after else { return self.events.last(limit) };
-        let (after, mut watch) = (self.events.known(run, after), self.events.watch());
+        let (after, mut watch) = (self.events.number_of_this_run(run, after), self.events.watch());
         // A timeout is no error: the page is empty then.
         let _ = tokio::time::timeout(wait, watch.wait_for(|last| *last > after)).await;
         self.events.after(after, limit)
