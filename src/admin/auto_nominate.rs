@@ -64,8 +64,8 @@ impl Attempts {
     /// Returns true if an attempt can be made in a pool now.
     ///
     /// `nominate_every` must have passed since the latest attempt, and since the latest change of
-    /// roles that an operator has made or tried, also before a restart. A backup that another server
-    /// has promoted is taken at once, unless an operator was the last to change roles.
+    /// roles that an operator has made or tried, also before a restart. A backup that another
+    /// server has promoted is taken at once, unless an operator was the last to change roles.
     fn admit(&self, nominees: &Nominees, overrides: &Overrides) -> bool {
         let Nominees { pool, every, promoted, .. } = nominees;
         let is_due = self.0.get(pool).is_none_or(|attempt| attempt.at.elapsed() >= *every);
@@ -76,8 +76,8 @@ impl Attempts {
         }
     }
 
-    /// The next attempt: with a backup that serves already, or else with the first that has not been
-    /// tried. If all have been tried, it begins with the first again.
+    /// The next attempt: with a backup that serves already, or else with the first that has not
+    /// been tried. If all have been tried, it begins with the first again.
     fn next(&mut self, Nominees { pool, promoted, alive, replaces, .. }: &Nominees) -> RoleRequest {
         let attempt =
             self.0.entry(Arc::clone(pool)).or_insert_with(|| Attempt { at: Instant::now(), tried: HashSet::new() });

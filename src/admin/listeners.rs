@@ -1,5 +1,5 @@
-//! The listeners of the API: a Unix socket for all requests, and a TCP port on loopback for requests
-//! that only read.
+//! The listeners of the API: a Unix socket for all requests, and a TCP port on loopback for
+//! requests that only read.
 //!
 //! Over TCP, the Host header must name this machine. So a web page whose own name resolves to
 //! loopback (DNS rebinding) cannot read the API.

@@ -1,12 +1,13 @@
-//! Administration: commands and requests of operators, over a Unix socket and, for reading, over TCP.
+//! Administration: commands and requests of operators, over a Unix socket and, for reading, over
+//! TCP.
 //!
 //! In reading order:
 //!
 //! - `client` sends the requests of the commands.
 //! - `listeners` accept connections, `bounded` in number and time. `api` is the HTTP API.
 //! - [`AdminService`] (`service`) carries requests out: drain, force and resume in
-//!   `override_requests`, nominate and unregister in `role_change`. `role_request` says what a change
-//!   of a role does to its pool, and `pool_locks` lock the pool meanwhile.
+//!   `override_requests`, nominate and unregister in `role_change`. `role_request` says what a
+//!   change of a role does to its pool, and `pool_locks` lock the pool meanwhile.
 //! - `auto_nominate` makes such requests without an operator.
 //!
 //! A change is stored first; then queries see it; then the client gets its response. A refused

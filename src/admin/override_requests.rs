@@ -1,4 +1,5 @@
-//! Overrides that operators set and remove (drain, force, resume), and overrides that end by themselves.
+//! Overrides that operators set and remove (drain, force, resume), and overrides that end by
+//! themselves.
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::node_id::NodeId;

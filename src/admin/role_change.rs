@@ -16,7 +16,8 @@ use crate::role_action::{ActionTarget, RoleAction};
 use crate::state_dir::OverrideStore;
 
 impl AdminService {
-    /// Changes the role of a node. The configured action runs first; if it was skipped, returns why.
+    /// Changes the role of a node. The configured action runs first; if it was skipped, returns
+    /// why.
     ///
     /// # Errors
     /// The role has not changed. If the action has run, the text says so.
@@ -27,7 +28,8 @@ impl AdminService {
 
     async fn change_role_now(&self, request: &RoleRequest) -> Result<Option<&'static str>, AdminError> {
         let no_such_node = || AdminError::NoSuchNode(request.node.clone());
-        // Until this is dropped, no other role of the pool changes, and no needed node is taken out.
+        // Until this is dropped, no other role of the pool changes, and no needed node is taken
+        // out.
         let _lock = self.pool_locks.lock(request.node.pool())?;
         let (store, (_, pools)) = (self.locked_store().await, self.pools().await?);
         let Some((status, backup)) = find_node(&pools, &request.node) else { return self.forget(store, request).await };
@@ -79,7 +81,8 @@ impl AdminService {
         AdminError::AfterAction(request.node.clone(), text)
     }
 
-    /// Removes the nomination of a node that the configuration does not have. No action can run on it.
+    /// Removes the nomination of a node that the configuration does not have. No action can run on
+    /// it.
     async fn forget(
         &self,
         store: OwnedMutexGuard<OverrideStore>,

@@ -1,4 +1,5 @@
-//! A request to change the role of a node: what it does to the pool, whether it is allowed, and its events.
+//! A request to change the role of a node: what it does to the pool, whether it is allowed, and its
+//! events.
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::health::Health;
@@ -73,8 +74,8 @@ impl RoleRequest {
         }
     }
 
-    /// What runs first. A backup that was promoted already, perhaps by another server, only needs its
-    /// role.
+    /// What runs first. A backup that was promoted already, for example by another server, only
+    /// needs its role.
     pub(super) fn action_step<'p>(
         &self,
         actions: &'p RoleActions,

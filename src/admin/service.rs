@@ -103,7 +103,8 @@ impl AdminService {
     /// The generation of the configuration that is served, and its pools.
     pub(super) async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), AdminError> {
         let (generation, pools) = self.health.status().await?;
-        // Before the first configuration is served, no node is known: every node would look missing.
+        // Before the first configuration is served, no node is known: every node would look
+        // missing.
         if generation == 0 { Err(AdminError::Starting) } else { Ok((generation, pools)) }
     }
 

@@ -9,7 +9,7 @@ use evenkeel_core::node_id::NodeId;
 use crate::admin::client::{AdminClient, Circumstances};
 use crate::config::DEFAULT_SOCKET;
 
-/// The server to talk to.
+/// The server that a command sends requests to.
 #[derive(Args, Debug)]
 pub(super) struct Socket {
     /// Admin socket of the server
@@ -23,7 +23,7 @@ impl Socket {
     }
 }
 
-/// A node, and who asks for the change.
+/// The node to change, and the operator.
 #[derive(Args, Debug)]
 pub(super) struct Target {
     /// The node
@@ -68,7 +68,7 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
     if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }
 }
 
-/// The user, as far as the environment tells.
+/// The user of the shell, or else the number of the user.
 fn user() -> String {
     let of = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
     of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))

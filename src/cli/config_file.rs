@@ -1,4 +1,4 @@
-//! The argument that names a configuration.
+//! The argument that names a configuration, for `serve` and `check`.
 
 use std::path::PathBuf;
 

@@ -50,7 +50,7 @@ fn monitor(table: &KindSection<'_, MonitorKind>) -> Monitor {
     }
     let count = |key, default| section.integer(key, 1..=1000).map_or(default, |count| count.value);
     let (rise, fall) = (count("rise", 2), count("fall", 3));
-    // A monitor of an unknown kind is defined all the same, so that no pool reports it as undefined.
+    // A monitor of an unknown kind is still defined, so that pools do not report it as undefined.
     let kind = table.read_kind().unwrap_or(MonitorKind::Ping);
     Monitor { name: (*name).into(), kind, interval, timeout: *timeout, rise, fall }
 }

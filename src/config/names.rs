@@ -75,7 +75,8 @@ pub(super) fn by_pool(names: &[DefinedName]) -> HashMap<&str, Vec<&DefinedName>>
     users
 }
 
-/// Ties the names into their zones. `apexes` has all zones of the file, also those that did not load.
+/// Ties the names into their zones. `apexes` has all zones of the file, also those that did not
+/// load.
 pub(super) fn share(
     report: &Report<'_>,
     names: &[DefinedName],

@@ -43,7 +43,8 @@ pub struct Event {
 pub enum EventKind {
     /// The health of an address: `up`, `down` or `unknown`.
     Health,
-    /// The standby health of a backup's address: `up`, `down` or `unknown`; or a backup is `not_serving`.
+    /// The standby health of a backup's address: `up`, `down` or `unknown`; or a backup is
+    /// `not_serving`.
     Standby,
     /// An address with bad responses stays eligible because of `max_ejected` (`capped`), or it is
     /// `ejected` after all.

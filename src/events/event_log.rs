@@ -1,8 +1,8 @@
 //! The event log: the latest events of this run of the server, in order.
 //!
-//! Each component that changes something records events here. The log writes each event into the log
-//! of the process, keeps it for the API, and puts it into the queues of the notifications. Recording
-//! never fails and never waits.
+//! Each component that changes something records events here. The log writes each event into the
+//! log of the process, keeps it for the API, and puts it into the queues of the notifications.
+//! Recording never fails and never waits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

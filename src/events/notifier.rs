@@ -1,7 +1,7 @@
 //! Notifications: one queue and one task for each.
 //!
-//! The daemon starts the [`Notifiers`], and replaces them at a reload. If a webhook cannot be set up,
-//! its task logs that and ends.
+//! The daemon starts the [`Notifiers`], and replaces them at a reload. If a webhook cannot be set
+//! up, its task logs that and ends.
 
 use std::sync::Arc;
 use std::time::Duration;

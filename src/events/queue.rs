@@ -64,8 +64,8 @@ impl Queue {
 
     /// Waits for an event. Returns the oldest, and how many events were lost since the last call.
     ///
-    /// The event stays in the queue until [`remove`](Self::remove), because a reload can replace the
-    /// task that delivers it.
+    /// The event stays in the queue until [`remove`](Self::remove), because a reload can replace
+    /// the task that delivers it.
     pub(super) async fn oldest(&self) -> (Waiting, u64) {
         loop {
             {
