@@ -1,6 +1,6 @@
 //! The configuration: one TOML file, and the files that it names.
 //!
-//! [`load`] reads and checks all of them. It returns a [`Loaded`], whose values need no further
+//! [`load()`] reads and checks all of them. It returns a [`Loaded`], whose values need no further
 //! checks, or every mistake at once, each with its place. `serve`, `check`, `demo` and a reload use
 //! this one loader.
 //!
