@@ -2,7 +2,8 @@
 //! nodes.
 //!
 //! This crate is the server and the commands: sockets, probes, files and time. [`evenkeel_core`]
-//! decides what is answered and which nodes are eligible, without I/O. `main.rs` calls [`cli::run`].
+//! decides what is answered and which nodes are eligible, without I/O. `main.rs` calls
+//! [`cli::run`].
 //!
 //! # The two paths
 //!

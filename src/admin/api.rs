@@ -104,6 +104,7 @@ struct EventsQuery {
     wait: u64,
 }
 
+/// The default of `limit`.
 fn default_events() -> usize {
     DEFAULT_EVENTS
 }
@@ -186,6 +187,7 @@ async fn unregister(
         .await
 }
 
+/// Changes a role and responds.
 async fn change_role(service: &AdminService, request: RoleRequest) -> Response {
     respond(service.change_role(request).await.map(|skipped| Json(json!({ "action_skipped": skipped }))))
 }
@@ -222,10 +224,12 @@ fn is_terminal_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Responds that a request has a wrong value.
 fn unprocessable(problem: &str) -> Response {
     error(StatusCode::UNPROCESSABLE_ENTITY, problem)
 }
 
+/// Responds with the outcome, or with the status code of a refusal.
 fn respond(outcome: Result<impl IntoResponse, AdminError>) -> Response {
     let refused = match outcome {
         Ok(response) => return response.into_response(),
@@ -246,6 +250,7 @@ fn respond(outcome: Result<impl IntoResponse, AdminError>) -> Response {
     error(status, &refused.to_string())
 }
 
+/// A response with a reason.
 pub(super) fn error(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "err": message }))).into_response()
 }

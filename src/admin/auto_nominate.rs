@@ -24,6 +24,7 @@ use crate::clock::unix_now;
 #[derive(Debug, Default)]
 struct Attempts(HashMap<Arc<str>, Attempt>);
 
+/// The attempts in one pool.
 #[derive(Debug)]
 struct Attempt {
     at: Instant,
@@ -50,6 +51,7 @@ impl AdminService {
         }
     }
 
+    /// Nominates one backup, and logs why if that fails.
     async fn nominate_for(&self, request: RoleRequest, nominees: Nominees) {
         let node = request.node.clone();
         match self.change_role(request).await {

@@ -34,6 +34,7 @@ pub(super) struct Connection<C> {
 }
 
 impl<L> Bounded<L> {
+    /// Bounds a listener.
     pub(super) fn new(listener: L) -> Self {
         Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }

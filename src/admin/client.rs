@@ -152,6 +152,7 @@ impl AdminClient {
         self.request(Method::GET, &["events"], &query, None).await
     }
 
+    /// Sends one request below `/v1` and parses the response.
     async fn request<T: DeserializeOwned>(
         &self,
         method: Method,

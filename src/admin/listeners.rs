@@ -63,6 +63,7 @@ impl Drop for SocketFile {
     }
 }
 
+/// Identifies a file.
 fn inode(path: &Path) -> io::Result<u64> {
     fs::symlink_metadata(path).map(|file| file.ino())
 }
@@ -117,6 +118,7 @@ async fn bind_socket(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((listener, file))
 }
 
+/// Serves requests on a listener.
 fn serve<L>(listener: L, routes: Router) -> AbortOnDropHandle<()>
 where
     L: axum::serve::Listener,
@@ -136,6 +138,7 @@ async fn under_own_name(request: Request, next: Next) -> Response {
     }
 }
 
+/// Returns true for `localhost` and addresses of loopback, with or without a port.
 fn is_own_name(host: &str) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

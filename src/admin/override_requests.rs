@@ -78,6 +78,7 @@ impl AdminService {
         }
     }
 
+    /// Ends what has expired by now, if anything has.
     async fn end_expired(&self) -> Result<(), AdminError> {
         let store = self.locked_store().await;
         let moment = unix_now();

@@ -26,6 +26,7 @@ impl AdminService {
         run_to_end(async move { service.change_role_now(&request).await }).await
     }
 
+    /// Locks the pool, checks the request, runs the action, and stores the roles.
     async fn change_role_now(&self, request: &RoleRequest) -> Result<Option<&'static str>, AdminError> {
         let no_such_node = || AdminError::NoSuchNode(request.node.clone());
         // Until this is dropped, no other role of the pool changes, and no needed node is taken
@@ -139,6 +140,7 @@ impl AdminService {
         })
     }
 
+    /// Records the event of a nomination that failed.
     fn record_failure(&self, request: &RoleRequest, text: &str) {
         let event = Event::of_node(EventKind::Nomination, EventState::Failed, &request.node, text);
         self.events.record([event.caused_by(&request.by).as_warning()]);

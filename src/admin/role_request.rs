@@ -59,6 +59,7 @@ pub(super) enum ActionStep<'p> {
 }
 
 impl RoleRequest {
+    /// The nomination that the request makes.
     fn nomination(&self) -> Nomination {
         let (by, why, until) = (self.by.clone(), self.why.clone(), self.until);
         Nomination { role: Role::Active, partner: None, by, why, at: unix_now(), until }
@@ -145,6 +146,7 @@ impl RoleChange {
         }
     }
 
+    /// The change in words: nominated in the place of core-2.
     fn in_words(&self) -> String {
         match self {
             Self::Nominate { replaces: Some(replaced) } => format!("nominated in the place of {replaced}"),

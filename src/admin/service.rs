@@ -96,6 +96,7 @@ impl AdminService {
         }
     }
 
+    /// Locks the store, for a change that may outlive the caller.
     pub(super) async fn locked_store(&self) -> OwnedMutexGuard<OverrideStore> {
         Arc::clone(&self.store).lock_owned().await
     }

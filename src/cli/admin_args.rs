@@ -18,6 +18,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         AdminClient::at(&self.socket)
     }
@@ -37,6 +38,7 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         self.socket.client()
     }
@@ -57,12 +59,14 @@ pub(super) struct Reason {
 }
 
 impl Reason {
+    /// The circumstances of a change by an operator.
     pub(super) fn into_circumstances(self, by: &str) -> Circumstances {
         let Self { why, lasting, force } = self;
         Circumstances { by: by.to_owned(), why, lasting, force }
     }
 }
 
+/// Parses a duration of at least a second.
 fn whole_seconds(text: &str) -> Result<Duration, String> {
     let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }

@@ -22,6 +22,7 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let loaded = config::load(&self.file.origin());
         // If standard error is closed, the exit code still reports the error.
@@ -30,6 +31,7 @@ impl Check {
     }
 }
 
+/// Prints every problem, and a summary.
 fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     let problems = match loaded {

@@ -15,6 +15,7 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The file, for the loader.
     pub(super) fn origin(&self) -> Origin {
         Origin::File(self.config.clone())
     }

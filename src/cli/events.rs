@@ -57,6 +57,7 @@ fn is_node(of: &str, pool: &str, node: &str) -> bool {
 }
 
 impl EventsArgs {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         on_runtime(async {
             let client = self.socket.client()?;
@@ -74,11 +75,13 @@ impl EventsArgs {
         })
     }
 
+    /// Returns true if the event is about the requested pool or node.
     fn matches(&self, event: &Event) -> bool {
         let Some(of) = &self.of else { return true };
         event.pool == *of || event.node.as_ref().is_some_and(|node| is_node(of, &event.pool, node))
     }
 
+    /// Prints an event.
     fn show(&self, event: &Event) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
@@ -90,6 +93,7 @@ impl EventsArgs {
         out.flush()
     }
 
+    /// Prints new events until standard output is closed.
     async fn follow(&self, client: &AdminClient, mut page: Page) -> anyhow::Result<()> {
         let mut is_reachable = true;
         loop {

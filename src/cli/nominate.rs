@@ -29,6 +29,7 @@ pub(super) struct Nominate {
 }
 
 impl Nominate {
+    /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { target, replace, without_action, reason } = self;

@@ -18,6 +18,7 @@ pub(super) struct Resume {
 }
 
 impl Resume {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let Self { target } = self;
         on_runtime(async { target.client()?.remove_override(&target.node, &target.by).await })

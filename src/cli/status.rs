@@ -28,6 +28,7 @@ pub(super) struct StatusArgs {
 }
 
 impl StatusArgs {
+    /// Runs the command.
     pub(super) fn run(&self) -> std::process::ExitCode {
         on_runtime(async {
             let status = self.socket.client()?.status().await?;
@@ -39,6 +40,7 @@ impl StatusArgs {
     }
 }
 
+/// The state as text.
 fn shown(status: &Status) -> String {
     let mut text = String::new();
     for pool in &status.pools {
@@ -67,6 +69,7 @@ fn shown(status: &Status) -> String {
     text
 }
 
+/// Adds the table of a pool.
 fn show_pool(pool: &PoolStatus, text: &mut String) {
     let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
     // Writing to a string cannot fail.

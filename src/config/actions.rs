@@ -15,6 +15,7 @@ use crate::role_action::{RoleAction, RoleActionKind};
 /// Longest `timeout`. The command waits for the action, and at most `admin::timeouts::CONNECTION`.
 const MAX_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What all actions have in common.
 const TABLES: KindTables<RoleActionKind> = KindTables {
     key: "actions",
     title: "[actions.NAME]",
@@ -36,6 +37,7 @@ pub(super) struct DefinedAction {
     is_used: Cell<bool>,
 }
 
+/// Reads all actions.
 pub(super) fn read(root: &Section<'_>) -> Vec<DefinedAction> {
     let mut actions = Vec::new();
     for table in TABLES.read(root) {

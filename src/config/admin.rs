@@ -23,6 +23,7 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
 }
 
+/// Reads the section.
 pub(super) fn read(section: Section<'_>) -> Admin {
     let named = section.string("socket");
     let path = section.report.origin.path(named.as_ref().map_or(DEFAULT_SOCKET, |named| named.value));

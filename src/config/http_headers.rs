@@ -58,6 +58,7 @@ pub(super) fn basic_auth(section: &Section<'_>) -> Option<(String, String)> {
     credentials.map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
+/// The name of a header that users can set.
 fn header_name(name: &str) -> Result<HeaderName, String> {
     match HeaderName::from_bytes(name.as_bytes()) {
         Ok(HOST) => Err("the Host header comes from the pool; set the `host` of the pool".to_owned()),
@@ -69,6 +70,7 @@ fn header_name(name: &str) -> Result<HeaderName, String> {
     }
 }
 
+/// The value of a header, in visible ASCII.
 fn header_value(text: &str) -> Option<HeaderValue> {
     let is_visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     HeaderValue::from_str(text).ok().filter(|_| is_visible)

@@ -18,6 +18,7 @@ pub(super) const KINDS: &[Kind<MonitorKind>] =
 /// Port of ICAP services (RFC 3507 §4.2).
 const ICAP_PORT: u16 = 1344;
 
+/// A request, judged by status and body.
 fn http(section: &Section<'_>) -> MonitorKind {
     MonitorKind::Http(Box::new(HttpCheck {
         busy: response_conditions::busy(section),
@@ -26,6 +27,7 @@ fn http(section: &Section<'_>) -> MonitorKind {
     }))
 }
 
+/// A connection, with a text in each direction if configured.
 fn tcp(section: &Section<'_>) -> MonitorKind {
     let over_tls = section.boolean("tls").unwrap_or(false);
     MonitorKind::Tcp(TcpCheck {
@@ -36,6 +38,7 @@ fn tcp(section: &Section<'_>) -> MonitorKind {
     })
 }
 
+/// OPTIONS of an ICAP service.
 fn icap(section: &Section<'_>) -> MonitorKind {
     let word = |value: &DeValue<'_>| {
         let word = as_str(value)?;
@@ -54,14 +57,17 @@ fn icap(section: &Section<'_>) -> MonitorKind {
     })
 }
 
+/// A program on this machine.
 fn exec(section: &Section<'_>) -> MonitorKind {
     MonitorKind::Exec(program::read(section))
 }
 
+/// A line of an agent on the node.
 fn agent(section: &Section<'_>) -> MonitorKind {
     MonitorKind::Agent(AgentCheck { send: text_to_send(section), port: port::required(section) })
 }
 
+/// An ICMP echo, which has no keys.
 fn ping(_: &Section<'_>) -> MonitorKind {
     MonitorKind::Ping
 }

@@ -15,6 +15,7 @@ use crate::pool_config::PoolConfig;
 /// Longest `interval` and `timeout`.
 const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
 
+/// What all monitors have in common.
 const TABLES: KindTables<MonitorKind> = KindTables {
     key: "monitors",
     title: "[monitors.NAME]",
@@ -30,6 +31,7 @@ pub(super) struct DefinedMonitor {
     span: Range<usize>,
 }
 
+/// Reads all monitors.
 pub(super) fn read(root: &Section<'_>) -> Vec<DefinedMonitor> {
     let mut monitors = Vec::new();
     for table in TABLES.read(root) {
@@ -39,6 +41,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<DefinedMonitor> {
     monitors
 }
 
+/// Reads one monitor.
 fn monitor(table: &KindSection<'_, MonitorKind>) -> Monitor {
     let KindSection { name, timeout, section, .. } = table;
     let interval = section.duration("interval", Duration::from_millis(50)..=MAX_INTERVAL);

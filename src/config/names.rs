@@ -23,6 +23,7 @@ pub(super) struct DefinedName {
     answers: usize,
 }
 
+/// Reads all shared names.
 pub(super) fn read(report: &Report<'_>, tables: NamedTables<'_>) -> Vec<DefinedName> {
     let mut names: Vec<DefinedName> = Vec::new();
     let mut owners = HashSet::new();

@@ -30,6 +30,7 @@ pub(super) fn address(value: &DeValue<'_>) -> Result<IpAddr, Unaccepted> {
     unusable.map_or(Ok(address), |why| Err(refuse(why)))
 }
 
+/// Reads the nodes of a pool.
 pub(super) fn read(section: &Section<'_>, pool: &str) -> Vec<Node> {
     let accepted = "a list such as [{ name = \"core-1\", address = \"10.0.0.11\" }]";
     let tables = section.section_list("nodes", "a node of [pools.NAME]", accepted);
@@ -63,11 +64,7 @@ pub(super) fn read(section: &Section<'_>, pool: &str) -> Vec<Node> {
     }
     if !nodes.iter().any(|node| node.role == Role::Active) {
         let span: Range<usize> = tables.span.start..tables.span.start + 1;
-        section.report.error(
-            span,
-            format!("pool \"{pool}\" has no active node"),
-            "at least one node must be active; backups only help out",
-        );
+        section.report.error(span, format!("pool \"{pool}\" has no active node"), "at least one node must be active");
     }
     nodes
 }

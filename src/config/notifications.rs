@@ -28,6 +28,7 @@ const TABLES: KindTables<Option<Recipient>> = KindTables {
     default_timeout: Duration::from_secs(5),
 };
 
+/// Reads all notifications.
 pub(super) fn read(root: &Section<'_>) -> Vec<Notification> {
     let mut notifications = Vec::new();
     for table in TABLES.read(root) {
@@ -41,6 +42,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<Notification> {
     notifications
 }
 
+/// `events`: the kinds of events to send.
 fn event_kinds(section: &Section<'_>) -> Vec<EventKind> {
     let words = EventKind::ALL.map(|kind| (kind.name(), kind));
     match section.list("events", "a list such as [\"health\", \"nomination\"]", one_of(&words)) {
@@ -57,6 +59,7 @@ fn event_kinds(section: &Section<'_>) -> Vec<EventKind> {
     }
 }
 
+/// Reads the keys of a webhook.
 fn webhook(section: &Section<'_>) -> Option<Webhook> {
     let hint = "where events go, for example \"https://hooks.example/evenkeel\"";
     let url = section.required("url", section.read("url", url), hint);
@@ -79,6 +82,7 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
     Some(Webhook { url: url?.value, headers, secret, tls })
 }
 
+/// A URL of HTTP or HTTPS.
 fn url(value: &DeValue<'_>) -> Result<Url, Unaccepted> {
     let text = as_str(value)?;
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));

@@ -52,6 +52,7 @@ pub(super) fn read(section: &Section<'_>, config: &PoolConfig, users: &[&Defined
     Some(only.into())
 }
 
+/// A host name without a port.
 fn host<'a>(value: &'a DeValue<'a>) -> Result<&'a str, Unaccepted> {
     let host = as_str(value)?;
     // Letters, digits and hyphens (RFC 1123 §2.1), and underscores, which are in use.

@@ -19,6 +19,7 @@ use crate::monitor::Monitor;
 use crate::pool_config::PoolConfig;
 use crate::role_action::RoleActions;
 
+/// Reads all pools, with the monitors and actions that they name.
 pub(super) fn read(
     root: &Section<'_>,
     monitors: &[DefinedMonitor],

@@ -7,6 +7,7 @@ use super::section::Section;
 use super::value::as_str;
 use crate::program::Program;
 
+/// Reads a program. Reports one that cannot be run.
 pub(super) fn read(section: &Section<'_>) -> Program {
     let accepted = "a list: the absolute path of a program, then its arguments";
     let command = section.required("command", section.list("command", accepted, as_str), accepted);
@@ -31,6 +32,7 @@ pub(super) fn read(section: &Section<'_>) -> Program {
     }
 }
 
+/// `environment`: the variables that the program gets besides those of evenkeel.
 fn environment(section: &Section<'_>) -> Vec<(String, String)> {
     let mut variables = Vec::new();
     for (name, value) in section.free_entries("environment") {

@@ -78,6 +78,7 @@ fn json_conditions(section: &Section<'_>, key: &'static str) -> Vec<JsonConditio
     tables.into_iter().flat_map(|list| list.value).filter_map(json_condition).collect()
 }
 
+/// One condition: a path, and exactly one test.
 fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
     let path = section.read("path", |value| {
         let path = as_str(value)?;
@@ -112,6 +113,7 @@ fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
     Some(JsonCondition { path: path?.value, test: test?.value })
 }
 
+/// A number, whole or with a fraction.
 fn number(value: &DeValue<'_>) -> Result<f64, Unaccepted> {
     let text = match value {
         DeValue::Integer(digits) => digits.to_string(),

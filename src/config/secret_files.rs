@@ -45,6 +45,7 @@ pub(super) fn certificates(section: &Section<'_>, file: &Placed<PathBuf>) -> Opt
     None
 }
 
+/// Refuses a file that all users have access to.
 fn check_mode(section: &Section<'_>, file: &Placed<PathBuf>) -> Option<()> {
     let mode = match std::fs::metadata(&file.value) {
         Ok(metadata) => metadata.permissions().mode() & 0o777,
@@ -61,6 +62,7 @@ fn check_mode(section: &Section<'_>, file: &Placed<PathBuf>) -> Option<()> {
     None
 }
 
+/// Reports a file that cannot be read.
 fn unreadable(section: &Section<'_>, file: &Placed<PathBuf>, error: &std::io::Error) {
     section.report.file_error(file, &format!("cannot be read: {error}"), "paths are relative to this file");
 }

@@ -71,6 +71,7 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The value of a key, which is known from then on.
     fn get(&self, key: &'static str) -> Option<Placed<&'a DeValue<'a>>> {
         self.accept(key);
         let value = self.entries?.get(key)?;
@@ -195,6 +196,7 @@ impl<'a> Section<'a> {
         Some(name.get_ref())
     }
 
+    /// The table below a key.
     fn table(&self, key: &'static str, accepted: &str) -> Option<&'a DeTable<'a>> {
         let as_table = |value: &'a DeValue<'a>| value.as_table().ok_or_else(|| mistyped(value, accepted));
         self.read(key, as_table).map(|table| table.value)

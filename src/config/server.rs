@@ -43,6 +43,7 @@ pub struct TcpLimits {
     pub idle_timeout: Duration,
 }
 
+/// Reads the section.
 pub(super) fn read(section: Section<'_>) -> Server {
     let second = Duration::from_secs(1);
     let count = |key, range, default| section.integer(key, range).map_or(default, |n| n.value);
@@ -75,6 +76,7 @@ pub(super) fn read(section: Section<'_>) -> Server {
     server
 }
 
+/// `nsid`: the identifier of this server.
 fn nsid(section: &Section<'_>) -> Option<Box<[u8]>> {
     let nsid = section.string("nsid")?;
     let fits = (1..=MAX_NSID).contains(&nsid.value.len());
@@ -84,6 +86,7 @@ fn nsid(section: &Section<'_>) -> Option<Box<[u8]>> {
     fits.then(|| nsid.value.as_bytes().into())
 }
 
+/// `state_dir`: a directory, or a path where one can be created.
 fn state_dir(section: &Section<'_>, Placed { value: path, span }: Placed<PathBuf>) -> PathBuf {
     if path.exists() && !path.is_dir() {
         let message = format!("`state_dir` {} is not a directory", path.display());
@@ -92,6 +95,7 @@ fn state_dir(section: &Section<'_>, Placed { value: path, span }: Placed<PathBuf
     path
 }
 
+/// The number, or 1 if it is 0.
 fn at_least_one(count: u32) -> NonZeroUsize {
     NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN)
 }

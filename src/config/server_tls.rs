@@ -25,6 +25,7 @@ pub struct Tls {
     pub doh_path: String,
 }
 
+/// Reads the section. Returns `None` if the certificate cannot be used, which is reported.
 pub(super) fn read(section: Section<'_>) -> Option<Tls> {
     let file = |key| section.required(key, section.path(key), "a PEM file, relative to this one");
     let (certificate, key) = (file("certificate"), file("key"));
@@ -52,6 +53,7 @@ pub(super) fn read(section: Section<'_>) -> Option<Tls> {
     })
 }
 
+/// Returns true for a path without query, fragment and placeholders.
 fn is_path(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#{}".contains(&byte))
 }

@@ -39,6 +39,7 @@ pub enum StartError {
 }
 
 impl FixedConfig {
+    /// The fixed parts of a configuration.
     pub(super) fn of(loaded: &Loaded) -> Self {
         Self { state_dir: loaded.server.state_dir.clone(), admin: loaded.admin.clone() }
     }

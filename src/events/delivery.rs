@@ -28,6 +28,7 @@ pub(super) struct Delivery<'n> {
     given_up: u64,
 }
 
+/// Where events go, ready for use.
 enum Recipient<'n> {
     Webhook(Box<Sender>),
     Program(&'n Program),
@@ -83,6 +84,7 @@ impl<'n> Delivery<'n> {
         }
     }
 
+    /// Tries once to deliver an event.
     async fn attempt(&self, event: &Event) -> Result<(), DeliveryError> {
         match &self.recipient {
             Recipient::Webhook(sender) => sender.send(event).await,
@@ -90,6 +92,7 @@ impl<'n> Delivery<'n> {
         }
     }
 
+    /// Counts an event that is not delivered, and logs it if a line is due.
     fn give_up(&mut self, event: &Event, attempts: u32, why: &str) {
         self.given_up += 1;
         if !self.given_up_log.is_due() {

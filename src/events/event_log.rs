@@ -40,6 +40,7 @@ struct Kept {
 }
 
 impl Kept {
+    /// Adds an event. A full ring drops its oldest one.
     fn push(&mut self, event: Event) {
         let is_frequent = matches!(event.kind, EventKind::Health | EventKind::Standby | EventKind::Ejection);
         let ring = if is_frequent { &mut self.frequent } else { &mut self.rare };
@@ -136,6 +137,7 @@ impl EventLog {
         self.last.subscribe()
     }
 
+    /// Locks the rings.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // Every event in the rings is complete, also after a panic, so lock poisoning is ignored.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

@@ -89,6 +89,7 @@ impl Notifiers {
 }
 
 impl Notifier {
+    /// Starts the task.
     fn start(notification: Notification, queue: Arc<Queue>) -> Self {
         let task = deliver_all(notification.clone(), Arc::clone(&queue));
         Self { notification, queue, _task: AbortOnDropHandle::new(tokio::spawn(abort_on_panic::task(task))) }

@@ -21,6 +21,7 @@ pub(super) struct Queue {
     arrived: Notify,
 }
 
+/// The part behind the lock.
 #[derive(Debug)]
 struct State {
     kinds: Vec<EventKind>,
@@ -38,6 +39,7 @@ pub(super) struct Waiting {
 }
 
 impl Queue {
+    /// An empty queue.
     pub(super) fn new(kinds: Vec<EventKind>) -> Self {
         let state = State { kinds, waiting: VecDeque::new(), lost: 0 };
         Self { state: Mutex::new(state), arrived: Notify::new() }
@@ -86,6 +88,7 @@ impl Queue {
         }
     }
 
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, State> {
         // Every event in the queue is complete, also after a panic, so lock poisoning is ignored.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
