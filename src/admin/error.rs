@@ -1,4 +1,4 @@
-//! Why a request of an operator was not carried out.
+//! Why a request of an operator was not carried out. The API turns each reason into a status code.
 
 use evenkeel_core::node_id::NodeId;
 use evenkeel_core::overrides::RoleError;
@@ -17,7 +17,7 @@ pub enum AdminError {
     /// Roles cannot change as asked.
     #[error(transparent)]
     Role(#[from] RoleError),
-    /// A reload has removed the node.
+    /// A reload has removed the node while its action ran.
     #[error("{0} is gone from the configuration")]
     Gone(NodeId),
     /// The role has not changed, although its action has been carried out.

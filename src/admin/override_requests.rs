@@ -1,4 +1,5 @@
-//! Overrides that operators set and remove (drain, force, resume), and overrides that end by themselves.
+//! Overrides that operators set and remove (drain, force, resume), and overrides that end by
+//! themselves.
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::node_id::NodeId;
@@ -7,29 +8,31 @@ use evenkeel_core::pool::Role;
 use tracing::error;
 
 use super::error::AdminError;
-use super::service::{AdminService, TICK, check_enough, find, to_its_end};
+use super::service::{AdminService, TICK, check_min_available, find_node, run_to_end};
 use crate::clock::unix_now;
 use crate::events::{Event, EventKind, EventState};
 use crate::log_throttle::LogThrottle;
 
 impl AdminService {
-    /// Sets the override of a node. Without `force`, an override that takes out a needed node is refused.
+    /// Sets the override of a node. Without `force`, an override that takes out a needed node is
+    /// refused.
     ///
     /// # Errors
     /// It was not set; nothing has changed.
     pub async fn set_override(&self, id: NodeId, forced: Override, force: bool) -> Result<(), AdminError> {
         let service = self.clone();
-        to_its_end(async move {
-            // Locked from here on: of two drains that only together leave too few nodes, the second must see the first.
+        run_to_end(async move {
+            // The store is locked from here on. So if two drains together leave too few nodes, the
+            // second one sees the first and is refused.
             let store = service.locked_store().await;
             let (_, pools) = service.pools().await?;
-            let Some((pool, node)) = find(&pools, &id) else { return Err(AdminError::NoSuchNode(id)) };
+            let Some((pool, node)) = find_node(&pools, &id) else { return Err(AdminError::NoSuchNode(id)) };
             let takes_out = forced.state.holds_out() && node.role == Role::Active && node.eligible;
-            // A node that is eligible without being up was not counted as available.
+            // Only a node that is up counts as available.
             let left = pool.available.saturating_sub(usize::from(node.up));
             if takes_out && !force {
                 service.pool_locks.check(&pool.name)?;
-                check_enough(pool, left)?;
+                check_min_available(pool, left)?;
             }
             let event = Event::of_node(EventKind::Override, forced.state.into(), &id, &forced.description());
             let events = vec![event.caused_by(&forced.by)];
@@ -38,17 +41,18 @@ impl AdminService {
         .await
     }
 
-    /// Removes the override of a node, also if the configuration does not have the node. Its role stays.
+    /// Removes the override of a node, also if the configuration does not have the node. Its role
+    /// stays.
     ///
     /// # Errors
     /// It was not removed; nothing has changed.
     pub async fn remove_override(&self, id: NodeId, by: Actor) -> Result<(), AdminError> {
         let service = self.clone();
-        to_its_end(async move {
+        run_to_end(async move {
             let store = service.locked_store().await;
             if store.overrides().get(&id).is_none() {
                 let (_, pools) = service.pools().await?;
-                let is_there = find(&pools, &id).is_some();
+                let is_there = find_node(&pools, &id).is_some();
                 return Err(if is_there { AdminError::NoOverride(id) } else { AdminError::NoSuchNode(id) });
             }
             let text = format!("left to its monitors again by {by}");
@@ -58,7 +62,7 @@ impl AdminService {
         .await
     }
 
-    /// Ends overrides and nominations whose time is over, as long as the server runs.
+    /// Ends overrides and nominations that have expired, as long as the server runs.
     pub(super) async fn end_overrides(&self) {
         let mut log = LogThrottle::default();
         loop {
@@ -66,12 +70,15 @@ impl AdminService {
             match self.end_expired().await {
                 Ok(()) => {}
                 Err(AdminError::Ending(_)) => return,
-                Err(refused) if log.is_due() => error!("overrides whose time is over still count: {refused}"),
+                Err(refused) if log.is_due() => {
+                    error!("expired overrides cannot be ended, and stay in effect: {refused}")
+                }
                 Err(_) => {}
             }
         }
     }
 
+    /// Ends what has expired by now, if anything has.
     async fn end_expired(&self) -> Result<(), AdminError> {
         let store = self.locked_store().await;
         let moment = unix_now();

@@ -1,4 +1,5 @@
-//! Changes of roles, by an operator or an auto-nomination: the action first, then the store, then queries.
+//! Changes of roles, by an operator or an auto-nomination: the action first, then the store, then
+//! queries.
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::Nominees;
@@ -7,7 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::error::AdminError;
 use super::role_request::{ActionStep, RoleChange, RoleRequest};
-use super::service::{AdminService, find, to_its_end};
+use super::service::{AdminService, find_node, run_to_end};
 use crate::clock::unix_now;
 use crate::events::{Event, EventKind, EventState};
 use crate::pool_config::PoolConfig;
@@ -15,21 +16,24 @@ use crate::role_action::{ActionTarget, RoleAction};
 use crate::state_dir::OverrideStore;
 
 impl AdminService {
-    /// Changes the role of a node. The configured action runs first; returns why it was skipped, if it was.
+    /// Changes the role of a node. The configured action runs first; if it was skipped, returns
+    /// why.
     ///
     /// # Errors
-    /// The role has not changed. If the action was carried out all the same, the text says so.
+    /// The role has not changed. If the action has run, the text says so.
     pub async fn change_role(&self, request: RoleRequest) -> Result<Option<&'static str>, AdminError> {
         let service = self.clone();
-        to_its_end(async move { service.change_role_now(&request).await }).await
+        run_to_end(async move { service.change_role_now(&request).await }).await
     }
 
+    /// Locks the pool, checks the request, runs the action, and stores the roles.
     async fn change_role_now(&self, request: &RoleRequest) -> Result<Option<&'static str>, AdminError> {
         let no_such_node = || AdminError::NoSuchNode(request.node.clone());
-        // Until this is dropped, no other role of the pool changes, and no needed node is taken out.
+        // Until this is dropped, no other role of the pool changes, and no needed node is taken
+        // out.
         let _lock = self.pool_locks.lock(request.node.pool())?;
         let (store, (_, pools)) = (self.locked_store().await, self.pools().await?);
-        let Some((status, backup)) = find(&pools, &request.node) else { return self.forget(store, request).await };
+        let Some((status, backup)) = find_node(&pools, &request.node) else { return self.forget(store, request).await };
         let config = self.health.pool(request.node.pool()).await?.ok_or_else(no_such_node)?;
         let update = request.update(store.overrides(), &config.pool)?;
         drop(store);
@@ -41,7 +45,7 @@ impl AdminService {
         }
         let step = request.action_step(&config.actions, backup, &update);
         if let ActionStep::Run(action) = step {
-            // A role that cannot be stored must not be given to a node that cannot be asked to give it back.
+            // The disk is tried first: an action cannot be undone if its role cannot be stored.
             self.note_attempt(request).await?;
             self.run_action(action, &config, backup, request).await?;
         }
@@ -49,7 +53,7 @@ impl AdminService {
         Ok(if let ActionStep::Skip(why) = step { Some(why) } else { None })
     }
 
-    /// Stores the roles. Everything is read again: the action may have taken a while.
+    /// Stores the roles. Reads everything again: it may have changed while the action ran.
     async fn store_roles(&self, request: &RoleRequest, step: ActionStep<'_>) -> Result<(), AdminError> {
         let store = self.locked_store().await;
         let config = self.health.pool(request.node.pool()).await?;
@@ -64,7 +68,7 @@ impl AdminService {
         self.change(store, events, apply).await
     }
 
-    /// What a failure means if the action was carried out, which cannot be undone.
+    /// The error to report. If the action has run, which cannot be undone, the error says so.
     fn failed_after(&self, step: ActionStep<'_>, refused: AdminError, request: &RoleRequest) -> AdminError {
         if !matches!(step, ActionStep::Run(_)) {
             return refused;
@@ -78,7 +82,8 @@ impl AdminService {
         AdminError::AfterAction(request.node.clone(), text)
     }
 
-    /// Removes the nomination of a node that the configuration does not have. No action can run on it.
+    /// Removes the nomination of a node that the configuration does not have. No action can run on
+    /// it.
     async fn forget(
         &self,
         store: OwnedMutexGuard<OverrideStore>,
@@ -95,7 +100,7 @@ impl AdminService {
         Ok(None)
     }
 
-    /// Notes the attempt, which shows whether the disk can be written at the moment.
+    /// Stores the time of the attempt, and so finds out whether the disk can be written.
     async fn note_attempt(&self, request: &RoleRequest) -> Result<(), AdminError> {
         let (node, by) = (request.node.clone(), request.by.clone());
         let note = move |overrides: &mut Overrides| overrides.note_role_change(node.pool(), unix_now(), by);
@@ -123,7 +128,7 @@ impl AdminService {
         node: &NodeStatus,
         request: &RoleRequest,
     ) -> Result<(), AdminError> {
-        // The first address that is alive, or else the first.
+        // The first address that is alive, or else the first one.
         let found = node.addresses.iter().find(|address| address.is_alive()).or_else(|| node.addresses.first());
         let address = found.ok_or_else(|| AdminError::NoSuchNode(request.node.clone()))?.address;
         let host = config.host_at(address);
@@ -135,6 +140,7 @@ impl AdminService {
         })
     }
 
+    /// Records the event of a nomination that failed.
     fn record_failure(&self, request: &RoleRequest, text: &str) {
         let event = Event::of_node(EventKind::Nomination, EventState::Failed, &request.node, text);
         self.events.record([event.caused_by(&request.by).as_warning()]);

@@ -1,4 +1,4 @@
-//! Times that both ends of the admin socket know.
+//! Timeouts that the API and its client share.
 
 use std::time::Duration;
 

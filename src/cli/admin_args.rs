@@ -9,7 +9,7 @@ use evenkeel_core::node_id::NodeId;
 use crate::admin::client::{AdminClient, Circumstances};
 use crate::config::DEFAULT_SOCKET;
 
-/// The server to talk to.
+/// The server that a command sends requests to.
 #[derive(Args, Debug)]
 pub(super) struct Socket {
     /// Admin socket of the server
@@ -18,12 +18,13 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         AdminClient::at(&self.socket)
     }
 }
 
-/// A node, and who asks for the change.
+/// The node to change, and the operator.
 #[derive(Args, Debug)]
 pub(super) struct Target {
     /// The node
@@ -37,6 +38,7 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         self.socket.client()
     }
@@ -57,18 +59,20 @@ pub(super) struct Reason {
 }
 
 impl Reason {
+    /// The circumstances of a change by an operator.
     pub(super) fn into_circumstances(self, by: &str) -> Circumstances {
         let Self { why, lasting, force } = self;
         Circumstances { by: by.to_owned(), why, lasting, force }
     }
 }
 
+/// Parses a duration of at least a second.
 fn whole_seconds(text: &str) -> Result<Duration, String> {
     let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }
 }
 
-/// The user, as far as the environment tells.
+/// The user of the shell, or else the number of the user.
 fn user() -> String {
     let of = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
     of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))

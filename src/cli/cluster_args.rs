@@ -29,6 +29,7 @@ impl ClusterArgs {
     }
 }
 
+/// Parses the address of a name server. The default port is 53.
 fn name_server(text: &str) -> Result<SocketAddr, String> {
     let with_default_port = || text.parse().map(|address| SocketAddr::new(address, 53));
     text.parse().or_else(|_| with_default_port()).map_err(|_| "accepted: an address, with or without a port".to_owned())

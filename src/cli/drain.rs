@@ -32,6 +32,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
+    /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { target, reason, wait } = self;

@@ -30,6 +30,7 @@ enum State {
 }
 
 impl Force {
+    /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { state, target, reason } = self;

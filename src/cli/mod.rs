@@ -1,4 +1,8 @@
 //! The command line: one file per command, with its arguments and its help.
+//!
+//! `main` calls [`run`], which parses the arguments and runs the command. `admin_args`,
+//! `cluster_args` and `config_file` have arguments that several commands share. `run_daemon` runs a
+//! server, `runtime` any other command; `exit_code` lists what they return.
 
 mod admin_args;
 mod check;
@@ -85,7 +89,7 @@ Examples:
     FakeCore(fake_core::Options),
 }
 
-/// Runs the command that the process was called with.
+/// Parses the command line of the process and runs the command.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

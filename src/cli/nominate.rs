@@ -13,7 +13,7 @@ use crate::admin::client;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  evenkeel nominate core/spare                   one active node more
+  evenkeel nominate core/spare                   one more active node
   evenkeel nominate core/spare --replace core-2  core-2 is a backup from then on")]
 pub(super) struct Nominate {
     #[command(flatten)]
@@ -29,13 +29,14 @@ pub(super) struct Nominate {
 }
 
 impl Nominate {
+    /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { target, replace, without_action, reason } = self;
             let circumstances = reason.into_circumstances(&target.by);
             let nominate = client::Nominate { circumstances, replaces: replace, without_action };
             if let Some(why) = target.client()?.nominate(&target.node, nominate).await? {
-                // A closed standard output is no failure of the nomination.
+                // The node is nominated, also if standard output is closed.
                 let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", target.node);
             }
             Ok(())

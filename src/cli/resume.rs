@@ -1,4 +1,4 @@
-//! `evenkeel resume`: leaves a node to its monitors again.
+//! `evenkeel resume`: removes the override of a node.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use super::admin_args::Target;
 use super::runtime::on_runtime;
 
-/// Leave a node to its monitors again
+/// Remove the override of a node: its monitors decide again
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
@@ -18,6 +18,7 @@ pub(super) struct Resume {
 }
 
 impl Resume {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let Self { target } = self;
         on_runtime(async { target.client()?.remove_override(&target.node, &target.by).await })

@@ -1,4 +1,4 @@
-//! `evenkeel status`: shows which nodes are answered, and why.
+//! `evenkeel status`: shows which nodes are answered, and why. It fails if no server answers.
 
 use std::fmt::Write;
 use std::io::{self, Write as _};
@@ -28,17 +28,19 @@ pub(super) struct StatusArgs {
 }
 
 impl StatusArgs {
+    /// Runs the command.
     pub(super) fn run(&self) -> std::process::ExitCode {
         on_runtime(async {
             let status = self.socket.client()?.status().await?;
             let text = if self.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
-            // A closed standard output is no failure.
+            // A closed standard output is not an error.
             let _ = io::stdout().write_all(text.as_bytes());
             Ok(())
         })
     }
 }
 
+/// The state as text.
 fn shown(status: &Status) -> String {
     let mut text = String::new();
     for pool in &status.pools {
@@ -67,6 +69,7 @@ fn shown(status: &Status) -> String {
     text
 }
 
+/// Adds the table of a pool.
 fn show_pool(pool: &PoolStatus, text: &mut String) {
     let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
     // Writing to a string cannot fail.
@@ -77,9 +80,9 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
     let _ = writeln!(text, "  {:width$}  ANSWERED  {:>records$}  ROLE    WEIGHT  WHY", "NODE", "RECORDS");
     for node in &pool.nodes {
         let answered = if node.eligible { "yes" } else { "no" };
-        let nomination = node.nomination.as_ref().map(|said| {
-            let counts = if said.role == node.role { "" } else { ", which does not count at the moment" };
-            format!("; {}{counts}", said.description())
+        let nomination = node.nomination.as_ref().map(|nomination| {
+            let effect = if nomination.role == node.role { "" } else { ", which has no effect at the moment" };
+            format!("; {}{effect}", nomination.description())
         });
         let nomination = nomination.unwrap_or_default();
         let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(unix_now()))) {
@@ -109,7 +112,8 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
     text.push('\n');
 }
 
-/// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32 us`.
+/// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32
+/// us`.
 fn show_responses(protocol: Protocol, answers: &Responses, text: &mut String) {
     let responses = answers.responses();
     let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();

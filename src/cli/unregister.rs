@@ -25,6 +25,7 @@ pub(super) struct Unregister {
 }
 
 impl Unregister {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let &Self { ref target, force, without_action } = self;
         let unregister = client::Unregister { by: &target.by, force, without_action };

@@ -93,7 +93,7 @@ kind = "htp"
     assert_eq!(code, Some(78), "{shown}");
     for expected in [
         "lb.toml:2:1: error: unknown key `listn` in [server]\n2 | listn = [\"127.0.0.1:0\"]\n  | ^^^^^ did you mean `listen`?",
-        "lb.toml:3:17: error: `startup_grace` is no duration in range: \"3\"",
+        "lb.toml:3:17: error: `startup_grace` is not a duration in range: \"3\"",
         "lb.toml:4:11: error: `workers` must not be a string\n4 | workers = \"two\"\n  |           ^^^^^ accepted: a whole number from 1 to 256",
         "lb.toml:36:8: error: `kind` cannot be \"htp\"\n36 | kind = \"htp\"\n   |        ^^^^^ accepted: \"http\", \"tcp\", \"icap\", \"exec\", \"agent\", \"ping\"",
         "lb.toml:9:8: error: `port` is out of range: 80080",
@@ -101,20 +101,20 @@ kind = "htp"
         "lb.toml:12:11: error: `timeout` (2s) is longer than `interval` (1s)",
         "lb.toml:13:8: error: `rise` is out of range: 0",
         "lb.toml:14:16: error: an item of `status` cannot be 3xx",
-        "lb.toml:15:16: error: `body_matches` is no regular expression",
+        "lb.toml:15:16: error: `body_matches` is not a regular expression",
         "lb.toml:17:13: error: pool \"core\" uses monitor \"redy\", which is not defined",
         "lb.toml:18:14: error: `when_empty` is \"fallback\", but there are no addresses",
         "lb.toml:20:48: error: `weight` is out of range: 0",
         "lb.toml:21:12: error: pool \"core\" has two nodes \"a\"",
-        "lb.toml:21:27: error: 10.0.0.1 stands twice in pool \"core\"",
+        "lb.toml:21:27: error: 10.0.0.1 appears twice in pool \"core\"",
         "lb.toml:22:29: error: `addresses` is empty",
         "lb.toml:23:3: error: `name` is missing",
         "lb.toml:23:15: error: `address` cannot be \"10.0.0.300\"",
         "lb.toml:26:9: error: pool \"spares\" has no active node",
         "lb.toml:28:8: error: name core.lb.example uses pool \"cores\", which is not defined",
-        "lb.toml:29:7: error: `ttl` is no whole number of seconds",
+        "lb.toml:29:7: error: `ttl` is not a whole number of seconds",
         "lb.toml:30:11: error: `answers` is out of range: 0",
-        "lb.toml:31:8: error: name core.elsewhere lies in no zone",
+        "lb.toml:31:8: error: name core.elsewhere is in no zone",
         "lb.toml:33:8: error: name www.lb.example has A records in the zone file too",
     ] {
         assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
@@ -156,7 +156,7 @@ fn syntax_errors_and_unreadable_files_are_named() {
     assert!(check("\u{feff}# nothing\n", ZONE).1.contains("no zone is configured"));
     let (_, zones) = check("zones = 5\n[pools.p]\nnodes = []\n[names.\"a.example\"]\npool = \"p\"\n", ZONE);
     assert!(zones.contains("`zones` must not be a whole number") && !zones.contains("zone is configured"), "{zones}");
-    assert!(!zones.contains("lies in no zone"), "names cannot be judged then: {zones}");
+    assert!(!zones.contains("is in no zone"), "names cannot be judged then: {zones}");
 }
 
 #[test]
@@ -246,9 +246,9 @@ fn values_that_could_not_work_are_refused() {
             monitor("scheme = \"https\"").replace("nodes = [\n", "host = \"192.0.2.1\"\nnodes = [\n"),
             "`host` cannot be \"192.0.2.1\" with a request over https",
         ),
-        (monitor("headers = { a = \"1\", A = \"2\" }"), "the header A stands twice"),
-        (monitor("headers = { Content-Length = \"5\" }"), "the header Content-Length is the connection's own"),
-        (monitor("headers = { Host = \"x\" }"), "the Host header is the pool's"),
+        (monitor("headers = { a = \"1\", A = \"2\" }"), "the header A appears twice"),
+        (monitor("headers = { Content-Length = \"5\" }"), "the header Content-Length is set by the connection"),
+        (monitor("headers = { Host = \"x\" }"), "the Host header comes from the pool"),
         (monitor("headers = { a = \"\u{e4}\" }"), "not a header value"),
         (monitor("body_limit = 2\nbody_contains = \"abc\""), "`body_contains` is longer than the 2 bytes"),
         (monitor("json = [{ path = \"a..b\", equals = 1 }]"), "`path` cannot be \"a..b\""),
@@ -256,9 +256,9 @@ fn values_that_could_not_work_are_refused() {
         (monitor("json = [{ path = \"a\", equals = 1, at_most = 2 }]"), "a JSON condition needs one test"),
         (monitor("json = [{ path = \"a\", at_least = \"x\" }]"), "`at_least` must not be a string"),
         (monitor("busy_status = [503]"), "`busy_status` needs `busy_json`"),
-        (monitor("method = \"HEAD\"\nbody_contains = \"x\""), "answers to HEAD have no body to judge"),
+        (monitor("method = \"HEAD\"\nbody_contains = \"x\""), "a response to HEAD has no body to check"),
         (monitor("ca = \"ca.pem\""), "`ca` is for TLS"),
-        (monitor("scheme = \"https\"\nca = \"lb.zone\""), "lb.zone: no certificate is in it"),
+        (monitor("scheme = \"https\"\nca = \"lb.zone\""), "lb.zone: it contains no certificate"),
         (monitor("headers_file = \"lb.zone\""), "lb.zone: this secret is open to all users (mode 644)"),
         (
             GOOD.replace("kind = \"http\"", "kind = \"exec\"").replace("port = 8008", "command = [\"true\"]"),
@@ -270,7 +270,7 @@ fn values_that_could_not_work_are_refused() {
         ),
         (
             GOOD.replace("kind = \"http\"", "kind = \"tcp\"").replace("port = 8008", "port = 22\nexpect = \"(\""),
-            "`expect` is no regular expression",
+            "`expect` is not a regular expression",
         ),
         (GOOD.replace("kind = \"http\"", "kind = \"icap\"").replace("port = 8008", ""), "`service` is missing"),
         (GOOD.replace("kind = \"http\"", "kind = \"ping\""), "unknown key `port` in [monitors.ready]"),
@@ -317,17 +317,17 @@ fn values_that_could_not_work_are_refused() {
         (pool("host = \"core.lb.example:80\""), "`host` cannot be \"core.lb.example:80\""),
         (
             pool("when_empty = \"fallback\"\nfallback = [\"10.0.0.9\", \"10.0.0.9\"]"),
-            "10.0.0.9 stands twice in `fallback`",
+            "10.0.0.9 appears twice in `fallback`",
         ),
-        (node("0.0.0.0"), "`address` cannot be 0.0.0.0, no machine's address"),
+        (node("0.0.0.0"), "`address` cannot be 0.0.0.0, the unspecified address"),
         (node("255.255.255.255"), "the broadcast address"),
         (node("ff02::1"), "a multicast address"),
-        (node("fe80::1"), "an address that means something on one link only"),
-        (node("::ffff:10.0.0.1"), "an IPv4 address in disguise"),
+        (node("fe80::1"), "a link-local address"),
+        (node("::ffff:10.0.0.1"), "an IPv4-mapped address"),
         (GOOD.replace("name = \"a\"", "name = \"a\\nb\""), "\"a\\nb\" cannot be the name of a node"),
         (
             format!("{GOOD}[admin]\nlisten = \"0.0.0.0:5380\"\n"),
-            "`listen` cannot be 0.0.0.0:5380, which others can reach",
+            "`listen` cannot be 0.0.0.0:5380, which other hosts can reach",
         ),
         (GOOD.replace("127.0.0.1:0", "224.0.0.1:53"), "224.0.0.1:53 cannot be listened on: a multicast address"),
         (GOOD.replace("127.0.0.1:0", "[fe80::1]:53"), "needs the number of its interface, as in \"[fe80::1%2]:53\""),
@@ -337,16 +337,16 @@ fn values_that_could_not_work_are_refused() {
         ),
         (
             GOOD.replace("[\"127.0.0.1:0\"]", "[\"127.0.0.1:0\"]\nstate_dir = \"/dev/null\""),
-            "`state_dir` /dev/null is no directory",
+            "`state_dir` /dev/null is not a directory",
         ),
-        (GOOD.replace("core.lb.example", "köln.lb.example"), "names of other letters are written in ASCII"),
+        (GOOD.replace("core.lb.example", "köln.lb.example"), "write other letters in ASCII"),
         (GOOD.replace("core.lb.example", "a b.lb.example"), "holds more than letters"),
         (pool("host = \".\""), "`host` cannot be \".\""),
         (GOOD.replace("core.lb.example", "a.*.lb.example"), "has a * that is not its first label"),
-        (GOOD.replace("\"core.lb.example\"", "core.lb.example"), "names with dots stand in quotes: [names.\"core.lb"),
+        (GOOD.replace("\"core.lb.example\"", "core.lb.example"), "write names with dots in quotes: [names.\"core.lb"),
         (
             format!("{GOOD}[names.\"CORE.lb.example.\"]\npool = \"core\"\n"),
-            "lb.toml:15:8: error: name core.lb.example stands twice",
+            "lb.toml:15:8: error: name core.lb.example appears twice",
         ),
     ];
     for (config, expected) in cases {

@@ -98,12 +98,12 @@ fn events_are_signed_kept_in_order_and_tried_again() {
     let text = config(3) + &webhook(recipient.port);
     let mut server = Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE), ("secret", "key\n")]);
     done(&server, "drain core/core-1");
-    server.wait_for_log("notification hook is not taken and will be tried again, status 503");
+    server.wait_for_log("notification hook is not accepted and will be sent again, status 503");
     done(&server, "force up core/core-2");
     done(&server, "resume core/core-1");
     recipient.say_from_now_on(200);
     wait_until("all are taken", || recipient.states() == ["drained", "forced_up", "resumed"]);
-    server.wait_for_log("notification hook is taken at attempt");
+    server.wait_for_log("notification hook is accepted at attempt");
     for (signature, body, _) in recipient.asked.lock().expect("no holder panics").iter() {
         let tag: Vec<u8> =
             (7..signature.len()).step_by(2).map(|i| u8::from_str_radix(&signature[i..i + 2], 16).unwrap()).collect();

@@ -186,7 +186,7 @@ fn a_socket_or_state_directory_in_use_is_refused() {
     assert!(said.contains("admin.sock cannot be opened: another server listens there"), "{said}");
     server.write("kept.txt", "text");
     let said = other(&config(2).replace("\"state\"", "\"other\"").replace("admin.sock", "kept.txt"));
-    assert!(said.contains("there is a file that is no socket"), "{said}");
+    assert!(said.contains("there is a file that is not a socket"), "{said}");
     assert_eq!(std::fs::read_to_string(server.directory().join("kept.txt")).expect("the file"), "text");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
