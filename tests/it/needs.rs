@@ -37,7 +37,7 @@ fn every_program_that_the_tests_require_is_in_the_table() {
     let mut required = BTreeSet::new();
     for path in sources(&repository().join("tests/it")) {
         let text = fs::read_to_string(&path).expect("a file of the repository");
-        for call in text.split("required(\"").skip(1) {
+        for call in ["required(\"", "installed(\""].iter().flat_map(|function| text.split(function).skip(1)) {
             let mut quoted = call.split('"');
             let pair = (quoted.next(), quoted.nth(1));
             required.insert((pair.0.expect("a program").to_owned(), pair.1.expect("a package").to_owned()));
