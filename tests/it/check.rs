@@ -1,8 +1,9 @@
-//! `evenkeel check`: every mistake with its place and what would be accepted, all in one run.
+//! `evenkeel check`: every mistake in one run, each with its place and what would be accepted.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::certificates::self_signed_pem;
 use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 
 const GOOD: &str = r#"[server]
@@ -25,33 +26,34 @@ fn evenkeel(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).output().expect("the built program starts")
 }
 
-/// Exit code and everything printed by `check` for a configuration and a zone, paths shortened to file names.
+/// Runs `check`; returns its exit code and its output, with paths shortened to file names.
 fn check(config: &str, zone: &str) -> (Option<i32>, String) {
-    let directory = tempfile::tempdir().expect("a directory for the test");
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let path = directory.path().join("lb.toml");
-    std::fs::write(&path, config).expect("a file for the test");
-    std::fs::write(directory.path().join("lb.zone"), zone).expect("a file for the test");
-    let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+    std::fs::write(&path, config).expect("the test can write its directory");
+    std::fs::write(directory.path().join("lb.zone"), zone).expect("the test can write its directory");
+    let output = evenkeel(&["check", "--config", path.to_str().expect("the path is text")]);
     let text = [output.stdout, output.stderr].concat();
     let shown = String::from_utf8(text).expect("messages are text");
     (output.status.code(), shown.replace(&format!("{}/", directory.path().display()), ""))
 }
 
+/// Asserts that `check` refuses the files, with this text in its output.
 #[track_caller]
 fn assert_refused(config: &str, zone: &str, expected: &str) {
     let (code, shown) = check(config, zone);
     assert_eq!(code, Some(78), "{shown}");
-    assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
+    assert!(shown.contains(expected), "the output lacks\n{expected}\nIt is\n{shown}");
 }
 
 #[test]
-fn a_good_configuration_is_summed_up() {
+fn a_valid_configuration_is_summarized() {
     let (code, shown) = check(GOOD, ZONE);
     assert_eq!((code, shown.as_str()), (Some(0), "ok: 1 zone, 1 name, 1 pool, 1 node\n"));
 }
 
 #[test]
-fn every_mistake_of_a_file_is_shown_in_one_run() {
+fn one_run_shows_every_mistake_of_a_file() {
     let config = r#"[server]
 listn = ["127.0.0.1:0"]
 startup_grace = "3"
@@ -76,7 +78,7 @@ nodes = [
   { name = "b", addresses = [] },
   { address = "10.0.0.300" },
 ]
-[pools.spares]
+[pools.reserve]
 nodes = [{ name = "s", address = "10.0.0.9", role = "backup" }]
 [names."core.lb.example"]
 pool = "cores"
@@ -110,14 +112,14 @@ kind = "htp"
         "lb.toml:22:29: error: `addresses` is empty",
         "lb.toml:23:3: error: `name` is missing",
         "lb.toml:23:15: error: `address` cannot be \"10.0.0.300\"",
-        "lb.toml:26:9: error: pool \"spares\" has no active node",
+        "lb.toml:26:9: error: pool \"reserve\" has no active node",
         "lb.toml:28:8: error: name core.lb.example uses pool \"cores\", which is not defined",
         "lb.toml:29:7: error: `ttl` is no whole number of seconds",
         "lb.toml:30:11: error: `answers` is out of range: 0",
         "lb.toml:31:8: error: name core.elsewhere lies in no zone",
         "lb.toml:33:8: error: name www.lb.example has A records in the zone file too",
     ] {
-        assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
+        assert!(shown.contains(expected), "the output lacks\n{expected}\nIt is\n{shown}");
     }
     assert!(shown.ends_with(" errors\n"), "{shown}");
 }
@@ -137,12 +139,12 @@ fn references_between_tables_are_checked() {
     let delegated = format!("{ZONE}core NS ns1\n");
     assert_refused(GOOD, &delegated, "name core.lb.example is delegated away in the zone file");
     let (code, shown) = check(&GOOD.replace("monitors = [\"ready\"]\n", ""), ZONE);
-    assert_eq!(code, Some(0), "an unused monitor is odd, not wrong: {shown}");
+    assert_eq!(code, Some(0), "an unused monitor is only a warning: {shown}");
     assert!(shown.contains("lb.toml:5:11: warning: monitor \"ready\" is used by no pool"), "{shown}");
 }
 
 #[test]
-fn syntax_errors_and_unreadable_files_are_named() {
+fn syntax_errors_and_unreadable_files_are_reported() {
     assert_refused("[server\n", ZONE, "lb.toml:1:8: error: ");
     assert_refused(
         &GOOD.replace("lb.zone", "other.zone"),
@@ -156,11 +158,11 @@ fn syntax_errors_and_unreadable_files_are_named() {
     assert!(check("\u{feff}# nothing\n", ZONE).1.contains("no zone is configured"));
     let (_, zones) = check("zones = 5\n[pools.p]\nnodes = []\n[names.\"a.example\"]\npool = \"p\"\n", ZONE);
     assert!(zones.contains("`zones` must not be a whole number") && !zones.contains("zone is configured"), "{zones}");
-    assert!(!zones.contains("lies in no zone"), "names cannot be judged then: {zones}");
+    assert!(!zones.contains("lies in no zone"), "without zones, names are not checked: {zones}");
 }
 
 #[test]
-fn zone_file_mistakes_have_file_and_line() {
+fn mistakes_in_zone_files_have_file_and_line() {
     let cases = [
         ("www2 300 A\n", "lb.zone:9:11: error: A of www2.lb.example: an IPv4 address is missing"),
         ("www2 192.0.2.1\n", "lb.zone:9:6: error: not a TTL"),
@@ -193,20 +195,21 @@ fn zone_file_mistakes_have_file_and_line() {
     for (line, expected) in cases {
         assert_refused(GOOD, &format!("{ZONE}{line}"), expected);
     }
-    // Two mistakes, two reports.
+    // Each mistake is reported.
     let (_, shown) = check(GOOD, &format!("{ZONE}x A 1\ny A 2\n"));
     assert!(shown.contains("lb.zone:9:") && shown.contains("lb.zone:10:") && shown.ends_with("2 errors\n"), "{shown}");
     assert_refused(GOOD, "$TTL 5\n@ NS ns1\n", "the zone lb.example has no SOA record");
     assert_refused(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4 5\n", "the zone lb.example has no NS record at its apex");
     assert_refused(GOOD, "@ SOA a b 1 2 3 4 5\n", "lb.zone:1:1: error: no TTL for lb.example");
     assert_refused(GOOD, " A 192.0.2.1\n", "lb.zone:1:2: error: no owner name");
-    // An SOA that cannot be read is not missing, and a file that includes itself is said once.
+    // An invalid SOA record does not count as missing. A file that includes itself is reported
+    // once.
     assert!(!check(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4\n@ NS ns1\n").1.contains("no SOA"));
     assert_eq!(check(GOOD, &format!("{ZONE}$INCLUDE lb.zone\nx A 1\n")).1.matches("A of x.lb.example").count(), 1);
 }
 
 #[test]
-fn what_will_never_be_answered_is_warned_of() {
+fn records_that_are_never_answered_cause_warnings() {
     let zone = format!(
         "{ZONE}sub NS ns.sub\nsub NS ns2.sub\nns.sub A 192.0.2.5\ntxt.sub TXT lost\n2ttl 5 A 192.0.2.1\n2ttl 9 A 192.0.2.2\n"
     );
@@ -235,7 +238,7 @@ fn what_will_never_be_answered_is_warned_of() {
 }
 
 #[test]
-fn values_that_could_not_work_are_refused() {
+fn values_that_cannot_work_are_refused() {
     let pool = |line: &str| GOOD.replace("nodes = [\n", &format!("{line}\nnodes = [\n"));
     let node = |address: &str| GOOD.replace("10.0.0.1", address);
     let monitor = |line: &str| GOOD.replace("port = 8008", &format!("port = 8008\n{line}"));
@@ -351,17 +354,17 @@ fn values_that_could_not_work_are_refused() {
     ];
     for (config, expected) in cases {
         assert_refused(&config, ZONE, expected);
-        assert!(check(&config, ZONE).1.ends_with("1 error\n"), "one mistake, one error: {}", check(&config, ZONE).1);
+        assert!(check(&config, ZONE).1.ends_with("1 error\n"), "one mistake is one error: {}", check(&config, ZONE).1);
     }
 }
 
 #[test]
-fn transports_cannot_share_an_address() {
-    let key = rcgen::generate_simple_self_signed(["ns.lb.example".to_owned()]).expect("a certificate for the test");
-    let directory = tempfile::tempdir().expect("a directory for the test");
+fn two_transports_cannot_share_an_address() {
+    let (certificate, key) = self_signed_pem("ns.lb.example");
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let write = |name: &str, text: &str| write_private(&directory.path().join(name), text);
-    write("cert.pem", &key.cert.pem());
-    write("key.pem", &key.signing_key.serialize_pem());
+    write("cert.pem", &certificate);
+    write("key.pem", &key);
     write("lb.zone", ZONE);
     let config = |plain: &str, dot: &str, doq: &str| {
         let tls = format!(
@@ -372,10 +375,14 @@ fn transports_cannot_share_an_address() {
     let check = |config: &str| {
         write("lb.toml", config);
         let path = directory.path().join("lb.toml");
-        let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+        let output = evenkeel(&["check", "--config", path.to_str().expect("the path is text")]);
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    assert_eq!(check(&config("127.0.0.1:53", "127.0.0.1:853", "127.0.0.1:853")).0, Some(0), "TCP and UDP are apart");
+    assert_eq!(
+        check(&config("127.0.0.1:53", "127.0.0.1:853", "127.0.0.1:853")).0,
+        Some(0),
+        "TCP and UDP can share a port"
+    );
     let (code, shown) = check(&config("0.0.0.0:853", "127.0.0.1:853", "127.0.0.1:853"));
     assert_eq!(code, Some(78));
     assert!(
@@ -389,8 +396,8 @@ fn transports_cannot_share_an_address() {
 }
 
 #[test]
-fn a_reader_that_is_gone_changes_no_exit_code() {
-    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+fn output_that_cannot_be_written_keeps_the_exit_code() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has /dev/full");
     let status = Command::new(PROGRAM)
         .args(["check", "--config", "/nonexistent.toml"])
         .stdout(full())
@@ -401,17 +408,18 @@ fn a_reader_that_is_gone_changes_no_exit_code() {
 }
 
 #[test]
-fn included_files_have_an_origin_and_places_of_their_own() {
-    let directory = tempfile::tempdir().expect("a directory for the test");
-    let write =
-        |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file for the test");
+fn included_zone_files_have_their_own_origin_and_line_numbers() {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).expect("the test can write its directory")
+    };
     write("lb.toml", GOOD);
     write("lb.zone", &format!("{ZONE}$INCLUDE sub/more.zone sub\nlast A 192.0.2.9\n"));
-    std::fs::create_dir(directory.path().join("sub")).expect("a directory for the test");
+    std::fs::create_dir(directory.path().join("sub")).expect("the test can create a directory");
     write("sub/more.zone", "www A 192.0.2.81\n$INCLUDE deeper.zone\n");
     write("sub/deeper.zone", "deep A oops\n");
     let path = directory.path().join("lb.toml");
-    let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+    let output = evenkeel(&["check", "--config", path.to_str().expect("the path is text")]);
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(shown.contains("sub/deeper.zone:1:8: error: A of deep.sub.lb.example"), "{shown}");
     write("sub/deeper.zone", "deep A 192.0.2.82\n");
@@ -430,7 +438,7 @@ fn included_files_have_an_origin_and_places_of_their_own() {
 }
 
 #[test]
-fn exit_codes_are_those_of_the_contract() {
+fn exit_codes_are_as_documented() {
     let code = |arguments: &[&str]| evenkeel(arguments).status.code();
     assert_eq!(code(&["--help"]), Some(0));
     assert_eq!(code(&["--version"]), Some(0));
@@ -442,7 +450,7 @@ fn exit_codes_are_those_of_the_contract() {
 }
 
 #[test]
-fn a_port_in_use_is_shown_where_it_is_configured() {
+fn a_port_in_use_is_reported_at_its_line() {
     let holder = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = holder.local_addr().expect("a bound socket has an address");
     let config = GOOD.replace("127.0.0.1:0", &address.to_string());
