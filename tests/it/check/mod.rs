@@ -1,10 +1,15 @@
-//! `evenkeel check`: every mistake with its place and what would be accepted, all in one run.
+//! `evenkeel check`: every mistake in one run, each with its place and what would be accepted.
+//!
+//! This file has mistakes in the configuration, `zone_files` those in zone files.
 
-use std::path::Path;
+mod zone_files;
+
 use std::process::{Command, Output};
 
+use crate::support::certificates::self_signed_pem;
 use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 
+/// A valid configuration.
 const GOOD: &str = r#"[server]
 listen = ["127.0.0.1:0"]
 [zones."lb.example"]
@@ -21,37 +26,39 @@ nodes = [
 pool = "core"
 "#;
 
+/// Runs `evenkeel` with these arguments.
 fn evenkeel(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).output().expect("the built program starts")
 }
 
-/// Exit code and everything printed by `check` for a configuration and a zone, paths shortened to file names.
+/// Runs `check`; returns its exit code and its output, with paths shortened to file names.
 fn check(config: &str, zone: &str) -> (Option<i32>, String) {
-    let directory = tempfile::tempdir().expect("a directory for the test");
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let path = directory.path().join("lb.toml");
-    std::fs::write(&path, config).expect("a file for the test");
-    std::fs::write(directory.path().join("lb.zone"), zone).expect("a file for the test");
-    let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+    std::fs::write(&path, config).expect("the test can write its directory");
+    std::fs::write(directory.path().join("lb.zone"), zone).expect("the test can write its directory");
+    let output = evenkeel(&["check", "--config", path.to_str().expect("the path is text")]);
     let text = [output.stdout, output.stderr].concat();
     let shown = String::from_utf8(text).expect("messages are text");
     (output.status.code(), shown.replace(&format!("{}/", directory.path().display()), ""))
 }
 
+/// Asserts that `check` refuses the files, with this text in its output.
 #[track_caller]
 fn assert_refused(config: &str, zone: &str, expected: &str) {
     let (code, shown) = check(config, zone);
     assert_eq!(code, Some(78), "{shown}");
-    assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
+    assert!(shown.contains(expected), "the output lacks\n{expected}\nIt is\n{shown}");
 }
 
 #[test]
-fn a_good_configuration_is_summed_up() {
+fn a_valid_configuration_is_summarized() {
     let (code, shown) = check(GOOD, ZONE);
     assert_eq!((code, shown.as_str()), (Some(0), "ok: 1 zone, 1 name, 1 pool, 1 node\n"));
 }
 
 #[test]
-fn every_mistake_of_a_file_is_shown_in_one_run() {
+fn one_run_shows_every_mistake_of_a_file() {
     let config = r#"[server]
 listn = ["127.0.0.1:0"]
 startup_grace = "3"
@@ -76,7 +83,7 @@ nodes = [
   { name = "b", addresses = [] },
   { address = "10.0.0.300" },
 ]
-[pools.spares]
+[pools.reserve]
 nodes = [{ name = "s", address = "10.0.0.9", role = "backup" }]
 [names."core.lb.example"]
 pool = "cores"
@@ -110,14 +117,14 @@ kind = "htp"
         "lb.toml:22:29: error: `addresses` is empty",
         "lb.toml:23:3: error: `name` is missing",
         "lb.toml:23:15: error: `address` cannot be \"10.0.0.300\"",
-        "lb.toml:26:9: error: pool \"spares\" has no active node",
+        "lb.toml:26:9: error: pool \"reserve\" has no active node",
         "lb.toml:28:8: error: name core.lb.example uses pool \"cores\", which is not defined",
         "lb.toml:29:7: error: `ttl` is not a whole number of seconds",
         "lb.toml:30:11: error: `answers` is out of range: 0",
         "lb.toml:31:8: error: name core.elsewhere is in no zone",
         "lb.toml:33:8: error: name www.lb.example has A records in the zone file too",
     ] {
-        assert!(shown.contains(expected), "no\n{expected}\nin\n{shown}");
+        assert!(shown.contains(expected), "the output lacks\n{expected}\nIt is\n{shown}");
     }
     assert!(shown.ends_with(" errors\n"), "{shown}");
 }
@@ -137,12 +144,12 @@ fn references_between_tables_are_checked() {
     let delegated = format!("{ZONE}core NS ns1\n");
     assert_refused(GOOD, &delegated, "name core.lb.example is delegated away in the zone file");
     let (code, shown) = check(&GOOD.replace("monitors = [\"ready\"]\n", ""), ZONE);
-    assert_eq!(code, Some(0), "an unused monitor is odd, not wrong: {shown}");
+    assert_eq!(code, Some(0), "an unused monitor is only a warning: {shown}");
     assert!(shown.contains("lb.toml:5:11: warning: monitor \"ready\" is used by no pool"), "{shown}");
 }
 
 #[test]
-fn syntax_errors_and_unreadable_files_are_named() {
+fn syntax_errors_and_unreadable_files_are_reported() {
     assert_refused("[server\n", ZONE, "lb.toml:1:8: error: ");
     assert_refused(
         &GOOD.replace("lb.zone", "other.zone"),
@@ -156,86 +163,11 @@ fn syntax_errors_and_unreadable_files_are_named() {
     assert!(check("\u{feff}# nothing\n", ZONE).1.contains("no zone is configured"));
     let (_, zones) = check("zones = 5\n[pools.p]\nnodes = []\n[names.\"a.example\"]\npool = \"p\"\n", ZONE);
     assert!(zones.contains("`zones` must not be a whole number") && !zones.contains("zone is configured"), "{zones}");
-    assert!(!zones.contains("is in no zone"), "names cannot be judged then: {zones}");
+    assert!(!zones.contains("is in no zone"), "without zones, names are not checked: {zones}");
 }
 
 #[test]
-fn zone_file_mistakes_have_file_and_line() {
-    let cases = [
-        ("www2 300 A\n", "lb.zone:9:11: error: A of www2.lb.example: an IPv4 address is missing"),
-        ("www2 192.0.2.1\n", "lb.zone:9:6: error: not a TTL"),
-        ("www2 300\n", "lb.zone:9:1: error: no record type for www2.lb.example"),
-        ("www2 ADDR 192.0.2.1\n", "lb.zone:9:6: error: \"ADDR\" is no record type, TTL or class"),
-        ("www2 CH A 192.0.2.1\n", "class CH is not served, only IN"),
-        ("www2 DNAME other\n", "lb.zone:9:6: error: DNAME: DNAME redirection is not served"),
-        ("www2 RRSIG x\n", "signed zones are not served"),
-        ("www A 192.0.2.300\n", "lb.zone:9:7: error: A of www.lb.example: an IPv4 address is expected here"),
-        ("www CNAME ns1\n", "lb.zone:9:1: error: CNAME of www.lb.example beside its A record on line 8"),
-        ("scan CNAME ns1\n", "lb.zone:9:1: error: a second CNAME record for scan.lb.example"),
-        ("@ SOA a b 1 2 3 4 5\n", "lb.zone:9:1: error: a second SOA record for lb.example"),
-        ("www SOA a b 1 2 3 4 5\n", "an SOA record at www.lb.example"),
-        ("www.other. A 192.0.2.1\n", "lb.zone:9:1: error: www.other is outside the zone lb.example"),
-        ("*.w NS ns1\n", "NS record at the wildcard *.w.lb.example"),
-        ("t TXT \"open\n", "lb.zone:9:7: error: this quote is not closed on its line"),
-        ("t TXT ( a\n", "lb.zone:9:7: error: this parenthesis is never closed"),
-        ("$GENERATE 1-9 a$ A 192.0.2.$\n", "lb.zone:9:1: error: unknown directive $GENERATE"),
-        ("$INCLUDE missing.zone\n", "lb.zone:9:10: error: included file missing.zone cannot be read: No such file"),
-        ("$INCLUDE lb.zone\n", "lb.zone:9:10: error: lb.zone includes itself"),
-        ("$INCLUDE lb.zone\n$INCLUDE ./lb.zone\n", "lb.zone:10:10: error: ./lb.zone includes itself"),
-        ("a..b A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: two dots in a row"),
-        ("t TYPE65280 abc\n", "rdata of TYPE65280 must be written as \\# LENGTH HEX"),
-        ("t HTTPS 1 . alpn=h2 alpn=h3\n", "the same parameter stands twice"),
-        ("t HTTPS \\# 1 00\n", "this is no HTTPS rdata that clients could read"),
-        ("t CAA 0 \"\" x\n", "this is no CAA rdata that clients could read"),
-        ("t TXT a\"b c\"\n", "lb.zone:9:8: error: a quote inside a word"),
-        ("t\x0c A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: a control character"),
-    ];
-    for (line, expected) in cases {
-        assert_refused(GOOD, &format!("{ZONE}{line}"), expected);
-    }
-    // Two mistakes, two reports.
-    let (_, shown) = check(GOOD, &format!("{ZONE}x A 1\ny A 2\n"));
-    assert!(shown.contains("lb.zone:9:") && shown.contains("lb.zone:10:") && shown.ends_with("2 errors\n"), "{shown}");
-    assert_refused(GOOD, "$TTL 5\n@ NS ns1\n", "the zone lb.example has no SOA record");
-    assert_refused(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4 5\n", "the zone lb.example has no NS record at its apex");
-    assert_refused(GOOD, "@ SOA a b 1 2 3 4 5\n", "lb.zone:1:1: error: no TTL for lb.example");
-    assert_refused(GOOD, " A 192.0.2.1\n", "lb.zone:1:2: error: no owner name");
-    // An SOA that cannot be read is not missing, and a file that includes itself is said once.
-    assert!(!check(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4\n@ NS ns1\n").1.contains("no SOA"));
-    assert_eq!(check(GOOD, &format!("{ZONE}$INCLUDE lb.zone\nx A 1\n")).1.matches("A of x.lb.example").count(), 1);
-}
-
-#[test]
-fn what_will_never_be_answered_is_warned_of() {
-    let zone = format!(
-        "{ZONE}sub NS ns.sub\nsub NS ns2.sub\nns.sub A 192.0.2.5\ntxt.sub TXT lost\n2ttl 5 A 192.0.2.1\n2ttl 9 A 192.0.2.2\n"
-    );
-    let (code, shown) = check(GOOD, &zone);
-    assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("lb.zone:12:1: warning: TXT of txt.sub.lb.example is never answered"), "{shown}");
-    assert!(
-        shown.contains(
-            "lb.zone:10:1: warning: name server ns2.sub.lb.example of sub.lb.example has no address in this file"
-        ),
-        "{shown}"
-    );
-    assert!(shown.contains("lb.zone:14:1: warning: the A records of 2ttl.lb.example have different TTLs"), "{shown}");
-    let zone = format!("{ZONE}@ NS scan\n@ NS nowhere\nsub NS ns1\nstray.sub A 192.0.2.5\n");
-    let (code, shown) = check(GOOD, &zone);
-    assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("lb.zone:9:1: warning: name server scan.lb.example of lb.example is an alias"), "{shown}");
-    assert!(
-        shown.contains("lb.zone:10:1: warning: name server nowhere.lb.example of lb.example has no address"),
-        "{shown}"
-    );
-    assert!(shown.contains("lb.zone:12:1: warning: A of stray.sub.lb.example is never answered"), "{shown}");
-    let child = format!("{GOOD}[zones.\"kid.lb.example\"]\nfile = \"lb.zone\"\n");
-    let (_, shown) = check(&child, ZONE);
-    assert!(shown.contains("zone kid.lb.example is served, but zone lb.example does not delegate it"), "{shown}");
-}
-
-#[test]
-fn values_that_could_not_work_are_refused() {
+fn values_that_cannot_work_are_refused() {
     let pool = |line: &str| GOOD.replace("nodes = [\n", &format!("{line}\nnodes = [\n"));
     let node = |address: &str| GOOD.replace("10.0.0.1", address);
     let monitor = |line: &str| GOOD.replace("port = 8008", &format!("port = 8008\n{line}"));
@@ -351,17 +283,17 @@ fn values_that_could_not_work_are_refused() {
     ];
     for (config, expected) in cases {
         assert_refused(&config, ZONE, expected);
-        assert!(check(&config, ZONE).1.ends_with("1 error\n"), "one mistake, one error: {}", check(&config, ZONE).1);
+        assert!(check(&config, ZONE).1.ends_with("1 error\n"), "one mistake is one error: {}", check(&config, ZONE).1);
     }
 }
 
 #[test]
-fn transports_cannot_share_an_address() {
-    let key = rcgen::generate_simple_self_signed(["ns.lb.example".to_owned()]).expect("a certificate for the test");
-    let directory = tempfile::tempdir().expect("a directory for the test");
+fn two_transports_cannot_share_an_address() {
+    let (certificate, key) = self_signed_pem("ns.lb.example");
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let write = |name: &str, text: &str| write_private(&directory.path().join(name), text);
-    write("cert.pem", &key.cert.pem());
-    write("key.pem", &key.signing_key.serialize_pem());
+    write("cert.pem", &certificate);
+    write("key.pem", &key);
     write("lb.zone", ZONE);
     let config = |plain: &str, dot: &str, doq: &str| {
         let tls = format!(
@@ -372,10 +304,14 @@ fn transports_cannot_share_an_address() {
     let check = |config: &str| {
         write("lb.toml", config);
         let path = directory.path().join("lb.toml");
-        let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
+        let output = evenkeel(&["check", "--config", path.to_str().expect("the path is text")]);
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    assert_eq!(check(&config("127.0.0.1:53", "127.0.0.1:853", "127.0.0.1:853")).0, Some(0), "TCP and UDP are apart");
+    assert_eq!(
+        check(&config("127.0.0.1:53", "127.0.0.1:853", "127.0.0.1:853")).0,
+        Some(0),
+        "TCP and UDP can share a port"
+    );
     let (code, shown) = check(&config("0.0.0.0:853", "127.0.0.1:853", "127.0.0.1:853"));
     assert_eq!(code, Some(78));
     assert!(
@@ -389,8 +325,8 @@ fn transports_cannot_share_an_address() {
 }
 
 #[test]
-fn a_reader_that_is_gone_changes_no_exit_code() {
-    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+fn output_that_cannot_be_written_keeps_the_exit_code() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has /dev/full");
     let status = Command::new(PROGRAM)
         .args(["check", "--config", "/nonexistent.toml"])
         .stdout(full())
@@ -401,36 +337,7 @@ fn a_reader_that_is_gone_changes_no_exit_code() {
 }
 
 #[test]
-fn included_files_have_an_origin_and_places_of_their_own() {
-    let directory = tempfile::tempdir().expect("a directory for the test");
-    let write =
-        |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file for the test");
-    write("lb.toml", GOOD);
-    write("lb.zone", &format!("{ZONE}$INCLUDE sub/more.zone sub\nlast A 192.0.2.9\n"));
-    std::fs::create_dir(directory.path().join("sub")).expect("a directory for the test");
-    write("sub/more.zone", "www A 192.0.2.81\n$INCLUDE deeper.zone\n");
-    write("sub/deeper.zone", "deep A oops\n");
-    let path = directory.path().join("lb.toml");
-    let output = evenkeel(&["check", "--config", path.to_str().expect("a path of ASCII")]);
-    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(shown.contains("sub/deeper.zone:1:8: error: A of deep.sub.lb.example"), "{shown}");
-    write("sub/deeper.zone", "deep A 192.0.2.82\n");
-    let files: Vec<(&str, String)> = vec![
-        ("evenkeel.toml", GOOD.replace("monitors = [\"ready\"]\n", "")),
-        (
-            "lb.zone",
-            format!("{ZONE}$INCLUDE {}/sub/more.zone sub\nlast A 192.0.2.9\n", Path::new(directory.path()).display()),
-        ),
-    ];
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let server = Server::start_with(&files);
-    for name in ["www.sub.lb.example", "deep.sub.lb.example", "last.lb.example"] {
-        assert_eq!(server.client().ask(name, 1).answers.len(), 1, "{name}");
-    }
-}
-
-#[test]
-fn exit_codes_are_those_of_the_contract() {
+fn exit_codes_are_as_documented() {
     let code = |arguments: &[&str]| evenkeel(arguments).status.code();
     assert_eq!(code(&["--help"]), Some(0));
     assert_eq!(code(&["--version"]), Some(0));
@@ -442,7 +349,7 @@ fn exit_codes_are_those_of_the_contract() {
 }
 
 #[test]
-fn a_port_in_use_is_shown_where_it_is_configured() {
+fn a_port_in_use_is_reported_at_its_line() {
     let holder = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = holder.local_addr().expect("a bound socket has an address");
     let config = GOOD.replace("127.0.0.1:0", &address.to_string());

@@ -1,45 +1,41 @@
 //! The documents for contributors: the files that they name exist, and their lists are short.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-/// The documents about the code, and not about the use of the program.
+use super::markdown::code_spans;
+use crate::support::repository::{self, read};
+
+/// The documents about the code.
 const DOCUMENTS: [&str; 4] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"];
 
-/// Files at the top of the repository have no folder to be known by.
-const TOP: [&str; 7] =
+/// Files in the root of the repository. Other paths are recognized by their folder.
+const ROOT_FILES: [&str; 7] =
     ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "Cargo.toml", "deny.toml"];
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(document: &str) -> String {
-    std::fs::read_to_string(repository().join(document)).unwrap_or_else(|error| panic!("{document}: {error}"))
-}
-
-/// Folders of the repository, under which a path in a document begins.
+/// The folders of the repository.
 fn folders() -> BTreeSet<String> {
-    let ours = |name: &String| ![".git", "target"].contains(&name.as_str());
-    let entries = std::fs::read_dir(repository()).expect("the repository").map(|entry| entry.expect("an entry"));
+    let is_tracked = |name: &String| ![".git", "target"].contains(&name.as_str());
+    let entries = std::fs::read_dir(repository::root())
+        .expect("the repository can be read")
+        .map(|entry| entry.expect("the repository can be read"));
     let folders = entries.filter(|entry| entry.path().is_dir());
-    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(ours).collect()
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(is_tracked).collect()
 }
 
-/// The first words of all code spans and all targets of links that are paths of the repository.
+/// The paths of the repository among the first words of code spans and the targets of links.
 fn paths(text: &str) -> Vec<&str> {
     let folders = folders();
     let blocks = text.split("```").step_by(2);
-    let spans = blocks.flat_map(|block| block.split('`').skip(1).step_by(2)).filter_map(|span| span.split(' ').next());
+    let spans = blocks.flat_map(code_spans).filter_map(|span| span.split(' ').next());
     let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     let is_path = |word: &&str| {
         let folder = word.split('/').next().unwrap_or_default();
-        TOP.contains(word) || (word.contains('/') && folders.contains(folder))
+        ROOT_FILES.contains(word) || (word.contains('/') && folders.contains(folder))
     };
     spans.chain(links).filter(is_path).collect()
 }
 
-/// The sections of a document: titles and texts.
+/// The sections of a document: title and text of each.
 fn sections(text: &str) -> Vec<(&str, &str)> {
     text.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect()
 }
@@ -58,53 +54,54 @@ fn every_path_in_the_documents_exists() {
         let paths = paths(&text);
         assert!(!paths.is_empty(), "{document} names files");
         for path in paths {
-            // A new file, whose name is still to be chosen.
-            let shown =
+            // NAME stands for the name of a new file, so only its folder exists.
+            let existing =
                 if path.contains("NAME") { path.rsplit_once('/').map_or(path, |(folder, _)| folder) } else { path };
-            assert!(repository().join(shown).exists(), "{document} names {path}");
+            assert!(repository::root().join(existing).exists(), "{document} names {path}");
         }
     }
 }
 
 #[test]
-fn every_link_in_the_documents_leads_to_a_file_or_to_the_project() {
+fn every_link_in_the_documents_leads_to_a_file_or_a_web_page() {
     for document in DOCUMENTS {
         let text = read(document);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = link.split('#').next().unwrap_or_default();
-            let is_ours = target.is_empty() || repository().join(target).exists();
-            assert!(is_ours || target.starts_with("https://"), "{document} links to {link}");
+            let is_file = target.is_empty() || repository::root().join(target).exists();
+            assert!(is_file || target.starts_with("https://"), "{document} links to {link}");
         }
     }
 }
 
 #[test]
-fn what_is_added_touches_few_files() {
+fn lists_of_files_for_additions_are_short() {
     let text = read("CONTRIBUTING.md");
     let lists: Vec<_> = sections(&text)
         .into_iter()
         .filter_map(|(title, text)| Some((title.strip_prefix("Add a ")?, listed(text))))
         .collect();
-    for (what, most) in [("monitor kind", 7), ("configuration key", 5), ("command", 7), ("counter", 5)] {
-        let list = lists.iter().find(|(title, _)| *title == what).unwrap_or_else(|| panic!("no list for a {what}"));
-        assert!((2..=most).contains(&list.1.len()), "{what}: {:?}", list.1);
+    for (addition, most) in [("monitor kind", 7), ("configuration key", 5), ("command", 7), ("counter", 5)] {
+        let list =
+            lists.iter().find(|(title, _)| *title == addition).unwrap_or_else(|| panic!("no list for a {addition}"));
+        assert!((2..=most).contains(&list.1.len()), "{addition}: {:?}", list.1);
     }
     assert_eq!(lists.len(), 4, "{lists:?}");
 }
 
 #[test]
-fn every_path_through_the_code_has_few_stops() {
+fn paths_through_the_code_are_short() {
     let text = read("ARCHITECTURE.md");
     let paths: Vec<_> = sections(&text).into_iter().filter(|(title, _)| title.starts_with("The path of ")).collect();
-    assert_eq!(paths.len(), 6, "a query, an observation, a drain, a reload, a nomination and a scan");
+    assert_eq!(paths.len(), 6, "paths of a query, an observation, a drain, a reload, a nomination and a scan");
     for (title, text) in paths {
-        let stops = listed(text);
-        assert!((2..=8).contains(&stops.len()), "{title}: {stops:?}");
+        let files = listed(text);
+        assert!((2..=8).contains(&files.len()), "{title}: {files:?}");
     }
 }
 
 #[test]
-fn the_oldest_compiler_is_the_same_everywhere() {
+fn the_documents_name_the_rust_version_of_the_workspace() {
     let manifest = read("Cargo.toml");
     let oldest = manifest.split("rust-version = \"").nth(1).and_then(|rest| rest.split('"').next());
     let oldest = oldest.expect("the workspace has a rust-version");
@@ -114,7 +111,7 @@ fn the_oldest_compiler_is_the_same_everywhere() {
 }
 
 #[test]
-fn the_order_of_publishing_follows_the_dependencies() {
+fn packages_are_published_after_their_dependencies() {
     let releasing = read("RELEASING.md");
     let published: Vec<&str> = releasing
         .split("cargo publish --locked -p ")
@@ -126,14 +123,12 @@ fn the_order_of_publishing_follows_the_dependencies() {
         Some(folder) => format!("crates/{folder}/Cargo.toml"),
     };
     for (at, package) in published.iter().enumerate() {
-        let path = repository().join(manifest(package));
-        // A crate that is still to come.
-        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        let text = read(&manifest(package));
         let dependencies = text.split("\n[dependencies]").nth(1).unwrap_or_default();
         let dependencies = dependencies.split("\n[").next().unwrap_or_default();
         for later in &published[at + 1..] {
             let names = |line: &str| line.split(['=', '.', ' ']).next() == Some(later);
-            assert!(!dependencies.lines().any(names), "{package} is published before {later}, which it needs");
+            assert!(!dependencies.lines().any(names), "{package} needs {later}, which is published later");
         }
     }
     assert_eq!(published.last(), Some(&"evenkeel"));
