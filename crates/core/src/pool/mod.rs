@@ -8,7 +8,8 @@
 //! 4. `view` gathers the eligible addresses for queries: the [`PoolView`]
 //! 5. `select` draws the nodes of one response from a view
 //!
-//! [`crate::state`] calls [`decide()`] after each change, [`crate::respond`] draws. Neither can fail.
+//! [`crate::state`] calls [`decide()`] after each change, [`crate::respond`] draws. Both always
+//! succeed.
 
 mod admin_state;
 mod case;

@@ -28,13 +28,13 @@ pub struct Pool {
     pub auto_nominate: Option<AutoNominate>,
     /// What is answered if no node is up.
     pub when_empty: WhenEmpty,
-    /// Answered instead of nodes if `when_empty` says so, or if operators hold out all active nodes.
+    /// Answered by `when_empty`, or if operators hold out all active nodes.
     pub fallback: Vec<IpAddr>,
     /// Active nodes that should be up. Backups join the answers while fewer are.
     pub min_available: NodeCount,
     /// Active nodes that bad responses may eject together while another active node is up.
     pub max_ejected: NodeCount,
-    /// The longest TTL of the names that use the pool, in seconds: resolvers keep an answer this long.
+    /// The longest TTL of the names that use the pool, in seconds: the lifetime of its answers.
     pub longest_ttl: u32,
 }
 
