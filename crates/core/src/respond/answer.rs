@@ -6,7 +6,7 @@ use crate::message::{Answer, Data, Glue, Question, Rcode, Records};
 use crate::name::{Folded, Name, suffixes};
 use crate::pool::PoolView;
 use crate::snapshot::Snapshot;
-use crate::zone::{Found, Referral, Rtype, SharedName, Zone};
+use crate::zone::{Lookup, Referral, Rtype, SharedName, Zone};
 
 /// Aliases that are followed for one question; longer chains are left to the resolver.
 const MAX_ALIASES: usize = 16;
@@ -34,19 +34,19 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
     let mut folded = &asked;
     loop {
         match zone.lookup(folded, qtype) {
-            Found::Rrset(rrset) => answer.push(owner, rrset),
-            Found::Shared(shared) => draw(&mut answer, owner, shared, qtype, zone, snapshot, rng),
-            Found::Any => {
+            Lookup::Rrset(rrset) => answer.push(owner, rrset),
+            Lookup::SharedName(shared) => draw(&mut answer, owner, shared, qtype, zone, snapshot, rng),
+            Lookup::Any => {
                 answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) });
             }
-            Found::NoData => answer.negative(zone, u32::MAX),
-            Found::NxDomain => {
+            Lookup::NoData => answer.negative(zone, u32::MAX),
+            Lookup::NxDomain => {
                 // RFC 6604 §3: the code of the last name in a chain of aliases.
                 answer.rcode = Rcode::NxDomain;
                 answer.negative(zone, u32::MAX);
             }
-            Found::Referral(referral) => refer(&mut answer, owner, &referral, zone),
-            Found::Cname(cname) => {
+            Lookup::Referral(referral) => refer(&mut answer, owner, &referral, zone),
+            Lookup::Cname(cname) => {
                 answer.push(owner, cname);
                 let target = &*cname.rdatas[0];
                 let repeats = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
