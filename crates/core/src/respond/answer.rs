@@ -39,11 +39,11 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
             Lookup::Any => {
                 answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) });
             }
-            Lookup::NoData => answer.negative(zone, u32::MAX),
+            Lookup::NoData => answer.add_soa(zone, u32::MAX),
             Lookup::NxDomain => {
                 // RFC 6604 §3: the code of the last name in a chain of aliases.
                 answer.rcode = Rcode::NxDomain;
-                answer.negative(zone, u32::MAX);
+                answer.add_soa(zone, u32::MAX);
             }
             Lookup::Referral(referral) => refer(&mut answer, owner, &referral, zone),
             Lookup::Cname(cname) => {
@@ -86,7 +86,7 @@ fn draw<'a>(
     };
     if empty {
         // The next flip may fill the family: "nothing" must not be kept longer than addresses are.
-        answer.negative(zone, shared.ttl);
+        answer.add_soa(zone, shared.ttl);
     } else {
         answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
         answer.drawn_from = Some(shared.pool);
