@@ -1,7 +1,7 @@
 //! Truncation of a response that the operating system cannot send as one packet.
 //!
-//! The UDP listener calls [`truncate`] if sending fails because of the size. The client then asks
-//! again over TCP.
+//! The UDP listener calls [`truncate`] if the network accepts no packet of that size (RFC 9715 R4).
+//! The client then asks again over TCP.
 
 use super::header::{HEADER_LEN, Header};
 use super::query::{RecordAt, question_len};
