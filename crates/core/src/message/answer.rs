@@ -32,6 +32,18 @@ pub enum Data<'a> {
     V6(Drawn<FAMILY_V6>),
 }
 
+impl Data<'_> {
+    /// Returns true if there is no record.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Rrset(rdatas) => rdatas.is_empty(),
+            Self::Fixed(_) => false,
+            Self::V4(drawn) => drawn.is_empty(),
+            Self::V6(drawn) => drawn.is_empty(),
+        }
+    }
+}
+
 /// An address of a name server of a referral.
 #[derive(Debug)]
 pub struct Glue<'a> {
