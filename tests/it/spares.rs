@@ -230,7 +230,10 @@ fn a_nomination_of_a_spare_that_is_gone_can_be_taken_back() {
     let without = keys.iter().fold(without, |text, key| text.replace(key, ""));
     server.reload(&without);
     server.wait_for_log("core/one is active by the new configuration");
-    assert!(refused(&server, "unregister core/one").contains("which is not there; unregister core/spare"));
+    assert!(
+        refused(&server, "unregister core/one")
+            .contains("which is missing from the configuration; unregister core/spare")
+    );
     done(&server, "unregister core/spare");
     assert!(!done(&server, "status").contains("spare"));
     assert!(refused(&server, "unregister core/spare").contains("there is no node core/spare"));
