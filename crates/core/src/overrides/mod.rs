@@ -91,15 +91,14 @@ impl Overrides {
         self.forced.keys().chain(only_nominated)
     }
 
-    /// The forced state and the role of a node of a pool. `has_served` is false; the caller sets
-    /// it.
+    /// The forced state and the role of a node of a pool. The caller sets `has_served`.
     pub fn admin_state(&self, pool: &Pool, node: &Node) -> AdminState {
         let forced = self.get(&pool.id_of(&node.name)).map(|found| found.state);
         AdminState { forced, role: self.role(pool, node), has_served: false }
     }
 
-    /// The role of a node. A replaced node is active if the node that replaces it is missing from
-    /// the configuration.
+    /// The role of a node. A replaced node is active again if the node that replaces it is missing
+    /// from the configuration, or is not active.
     fn role(&self, pool: &Pool, node: &Node) -> Role {
         let nomination = |node: &str| self.nominations.get(&pool.id_of(node));
         let is_active = |name: &String| {

@@ -15,8 +15,7 @@ use crate::pool::Role;
 pub struct Nomination {
     /// The role of the node instead of the configured one.
     pub role: Role,
-    /// The node of the same pool that this node replaces or, for role backup, that replaces this
-    /// node.
+    /// For an active node: the node that it replaces. For a backup: the node that replaces it.
     pub partner: Option<String>,
     /// The actor that nominated.
     pub by: Actor,
