@@ -1,11 +1,15 @@
-//! Who is answered: a draw from the candidates of one address family, weights first, then a shuffle.
+//! The draw: which nodes of one address family go into a response, and in which order.
 //!
-//! `k = min(limit, ⌊Σw / w_max⌋)` nodes are drawn. With equal weights every k-set is equally likely (Floyd's
-//! sampling, O(k)). With unequal weights each node is included with probability `k·w/Σw` exactly (systematic
-//! sampling over prefix sums), which is why k is bounded: beyond it the heaviest node would need a probability above
-//! one, and in a small pool an answer that holds all nodes would make every weight a no-op. The draw is then
-//! shuffled, because clients that take the first record must be balanced too; cutting a shuffled draw short keeps
-//! the shares, so that an answer may end where the message is full.
+//! The responder calls [`Candidates::draw`] per response. It draws `k = min(limit, ⌊Σw / w_max⌋)`
+//! nodes and then shuffles them:
+//!
+//! - **Equal weights**: every set of `k` nodes is equally likely (Floyd's sampling, O(k)).
+//! - **Unequal weights**: a node is drawn with a probability of exactly `k·w / Σw` (systematic
+//!   sampling over prefix sums). This bounds `k`: with more nodes, the heaviest would need a
+//!   probability above one. An answer that holds all nodes of a small pool would make all weights
+//!   void.
+//! - **Shuffle**: clients that take the first record must be balanced, too. A shuffled draw that is
+//!   cut short keeps the shares, so a response may hold as many addresses as fit.
 
 use smallvec::SmallVec;
 
@@ -14,17 +18,17 @@ pub const FAMILY_V4: usize = 4;
 /// Bytes of an IPv6 address.
 pub const FAMILY_V6: usize = 16;
 
-/// Unequal pools up to this size are put into a fresh random order for every draw; larger ones were ordered when
-/// they were built, so that a draw does not cost more in a larger pool.
-const REORDERED: usize = 64;
+/// Weighted pools up to this size get a new random order per draw. Larger pools have the order in
+/// which they were built, so that a draw costs the same in pools of any size.
+const MAX_REORDERED: usize = 64;
 
-/// Draws up to this size look for repetitions by comparing; larger ones by a bit set.
-const COMPARED: usize = 16;
+/// Draws up to this size find repetitions by comparison, larger draws by a bit set.
+const MAX_COMPARED: usize = 16;
 
 /// One node with its eligible addresses of a family.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate<const N: usize> {
-    /// Its place in the pool.
+    /// Index of the node in its pool.
     pub node: u32,
     /// At least 1.
     pub weight: u32,
@@ -37,38 +41,39 @@ type Addresses<const N: usize> = SmallVec<[[u8; N]; 1]>;
 /// An address that was drawn.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pick<const N: usize> {
-    /// As it stands in a record.
+    /// The rdata of its record.
     pub address: [u8; N],
-    /// The place of its node in the pool; one behind the last for the pool's fallback.
+    /// Index of its node in the pool. A fallback address has the index behind the last node.
     pub node: u32,
 }
 
 /// Addresses that were drawn, in random order.
 pub type Drawn<const N: usize> = SmallVec<[Pick<N>; 8]>;
 
-type Places = SmallVec<[u32; COMPARED]>;
+/// Indices of candidates.
+type Indices = SmallVec<[u32; MAX_COMPARED]>;
 
-/// The nodes of one address family that may be answered.
+/// The eligible nodes of one address family, prepared for draws.
 #[derive(Debug)]
 pub struct Candidates<const N: usize> {
-    /// The first address of each.
+    /// The first address of each node.
     firsts: Box<[Pick<N>]>,
-    /// All addresses of each; empty when none has more than one.
+    /// All addresses of each node; empty if no node has more than one.
     all: Box<[Addresses<N>]>,
-    /// Empty when all weights are equal.
+    /// Empty if all weights are equal.
     weights: Box<[u32]>,
-    /// Sums of the weights up to and including each node; likewise.
+    /// Sums of the weights up to and including each node; empty if all weights are equal.
     prefix_sums: Box<[u64]>,
     /// ⌊Σw / w_max⌋: the most nodes that one draw can hold with exact shares.
     capacity: usize,
 }
 
 impl<const N: usize> Candidates<N> {
-    /// Prepares nodes for drawing.
+    /// Prepares nodes for draws. `rng` orders large weighted pools.
     pub(super) fn new(mut nodes: Vec<Candidate<N>>, rng: &mut fastrand::Rng) -> Self {
         let heaviest = nodes.iter().map(|node| node.weight).max().unwrap_or(1);
         let is_equal = nodes.iter().all(|node| node.weight == heaviest);
-        if !is_equal && nodes.len() > REORDERED {
+        if !is_equal && nodes.len() > MAX_REORDERED {
             rng.shuffle(&mut nodes);
         }
         let weights: Box<[u32]> =
@@ -87,34 +92,34 @@ impl<const N: usize> Candidates<N> {
         Self { firsts, all, weights, prefix_sums, capacity }
     }
 
-    /// Whether there is nobody to draw.
+    /// Returns true if the family has no eligible address.
     pub fn is_empty(&self) -> bool {
         self.firsts.is_empty()
     }
 
-    /// Draws at most `limit` nodes and gives one address of each, in random order.
+    /// Draws up to `limit` nodes, and one address of each, in random order.
     pub fn draw(&self, limit: usize, rng: &mut fastrand::Rng) -> Drawn<N> {
         let count = limit.min(self.capacity);
         let mut drawn = if count == self.firsts.len() && self.all.is_empty() {
             Drawn::from_slice(&self.firsts)
         } else {
-            let places = if self.weights.is_empty() {
+            let indices = if self.weights.is_empty() {
                 draw_equal(self.firsts.len(), count, rng)
-            } else if self.weights.len() <= REORDERED {
+            } else if self.weights.len() <= MAX_REORDERED {
                 self.draw_reordered(count, rng)
             } else {
                 self.draw_systematic(count, rng)
             };
-            places.into_iter().map(|place| self.one_address(place as usize, rng)).collect()
+            indices.into_iter().map(|index| self.draw_address(index as usize, rng)).collect()
         };
         rng.shuffle(&mut drawn);
         drawn
     }
 
-    /// Any address of a node.
-    fn one_address(&self, place: usize, rng: &mut fastrand::Rng) -> Pick<N> {
-        let first = self.firsts[place];
-        match self.all.get(place) {
+    /// Draws one address of a node.
+    fn draw_address(&self, index: usize, rng: &mut fastrand::Rng) -> Pick<N> {
+        let first = self.firsts[index];
+        match self.all.get(index) {
             Some(addresses) if addresses.len() > 1 => {
                 Pick { address: addresses[rng.usize(..addresses.len())], ..first }
             }
@@ -122,55 +127,58 @@ impl<const N: usize> Candidates<N> {
         }
     }
 
-    /// Systematic sampling in the stored order: `count` points at equal distances from a random start.
+    /// Systematic sampling in the stored order: `count` points, evenly spaced from a random start.
     ///
-    /// In units of 1/`count` the points are `start + i·Σw`, and node j holds the range `[count·S(j-1), count·S(j))`,
-    /// never longer than Σw: it catches at most one point, with probability `count·w/Σw`.
-    fn draw_systematic(&self, count: usize, rng: &mut fastrand::Rng) -> Places {
+    /// In units of 1/`count` the points are `start + i·Σw`, and node j has the range
+    /// `[count·S(j-1), count·S(j))`. No range is longer than Σw, so a node gets at most one point,
+    /// with probability `count·w/Σw`.
+    fn draw_systematic(&self, count: usize, rng: &mut fastrand::Rng) -> Indices {
         let total = self.prefix_sums[self.prefix_sums.len() - 1];
         let start = rng.u64(..total);
         let point = |i: usize| (start + i as u64 * total) / count as u64;
         (0..count).map(|i| self.prefix_sums.partition_point(|&sum| sum <= point(i)) as u32).collect()
     }
 
-    /// The same in a fresh random order, so that every set of nodes that can be drawn together sometimes is.
-    fn draw_reordered(&self, count: usize, rng: &mut fastrand::Rng) -> Places {
-        let mut order: SmallVec<[u32; REORDERED]> = (0..self.weights.len() as u32).collect();
+    /// Systematic sampling in a new random order.
+    ///
+    /// Each set that the weights allow is drawn at times; one fixed order would exclude some.
+    fn draw_reordered(&self, count: usize, rng: &mut fastrand::Rng) -> Indices {
+        let mut order: SmallVec<[u32; MAX_REORDERED]> = (0..self.weights.len() as u32).collect();
         rng.shuffle(&mut order);
         let total = self.prefix_sums[self.prefix_sums.len() - 1];
         let mut next_point = rng.u64(..total);
         let mut reached = 0;
-        let mut places = Places::new();
+        let mut indices = Indices::new();
         for node in order {
             reached += u64::from(self.weights[node as usize]) * count as u64;
             if next_point < reached {
-                places.push(node);
+                indices.push(node);
                 next_point += total;
             }
         }
-        places
+        indices
     }
 }
 
-/// `count` different numbers below `len`, every set equally likely (Floyd: CACM 30(9), 1987).
-fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Places {
-    let mut places = Places::new();
-    let mut taken: Vec<u64> = if count > COMPARED { vec![0; len.div_ceil(64)] } else { Vec::new() };
+/// Draws `count` different numbers below `len`, every set equally likely (Floyd: CACM 30(9), 1987).
+fn draw_equal(len: usize, count: usize, rng: &mut fastrand::Rng) -> Indices {
+    let mut indices = Indices::new();
+    let mut is_drawn: Vec<u64> = if count > MAX_COMPARED { vec![0; len.div_ceil(64)] } else { Vec::new() };
     for last in len - count..len {
-        let mut pick = rng.usize(..=last);
-        let repeated = match taken.get(pick / 64) {
-            Some(word) => word >> (pick % 64) & 1 == 1,
-            None => places.contains(&(pick as u32)),
+        let mut index = rng.usize(..=last);
+        let is_repeated = match is_drawn.get(index / 64) {
+            Some(bits) => bits >> (index % 64) & 1 == 1,
+            None => indices.contains(&(index as u32)),
         };
-        if repeated {
-            pick = last;
+        if is_repeated {
+            index = last;
         }
-        if let Some(word) = taken.get_mut(pick / 64) {
-            *word |= 1 << (pick % 64);
+        if let Some(bits) = is_drawn.get_mut(index / 64) {
+            *bits |= 1 << (index % 64);
         }
-        places.push(pick as u32);
+        indices.push(index as u32);
     }
-    places
+    indices
 }
 
 #[cfg(test)]
@@ -196,16 +204,16 @@ mod tests {
         drawn.iter().map(|pick| pick.node as usize).collect()
     }
 
-    /// Pearson's statistic against equal expectations; `bound` is far beyond the 99.99% quantile.
+    /// Pearson's chi-squared test for equal frequencies. `bound` is far above the 99.99 % quantile.
     fn assert_even(counts: impl IntoIterator<Item = u32>, bound: f64) {
         let counts: Vec<u32> = counts.into_iter().collect();
         let mean = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
         let statistic: f64 = counts.into_iter().map(|count| (f64::from(count) - mean).powi(2) / mean).sum();
-        assert!(statistic < bound, "chi-square {statistic} of at most {bound}");
+        assert!(statistic < bound, "chi-squared is {statistic}, at most {bound} is accepted");
     }
 
     #[test]
-    fn equal_weights_draw_every_set_and_every_first_equally_often() {
+    fn equal_weights_draw_every_set_and_every_first_node_equally_often() {
         let from = candidates(&[1; 7]);
         let mut rng = fastrand::Rng::with_seed(7);
         let (mut sets, mut firsts) = (BTreeMap::new(), [0_u32; 7]);
@@ -221,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_pool_comes_in_every_order_equally_often() {
+    fn a_draw_of_all_nodes_has_every_order_equally_often() {
         let from = candidates(&[5; 3]);
         let mut rng = fastrand::Rng::with_seed(7);
         let mut orders = BTreeMap::new();
@@ -233,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_shares_in_small_and_large_pools() {
+    fn nodes_are_drawn_in_proportion_to_their_weights_in_small_and_large_pools() {
         let small: Vec<u32> = vec![1, 2, 1, 4];
         let large: Vec<u32> = (0..200).map(|i| 1 + i % 5).collect();
         for (weights, limit) in [(small.clone(), 1), (small, 8), (large.clone(), 8), (large, 40)] {
@@ -254,14 +262,14 @@ mod tests {
                 for (seen, expected) in [(included[node], share * count as f64), (first[node], share)] {
                     let expected = expected * f64::from(rounds);
                     let off = (f64::from(seen) - expected).abs();
-                    assert!(off < 6.0 * expected.sqrt(), "node {node}: {seen} instead of {expected}");
+                    assert!(off < 6.0 * expected.sqrt(), "node {node}: drawn {seen} times, {expected} expected");
                 }
             }
         }
     }
 
     #[test]
-    fn nodes_with_several_addresses_use_all_of_them() {
+    fn a_node_with_several_addresses_is_answered_with_each_of_them() {
         let node = Candidate { node: 0, weight: 1, addresses: smallvec::smallvec![[1; 4], [2; 4]] };
         let from = Candidates::new(vec![node], &mut fastrand::Rng::with_seed(1));
         let mut rng = fastrand::Rng::with_seed(1);
@@ -270,9 +278,9 @@ mod tests {
     }
 
     proptest! {
-        /// Any draw holds different nodes, and as many as the rule says.
+        /// A draw holds different nodes, `min(limit, ⌊Σw / w_max⌋)` of them.
         #[test]
-        fn draws_are_distinct(weights in prop::collection::vec(1_u32..50, 0..300), limit in 0_usize..300, seed: u64) {
+        fn draws_hold_as_many_different_nodes_as_weights_allow(weights in prop::collection::vec(1_u32..50, 0..300), limit in 0_usize..300, seed: u64) {
             let from = candidates(&weights);
             let draw = drawn(&from, limit, &mut fastrand::Rng::with_seed(seed));
             let total: u32 = weights.iter().sum();

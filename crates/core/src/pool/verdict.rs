@@ -1,4 +1,4 @@
-//! The outcome of a decision, per address and per pool.
+//! The outcome of a decision: a [`Verdict`] per address and a [`SelectionTier`] per pool.
 
 /// The rule that picks the nodes of a pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,7 +22,7 @@ pub enum Verdict {
     ForcedUp,
     /// Eligible: a backup that is up and needed.
     BackupNeeded,
-    /// Eligible: it is down because of bad responses, but `max_ejected` nodes are out for that.
+    /// Eligible: it is down because of bad responses, but `max_ejected` nodes are ejected already.
     EjectionCapped,
     /// Eligible: it has not been probed yet, and no node is up.
     UnknownFallback,

@@ -1,4 +1,5 @@
-//! What a pool hands over: to the next configuration, and to the next start of the process.
+//! The state that a pool passes on: to the next configuration, and to the next start of the
+//! process.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::pool::{Node, Role};
 use crate::time::Now;
 
 impl PoolState {
-    /// Adds what must survive a restart.
+    /// Adds the health and the roles that must survive a restart.
     pub(super) fn remember(&self, remembered: &mut RememberedHealth) {
         for (node, state) in self.nodes() {
             let id = self.pool.id_of(&node.name);
@@ -23,7 +24,7 @@ impl PoolState {
         }
     }
 
-    /// What the pool hands over to the next configuration.
+    /// The state that the pool passes on to the next configuration.
     pub(super) fn into_previous(self, now: Now) -> PreviousPool {
         let expiry = self.expiry_of_answers_at(now.unix);
         let previous = self.nodes().map(|(node, state)| {
@@ -45,7 +46,8 @@ impl PoolState {
         PreviousPool { tier: self.tier, nodes: previous.collect(), expiry }
     }
 
-    /// Keeps since when nodes are idle across a reload and, if an override is the reason, across a restart.
+    /// Sets the idle times of nodes that are not eligible: from the previous configuration or,
+    /// after a restart, from the time of an override or a nomination.
     pub(super) fn take_over_idle_times(&mut self, previous: Option<&PreviousPool>, overrides: &Overrides, now: Now) {
         let expiry = self.expiry_of_answers_at(now.unix);
         let idle_from = |(node, configured): (usize, &Node)| {

@@ -1,41 +1,46 @@
-//! Rdata as a row of fields: names, numbers, addresses, character strings.
+//! Rdata as a sequence of fields: names, numbers, addresses, character strings.
+//!
+//! `rdata` calls [`read_fields`] for types that consist of fields, and [`are_fields`] to check the
+//! result. An error says which word is wrong.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::master::Token;
-use super::rdata::{BadRdata, bad};
+use super::entries::Token;
+use super::period::parse_period;
+use super::rdata_error::RdataError;
 use crate::name::{self, NameError};
 
-/// A piece of rdata.
+/// One part of rdata.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Field {
+    /// A domain name, completed by the origin.
     Name,
     U8,
     U16,
     U32,
-    /// Seconds, or a number with units.
+    /// A time in seconds, or with units.
     Period,
     V4,
     V6,
     /// One character string.
     Text,
-    /// One character string or more, to the end.
+    /// All remaining words as character strings, at least one.
     Texts,
-    /// A character string without a length, to the end (CAA).
+    /// The bytes of one word without a length, to the end of the rdata (CAA).
     Bytes,
-    /// Hexadecimal digits, in any number of words, to the end.
+    /// All remaining words as hexadecimal digits.
     Hex,
 }
 
 use Field::{Bytes, Hex, Name, Period, Text, Texts, U8, U16, U32, V4, V6};
 
-/// Reads words into the wire form of a row of fields.
-pub(super) fn read_fields(fields: &[Field], tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, BadRdata> {
+/// Reads words into the wire form of a sequence of fields.
+pub(super) fn read_fields(fields: &[Field], tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, RdataError> {
     let mut wire = Vec::new();
     let mut at = 0;
     for field in fields {
         let Some(token) = tokens.get(at) else {
-            return Err(BadRdata { token: None, message: format!("{} is missing", field.described()) });
+            return Err(RdataError::missing(format!("{} is missing", field.description())));
         };
         match field {
             Hex => {
@@ -44,22 +49,23 @@ pub(super) fn read_fields(fields: &[Field], tokens: &[Token<'_>], origin: &[u8])
             }
             Texts => {
                 for (i, token) in tokens.iter().enumerate().skip(at) {
-                    put_text(&mut wire, token).map_err(|message| bad(i, message))?;
+                    put_text(&mut wire, token).map_err(|message| RdataError::at(i, message))?;
                 }
                 return Ok(wire);
             }
-            _ => put_field(*field, &mut wire, token, origin).map_err(|message| bad(at, message))?,
+            _ => put_field(*field, &mut wire, token, origin).map_err(|message| RdataError::at(at, message))?,
         }
         at += 1;
     }
     match tokens.get(at) {
-        Some(_) => Err(bad(at, "nothing more is expected here")),
+        Some(_) => Err(RdataError::at(at, "nothing more is expected here")),
         None => Ok(wire),
     }
 }
 
 impl Field {
-    fn described(self) -> &'static str {
+    /// The field as messages to users name it.
+    fn description(self) -> &'static str {
         match self {
             Name => "a domain name",
             U8 => "a number from 0 to 255",
@@ -69,13 +75,14 @@ impl Field {
             V4 => "an IPv4 address",
             V6 => "an IPv6 address",
             Text | Texts | Bytes => "a character string",
-            Hex => "a row of hexadecimal digits",
+            Hex => "hexadecimal data",
         }
     }
 }
 
+/// Appends the wire form of one word. The message of the error is for users.
 fn put_field(field: Field, wire: &mut Vec<u8>, token: &Token<'_>, origin: &[u8]) -> Result<(), String> {
-    let expected = || format!("{} is expected here", field.described());
+    let expected = || format!("{} is expected here", field.description());
     let word = || std::str::from_utf8(token.text).ok();
     fn number<T: std::str::FromStr>(word: Option<&str>) -> Option<T> {
         word.filter(|w| w.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
@@ -94,36 +101,13 @@ fn put_field(field: Field, wire: &mut Vec<u8>, token: &Token<'_>, origin: &[u8])
         Text => put_text(wire, token)?,
         Bytes => wire.extend(unescaped(token)?),
         Texts | Hex => {
-            unreachable!("`read_fields` takes these to the end itself")
+            unreachable!("`read_fields` reads all remaining words of these")
         }
     }
     Ok(())
 }
 
-/// Seconds, or numbers with the units s, m, h, d and w, as in `1h30m`.
-pub(super) fn parse_period(word: &str) -> Option<u32> {
-    if word.bytes().all(|b| b.is_ascii_digit()) {
-        return word.parse().ok();
-    }
-    let mut total = 0_u32;
-    let mut rest = word;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let value: u32 = rest[..digits].parse().ok()?;
-        let unit = match rest.as_bytes().get(digits)?.to_ascii_lowercase() {
-            b's' => 1,
-            b'm' => 60,
-            b'h' => 3600,
-            b'd' => 86_400,
-            b'w' => 604_800,
-            _ => return None,
-        };
-        total = total.checked_add(value.checked_mul(unit)?)?;
-        rest = &rest[digits + 1..];
-    }
-    (!word.is_empty()).then_some(total)
-}
-
+/// The bytes of a word, with its escapes resolved.
 fn unescaped(token: &Token<'_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(token.text.len());
     let mut rest = token.text;
@@ -137,23 +121,25 @@ fn unescaped(token: &Token<'_>) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
+/// Appends a character string: its length and its bytes (RFC 1035 §3.3).
 fn put_text(wire: &mut Vec<u8>, token: &Token<'_>) -> Result<(), String> {
     let text = unescaped(token)?;
     let len = u8::try_from(text.len())
-        .map_err(|_| format!("a character string holds at most 255 bytes, this one {}; split it in two", text.len()))?;
+        .map_err(|_| format!("a character string holds at most 255 bytes, not {}; split it in two", text.len()))?;
     wire.push(len);
     wire.extend(text);
     Ok(())
 }
 
-/// Reads the words from `from` on as one row of hexadecimal digits.
-pub(super) fn read_hex(tokens: &[Token<'_>], from: usize) -> Result<Vec<u8>, BadRdata> {
+/// Reads the words from index `from` on as hexadecimal digits.
+pub(super) fn read_hex(tokens: &[Token<'_>], from: usize) -> Result<Vec<u8>, RdataError> {
     let mut out = Vec::new();
     let mut high = None;
     for (i, token) in tokens.iter().enumerate().skip(from) {
         for &byte in token.text {
-            let digit =
-                char::from(byte).to_digit(16).ok_or_else(|| bad(i, "only hexadecimal digits are expected here"))?;
+            let digit = char::from(byte)
+                .to_digit(16)
+                .ok_or_else(|| RdataError::at(i, "only hexadecimal digits are expected here"))?;
             high = match high {
                 None => Some(digit),
                 Some(high) => {
@@ -164,12 +150,12 @@ pub(super) fn read_hex(tokens: &[Token<'_>], from: usize) -> Result<Vec<u8>, Bad
         }
     }
     match high {
-        Some(_) => Err(bad(tokens.len() - 1, "an odd number of hexadecimal digits")),
+        Some(_) => Err(RdataError::at(tokens.len() - 1, "an odd number of hexadecimal digits")),
         None => Ok(out),
     }
 }
 
-/// Whether the bytes are a row of such fields, names uncompressed.
+/// Returns true if the bytes are such a sequence of fields, with uncompressed names.
 pub(super) fn are_fields(fields: &[Field], wire: &[u8]) -> bool {
     let mut rest = wire;
     for field in fields {
@@ -203,7 +189,7 @@ pub(super) fn are_fields(fields: &[Field], wire: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Length of the uncompressed name at the start of `bytes`, if one is there.
+/// Length of the uncompressed name at the start of `bytes`; `None` if there is no such name.
 fn wire_name_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -211,20 +197,6 @@ fn wire_name_len(bytes: &[u8]) -> Option<usize> {
             0 if at < name::MAX_WIRE_LEN => return Some(at + 1),
             len if len <= name::MAX_LABEL_LEN && len > 0 => at += 1 + len,
             _ => return None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_take_units() {
-        assert_eq!(parse_period("1h30m"), Some(5400));
-        assert_eq!(parse_period("2W"), Some(1_209_600));
-        for word in ["", "h", "1x", "1h30", "99999999w", "-1"] {
-            assert_eq!(parse_period(word), None, "{word}");
         }
     }
 }

@@ -1,89 +1,87 @@
 //! Rdata: presentation format to wire form.
 //!
-//! Types made of names, numbers, addresses and character strings are read here, by a row of fields each:
-//! hickory's text parser reads `\DDD` wrongly, splits quoted strings inside parentheses and does not complete
-//! every name by the origin. The types with a syntax of their own (SVCB and HTTPS parameters, certificates, type
-//! bitmaps) are hickory's. Every type may be written as `\# LENGTH HEX` (RFC 3597 §5).
+//! - Types that consist of names, numbers, addresses and character strings are read as fields.
+//!   hickory's text parser is not used for them: it reads `\DDD` wrongly, splits quoted strings
+//!   inside parentheses and does not complete every name by the origin.
+//! - Types with a syntax of their own are read by hickory: SVCB and HTTPS parameters, certificates,
+//!   type bitmaps.
+//! - Every type may be written as `\# LENGTH HEX` (RFC 3597 §5).
+//!
+//! `record` calls [`read`] per record. An error says which word is wrong.
 
 use hickory_proto::rr::{RData, RecordType};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict};
 
-use super::Rtype;
+use super::entries::Token;
 use super::fields::{are_fields, read_fields, read_hex};
-use super::master::Token;
+use super::format::Format;
+use super::rdata_error::RdataError;
 use crate::name;
+use crate::zone::Rtype;
 
-/// Why some rdata cannot be read.
-#[derive(Debug)]
-pub(super) struct BadRdata {
-    /// Which word; `None` when words are missing at the end.
-    pub(super) token: Option<usize>,
-    pub(super) message: String,
-}
-
-pub(super) fn bad(token: usize, message: impl Into<String>) -> BadRdata {
-    BadRdata { token: Some(token), message: message.into() }
-}
-
-/// Reads the words of one record's rdata into wire form, names uncompressed.
-pub(super) fn read(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, BadRdata> {
+/// Reads the rdata of one record into wire form, with uncompressed names.
+pub(super) fn read(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, RdataError> {
     let is_generic = tokens.first().is_some_and(|first| !first.quoted && first.text == b"\\#");
-    let wire = match rtype.fields() {
+    let wire = match Format::of(rtype) {
         _ if is_generic => read_generic(tokens)?,
-        Some(fields) => read_fields(fields, tokens, origin)?,
-        None if rtype.is_read_by_hickory() => read_by_hickory(rtype, tokens, origin)?,
+        Some(Format::Fields(fields)) => read_fields(fields, tokens, origin)?,
+        Some(Format::Hickory) => read_by_hickory(rtype, tokens, origin)?,
         None => {
-            return Err(bad(0, format!("rdata of {rtype} must be written as \\# LENGTH HEX (RFC 3597)")));
+            let message = format!("rdata of {rtype} must be written as \\# LENGTH HEX (RFC 3597)");
+            return Err(RdataError::at(0, message));
         }
     };
     if wire.len() > usize::from(u16::MAX) {
-        return Err(bad(0, "the rdata is longer than 65,535 bytes"));
+        return Err(RdataError::at(0, "the rdata is longer than 65,535 bytes"));
     }
     if !is_well_formed(rtype, &wire) {
-        return Err(bad(0, format!("this is no {rtype} rdata that clients could read")));
+        return Err(RdataError::at(0, format!("this is no {rtype} rdata that clients could read")));
     }
     Ok(wire)
 }
 
-/// Whether the bytes are rdata of this type, names uncompressed; of a type that nobody here knows, all bytes are.
+/// Returns true if the bytes are rdata of this type, with uncompressed names. Any bytes are valid
+/// for an unknown type.
 ///
-/// hickory's decoder is asked, too: it knows the insides of more types, and the encrypted transports pass every answer
-/// through it.
+/// hickory's decoder must accept them, too. It knows the structure of more types, and the encrypted
+/// transports pass every response through it.
 fn is_well_formed(rtype: Rtype, wire: &[u8]) -> bool {
     let decoded = || {
         let len = Restrict::new(wire.len() as u16);
         RData::read(&mut BinDecoder::new(wire), RecordType::from(rtype.0), len).is_ok()
     };
-    rtype.fields().is_none_or(|fields| are_fields(fields, wire)) && decoded()
+    Format::fields_of(rtype).is_none_or(|fields| are_fields(fields, wire)) && decoded()
 }
 
 /// `\# LENGTH HEX…` (RFC 3597 §5).
-fn read_generic(tokens: &[Token<'_>]) -> Result<Vec<u8>, BadRdata> {
-    let len =
-        tokens.get(1).ok_or_else(|| BadRdata { token: None, message: "the length is missing after \\#".into() })?;
+fn read_generic(tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
+    let len = tokens.get(1).ok_or_else(|| RdataError::missing("the length is missing after \\#"))?;
     let len: u16 = std::str::from_utf8(len.text)
         .ok()
         .and_then(|word| word.parse().ok())
-        .ok_or_else(|| bad(1, "the length of the rdata in bytes is expected here"))?;
+        .ok_or_else(|| RdataError::at(1, "the length of the rdata in bytes is expected here"))?;
     let wire = read_hex(tokens, 2)?;
     if wire.len() != usize::from(len) {
-        return Err(bad(1, format!("the length is {len}, but {} bytes follow", wire.len())));
+        return Err(RdataError::at(1, format!("the length is {len}, but {} bytes follow", wire.len())));
     }
     Ok(wire)
 }
 
-/// Hands the words to hickory, the SVCB target made absolute first because hickory knows no origin for it.
-fn read_by_hickory(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, BadRdata> {
+/// Reads the rdata with hickory's text parser.
+///
+/// The target of SVCB and HTTPS is made absolute before, because hickory knows no origin for it.
+fn read_by_hickory(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, RdataError> {
     let is_svcb = matches!(rtype.0, 64 | 65);
     let mut text = String::new();
     for (i, token) in tokens.iter().enumerate() {
-        let word = std::str::from_utf8(token.text).map_err(|_| bad(i, "only ASCII is expected here"))?;
+        let word = std::str::from_utf8(token.text).map_err(|_| RdataError::at(i, "only ASCII is expected here"))?;
         if word.contains('\\') {
-            return Err(bad(i, format!("escapes are not read in {rtype} records; write the rdata as \\# LENGTH HEX")));
+            let message = format!("escapes are not accepted in {rtype} records; write the rdata as \\# LENGTH HEX");
+            return Err(RdataError::at(i, message));
         }
         if is_svcb && i == 1 {
             let target = name::parse_wire(token.text, Some(origin))
-                .map_err(|error| bad(i, format!("not a domain name: {error}")))?;
+                .map_err(|error| RdataError::at(i, format!("not a domain name: {error}")))?;
             text.push_str(&name::presentation(&target));
         } else if token.quoted {
             text.push_str(&format!("\"{word}\""));
@@ -92,15 +90,15 @@ fn read_by_hickory(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<
         }
         text.push(' ');
     }
-    let unreadable = |error: &dyn std::fmt::Display| BadRdata {
-        token: tokens.len().checked_sub(1).map(|_| 0),
+    let unreadable = |error: &dyn std::fmt::Display| RdataError {
+        token: (!tokens.is_empty()).then_some(0),
         message: error.to_string(),
     };
     let mut rdata = RData::try_from_str(RecordType::from(rtype.0), &text).map_err(|error| unreadable(&error))?;
     let (RData::SVCB(svcb) | RData::HTTPS(hickory_proto::rr::rdata::HTTPS(svcb))) = &mut rdata else {
         return encode(&rdata).map_err(|error| unreadable(&error));
     };
-    // RFC 9460 §2.2: in ascending order on the wire, each once.
+    // RFC 9460 §2.2: the keys are in ascending order on the wire, each once.
     svcb.svc_params.sort_by_key(|(key, _)| u16::from(*key));
     if svcb.svc_params.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return Err(unreadable(&"the same parameter stands twice"));
@@ -120,13 +118,17 @@ fn encode(rdata: &RData) -> Result<Vec<u8>, hickory_proto::ProtoError> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::master::Entries;
+    use super::super::entries::Entries;
+    use super::super::format::refusal;
     use super::*;
 
     fn rdata(text: &str) -> Result<Vec<u8>, String> {
         let entry = Entries::new(text.as_bytes()).next().unwrap().unwrap();
         let word = std::str::from_utf8(entry.tokens[0].text).unwrap();
-        let rtype = Rtype::parse(word).ok_or("no such type")?.map_err(String::from)?;
+        let rtype = Rtype::from_mnemonic(word).ok_or("no such type")?;
+        if let Some(why) = refusal(rtype) {
+            return Err(why.to_owned());
+        }
         read(rtype, &entry.tokens[1..], b"\x07example\0").map_err(|error| error.message)
     }
 
@@ -154,16 +156,16 @@ mod tests {
     }
 
     #[test]
-    fn types_that_cannot_be_served_say_why() {
+    fn refused_types_give_the_reason() {
         for (line, why) in
-            [("DNAME a", "DNAME"), ("TYPE39 \\# 1 00", "DNAME"), ("RRSIG x", "signed"), ("TYPE255 \\# 0", "query")]
+            [("DNAME a", "DNAME"), ("TYPE39 \\# 1 00", "DNAME"), ("RRSIG x", "signed"), ("TYPE255 \\# 0", "queries")]
         {
             assert!(rdata(line).unwrap_err().contains(why), "{line}");
         }
     }
 
     #[test]
-    fn what_no_client_could_read_is_refused() {
+    fn rdata_that_clients_cannot_decode_is_refused() {
         for line in [r"HTTPS \# 1 00", r#"CAA 0 "" "x""#, r"CERT \# 1 00", r"CSYNC \# 2 0000", r"SVCB \# 0"] {
             assert!(rdata(line).unwrap_err().contains("could read"), "{line}");
         }
@@ -178,13 +180,13 @@ mod tests {
     }
 
     proptest! {
-        /// What is read in hex is what was written, for every type; and whatever is accepted is well formed.
+        /// Rdata in hexadecimal digits is read unchanged, and accepted only if it is well formed.
         #[test]
         fn generic_rdata_is_checked(number in 1_u16..300, wire in prop::collection::vec(any::<u8>(), 0..40)) {
             let hex: String = wire.iter().map(|b| format!("{b:02x}")).collect();
             if let Ok(read) = rdata(&format!("TYPE{number} \\# {} {hex}", wire.len())) {
                 prop_assert_eq!(&read, &wire);
-                if let Some(fields) = Rtype(number).fields() {
+                if let Some(fields) = Format::fields_of(Rtype(number)) {
                     prop_assert!(are_fields(fields, &read));
                 }
             }

@@ -1,16 +1,18 @@
-//! What is wrong or odd with the records of a zone when they are seen together.
+//! The checks that need all records of a zone: CNAME beside other data, delegations, name servers.
+//!
+//! `build` calls [`check`] before it makes the zone. Errors and warnings go to the diagnostics.
 
 use std::collections::{HashMap, HashSet};
 
-use super::Rtype;
-use super::load::Record;
+use super::record::Record;
 use crate::diagnostic::Diagnostics;
 use crate::name::{self, Name};
+use crate::zone::Rtype;
 
 /// The records of a zone by their owner names.
 pub(super) type ByOwner<'r> = HashMap<&'r Name, Vec<&'r Record>>;
 
-/// Adds what is wrong with each name, and with delegations, to `diagnostics`.
+/// Checks each name and each delegation.
 pub(super) fn check(apex: &Name, by_owner: &ByOwner<'_>, diagnostics: &mut Diagnostics) {
     let servers: HashSet<Name> = by_owner.values().flatten().filter_map(|record| record.name_server()).collect();
     for (name, records) in by_owner {
@@ -20,7 +22,7 @@ pub(super) fn check(apex: &Name, by_owner: &ByOwner<'_>, diagnostics: &mut Diagn
     }
 }
 
-/// What must not stand together at one name, and what may stand only at the apex.
+/// Reports records that one name cannot have together, and records that only the apex can have.
 fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut Diagnostics) {
     let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
     for soa in of_type(Rtype::SOA).skip(usize::from(name == apex)) {
@@ -32,16 +34,14 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
     }
     if let Some(cname) = of_type(Rtype::CNAME).next() {
         if let Some(other) = records.iter().find(|r| r.rtype != Rtype::CNAME) {
-            let message = format!(
-                "CNAME of {name} beside its {} record on line {}",
-                other.rtype,
-                other.source.line_of(other.span.start)
-            );
-            diagnostics.push(cname.error(message).hint("a name with a CNAME has nothing else (RFC 2181 §10.1)"));
+            let (rtype, line) = (other.rtype, other.source.line_of(other.span.start));
+            let message = format!("CNAME of {name} beside its {rtype} record on line {line}");
+            diagnostics
+                .push(cname.error(message).hint("a name with a CNAME record has no other records (RFC 2181 §10.1)"));
         }
         if let Some(second) = of_type(Rtype::CNAME).find(|r| r.rdata != cname.rdata) {
             let message = format!("a second CNAME record for {name}");
-            diagnostics.push(second.error(message).hint("a name is an alias of one other (RFC 2181 §10.1)"));
+            diagnostics.push(second.error(message).hint("a name can be an alias of only one name (RFC 2181 §10.1)"));
         }
     }
     if name.is_wildcard()
@@ -65,7 +65,7 @@ fn has(records: &[&Record], rtype: Rtype) -> bool {
     records.iter().any(|record| record.rtype == rtype)
 }
 
-/// Name servers that nobody could reach by this file.
+/// Warns about name servers whose address resolvers cannot find with this file.
 fn check_servers(name: &Name, apex: &Name, records: &[&Record], by_owner: &ByOwner<'_>, diagnostics: &mut Diagnostics) {
     for record in records {
         let Some(server) = record.name_server().filter(|server| server.is_at_or_below(apex)) else { continue };
@@ -73,10 +73,11 @@ fn check_servers(name: &Name, apex: &Name, records: &[&Record], by_owner: &ByOwn
         let is_own = name == apex && cut_above(&server, apex, by_owner).is_none();
         if has(there, Rtype::CNAME) {
             let message = format!("name server {server} of {name} is an alias");
-            diagnostics.push(record.warning(message).hint("NS records name hosts themselves (RFC 2181 §10.3)"));
+            diagnostics.push(record.warning(message).hint("an NS record must not name an alias (RFC 2181 §10.3)"));
         } else if !has_address(there) && (is_own || server.is_at_or_below(name)) && !by_wildcard(&server, by_owner) {
             let message = format!("name server {server} of {name} has no address in this file");
-            diagnostics.push(record.warning(message).hint("without an A or AAAA record nobody can find it"));
+            diagnostics
+                .push(record.warning(message).hint("add an A or AAAA record, without which resolvers cannot find it"));
         }
     }
 }
@@ -85,7 +86,7 @@ fn has_address(records: &[&Record]) -> bool {
     has(records, Rtype::A) || has(records, Rtype::AAAA)
 }
 
-/// Whether a name that has no records may get an address from a wildcard above it.
+/// Returns true if a name without records may get an address from a wildcard above it.
 fn by_wildcard(name: &Name, by_owner: &ByOwner<'_>) -> bool {
     let wildcard = |above: &[u8]| Name::from_wire(&[b"\x01*", above].concat());
     let mut wildcards =
@@ -94,7 +95,8 @@ fn by_wildcard(name: &Name, by_owner: &ByOwner<'_>) -> bool {
         && wildcards.any(|name| by_owner.get(&name).is_some_and(|records| has_address(records)))
 }
 
-/// Records that a delegation hides: only NS, DS, and the addresses of name servers count there.
+/// Warns about records that a delegation hides. At and below it, only NS, DS and the addresses of
+/// name servers are used.
 fn check_hidden(
     name: &Name,
     apex: &Name,
@@ -110,7 +112,11 @@ fn check_hidden(
         let is_glue = matches!(rtype, Rtype::A | Rtype::AAAA) && servers.contains(name);
         if !is_cut && !is_glue {
             let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
-            diagnostics.push(record.warning(message).hint("only NS, DS and addresses of name servers count there"));
+            diagnostics.push(
+                record
+                    .warning(message)
+                    .hint("at and below a delegation, only NS, DS and addresses of name servers are used"),
+            );
         }
     }
 }

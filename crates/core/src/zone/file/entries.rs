@@ -1,72 +1,81 @@
-//! Master files (RFC 1035 §5.1), cut into entries.
+//! The lexer: cuts a zone file (a "master file", RFC 1035 §5.1) into entries, and entries into
+//! words.
 //!
-//! An entry is what stands on one line, or on several when parentheses hold them together. This module knows
-//! comments, quotes, escapes and parentheses, and where each word stands; what the words mean is `load`'s matter.
+//! An entry is one line, or several lines that parentheses join. The lexer knows comments, quotes,
+//! escapes, parentheses and the place of each word. `load` and `record` know what the words mean. A
+//! malformed line is an error, and the lexer goes on with the next line.
 
 use std::ops::Range;
 
 /// One word of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Token<'t> {
-    /// The bytes as written, escapes and inner quotes included, the outer quotes not.
+    /// The bytes as written, with escapes and inner quotes, but without outer quotes.
     pub(super) text: &'t [u8],
-    /// Whether the word stood in quotes.
+    /// The word was in quotes.
     pub(super) quoted: bool,
-    /// Where `text` starts in the file.
+    /// Offset of `text` in the file.
     pub(super) offset: usize,
 }
 
 impl Token<'_> {
-    /// The bytes of the file that the word takes.
+    /// The range of the word in the file.
     pub(super) fn span(&self) -> Range<usize> {
         self.offset..self.offset + self.text.len()
     }
 }
 
-/// A line, or a group of lines, that is not empty.
+/// A line, or several joined lines, with at least one word.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<'t> {
-    /// The line began with white space: the owner is that of the record before.
+    /// The line begins with white space, so the owner is that of the record before.
     pub(super) blank_owner: bool,
+    /// At least one.
     pub(super) tokens: Vec<Token<'t>>,
 }
 
 /// An entry that cannot be cut into words.
 #[derive(Debug)]
 pub(super) struct Malformed {
+    /// The wrong place in the file.
     pub(super) at: Range<usize>,
+    /// The reason, for users.
     pub(super) message: &'static str,
 }
 
-/// Iterator over the entries of a master file.
+/// Iterator over the entries of a zone file.
 pub(super) struct Entries<'t> {
     text: &'t [u8],
     at: usize,
 }
 
 impl<'t> Entries<'t> {
+    /// The entries of a text.
     pub(super) fn new(text: &'t [u8]) -> Self {
-        // A byte order mark is no part of the first owner name.
+        // A byte order mark is not part of the first owner name.
         let at = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         Self { text, at }
     }
 
+    /// The next byte.
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
+    /// Skips the rest of the line.
     fn skip_line(&mut self) {
         while self.peek().is_some_and(|b| b != b'\n') {
             self.at += 1;
         }
     }
 
-    /// Goes past the rest of the line and reports what is wrong with it.
+    /// Skips the rest of the line and reports it as malformed.
     fn malformed(&mut self, at: Range<usize>, message: &'static str) -> Option<Result<Entry<'t>, Malformed>> {
         self.skip_line();
         Some(Err(Malformed { at, message }))
     }
 
+    /// Reads a word in quotes.
     fn quoted(&mut self) -> Result<Token<'t>, Malformed> {
         let open = self.at;
         self.at += 1;
@@ -86,7 +95,8 @@ impl<'t> Entries<'t> {
         }
     }
 
-    /// A word without outer quotes; quotes behind an equals sign in it (`alpn="h2,h3"`) protect white space.
+    /// Reads a word without outer quotes. Quotes behind an equals sign (`alpn="h2,h3"`) protect
+    /// white space.
     fn bare(&mut self) -> Result<Token<'t>, Malformed> {
         let start = self.at;
         let mut open_quote = None;
@@ -118,7 +128,7 @@ impl<'t> Iterator for Entries<'t> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut tokens = Vec::new();
-        let mut open = Vec::new(); // offsets of parentheses that are not closed yet
+        let mut open = Vec::new(); // offsets of unclosed parentheses
         let mut blank_owner = matches!(self.peek(), Some(b' ' | b'\t'));
         loop {
             let Some(byte) = self.peek() else {
@@ -176,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn parentheses_join_lines_and_comments_end_with_them() {
+    fn parentheses_join_lines_and_comments_end_with_their_line() {
         let text = "@ SOA a b ( 1 ; serial\n 2 3\n4 5 ) ; done\n\n  A 1.2.3.4\n";
         assert_eq!(
             words(text),
@@ -207,12 +217,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_ends(text in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_text_is_read_to_its_end(text in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(Entries::new(&text).count() <= text.len());
         }
 
         #[test]
-        fn any_marks_end(text in "[ a\"\\\\();\n]{0,60}") {
+        fn any_punctuation_is_read_to_its_end(text in "[ a\"\\\\();\n]{0,60}") {
             prop_assert!(Entries::new(text.as_bytes()).count() <= text.len());
         }
     }
