@@ -8,7 +8,7 @@
 //! 4. `rdata` reads the rdata of a record, by the `format` of its type, as `fields` or with hickory
 //! 5. `check` looks at all records together; `build` makes the zone
 //!
-//! The configuration reader of the server calls [`load`]. An error does not stop it, so that one
+//! The configuration reader of the server calls [`load()`]. An error does not stop it, so that one
 //! run reports all problems of a file.
 
 mod build;
