@@ -56,7 +56,8 @@ impl Counters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counters for a new worker. If a worker of the protocol has ended, its counters are continued.
+    /// Counters for a new worker. If a worker of the protocol has ended, its counters are
+    /// continued.
     pub fn worker(&self, protocol: Protocol) -> WorkerCounters {
         let all = &mut self.lock().cells;
         // `get_mut` also synchronizes with the previous writer, whose counts are visible then.

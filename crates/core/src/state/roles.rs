@@ -2,13 +2,15 @@
 //! the node may be about its former role:
 //!
 //! ```text
-//!                              a backup that refused work
-//!                              changes its role, and is up
-//!  observations count ───────────────────────────────────► observations are stale:
-//!          ▲                                               its health counts as unknown
-//!          └───────────────────────────────────────────────────────┘
-//!            `role_settle_time` is over, or the node is down
+//!                       its role changes while it is up
+//!  observations count ─────────────────────────────────► observations are stale:
+//!          ▲                                             its health counts as unknown
+//!          └─────────────────────────────────────────────────────┘
+//!            `role_settle_time` is over, or it is down
 //! ```
+//!
+//! This holds for backups by configuration, in a pool with standby monitors, that were not promoted
+//! before. Other nodes behave the same in both roles.
 
 use super::address_state::AddressState;
 use super::pool_state::{NodeState, PoolState};
