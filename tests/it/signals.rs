@@ -9,8 +9,7 @@ use crate::support::packet::{UdpClient, over_tcp, query, stalled_client};
 use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
 
-/// Longest time for a stop; far less than the idle timeout of the client, and than a wait of a
-/// test.
+/// Longest time for a stop. The idle timeout of the TCP client is far longer.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// A configuration with one node. The server waits for its first probe for longer than a test runs.

@@ -40,7 +40,7 @@ pub(super) const BEHAVIOURS: [Behaviour; 8] = [
 /// A node whose behaviour changes once, at the end of the first probe after `allow_change`. At this
 /// moment, the server takes longest to notice the change.
 pub(super) struct ChangingNode {
-    /// The node behaves well before the change, and wrong otherwise.
+    /// Before the change, the node is `Well` if this is true, and `Wrong` if it is false.
     pub(super) begins_well: bool,
     /// The behaviour after the change.
     pub(super) to: Behaviour,
