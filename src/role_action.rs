@@ -1,6 +1,6 @@
 //! Role actions: a request to a node, or a program, that runs before the role of the node changes.
 //!
-//! `admin/role_change.rs` runs the action of the pool before it nominates or unregisters a node. If
+//! `admin/change_role.rs` runs the action of the pool before it nominates or unregisters a node. If
 //! the action fails, no role changes. [`ActionError`] says why it failed.
 
 use std::net::IpAddr;

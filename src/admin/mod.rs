@@ -6,7 +6,7 @@
 //! - `client` sends the requests of the commands.
 //! - `listeners` accept connections, `bounded` in number and time. `api` is the HTTP API.
 //! - [`AdminService`] (`service`) carries requests out: drain, force and resume in
-//!   `override_requests`, nominate and unregister in `role_change`. `role_request` says what a
+//!   `change_override`, nominate and unregister in `change_role`. `role_request` says what a
 //!   change of a role does to its pool, and `pool_locks` lock the pool meanwhile.
 //! - `auto_nominate` makes such requests without an operator.
 //!
@@ -16,12 +16,12 @@
 mod api;
 mod auto_nominate;
 mod bounded;
+mod change_override;
+mod change_role;
 pub mod client;
 mod error;
 mod listeners;
-mod override_requests;
 mod pool_locks;
-mod role_change;
 mod role_request;
 mod service;
 mod timeouts;

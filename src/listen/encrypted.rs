@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use super::bind::{AddressUse, bind_quic, bind_tcp};
 use super::hickory::Handler;
-use super::shared_responder::SharedResponder;
+use super::stream_responder::StreamResponder;
 use evenkeel_core::counters::Protocol;
 use evenkeel_core::snapshot::CurrentSnapshot;
 
@@ -128,7 +128,7 @@ pub(super) struct EncryptedEndpoint {
     pub(super) address: SocketAddr,
     pub(super) certificate: Arc<Certificate>,
     pub(super) current: CurrentSnapshot,
-    pub(super) responder: SharedResponder,
+    pub(super) responder: StreamResponder,
 }
 
 impl EncryptedEndpoint {

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::bind::{self, AddressUse, PlainSockets};
 use super::encrypted::{Certificate, EncryptedEndpoint, EncryptedSocket, EncryptedTransport};
-use super::shared_responder::SharedResponder;
+use super::stream_responder::StreamResponder;
 use super::{tcp, udp};
 use crate::abort_on_panic;
 use crate::config::Server;
@@ -114,7 +114,7 @@ impl BoundEndpoint {
             Self::Encrypted(transport, socket, address) => {
                 let no_certificate = || io::Error::other("no certificate is configured");
                 let certificate = Arc::clone(certificate.ok_or_else(no_certificate)?);
-                let responder = SharedResponder::new(counters.worker(transport.protocol()));
+                let responder = StreamResponder::new(counters.worker(transport.protocol()));
                 let endpoint = EncryptedEndpoint { transport, address, certificate, current, responder };
                 Ok(Endpoint::start_encrypted(endpoint, socket))
             }
@@ -183,7 +183,7 @@ impl Endpoint {
             );
             workers.spawn(worker, address)?;
         }
-        let responder = SharedResponder::new(counters.worker(Protocol::Tcp));
+        let responder = StreamResponder::new(counters.worker(Protocol::Tcp));
         let stop = CancellationToken::new();
         let (limits, stop_tcp) = (server.tcp, stop.clone());
         let task = async move {

@@ -11,13 +11,13 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tracing::{debug, error};
 
-use super::shared_responder::SharedResponder;
+use super::stream_responder::StreamResponder;
 use evenkeel_core::snapshot::CurrentSnapshot;
 
 /// Answers the requests of hickory's listeners.
 pub(super) struct Handler {
     pub(super) current: CurrentSnapshot,
-    pub(super) responder: SharedResponder,
+    pub(super) responder: StreamResponder,
 }
 
 #[async_trait]

@@ -13,7 +13,7 @@
 //!
 //! All transports call [`Responder::respond`](evenkeel_core::respond::Responder::respond) with the
 //! current snapshot. A UDP worker has a responder of its own; the connections of a listener use a
-//! `shared_responder`.
+//! `stream_responder`.
 
 mod address_family;
 mod bind;
@@ -21,7 +21,7 @@ mod encrypted;
 mod endpoint;
 mod endpoints;
 mod hickory;
-mod shared_responder;
+mod stream_responder;
 mod tcp;
 mod tcp_connection;
 mod udp;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::shared_responder::SharedResponder;
+use super::stream_responder::StreamResponder;
 use super::tcp_connection::{Connection, LastResponse};
 use crate::config::TcpLimits;
 use crate::log_throttle::LogThrottle;
@@ -32,7 +32,7 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 pub(super) async fn serve(
     listener: TcpListener,
     current: CurrentSnapshot,
-    responder: SharedResponder,
+    responder: StreamResponder,
     limits: TcpLimits,
     stop: CancellationToken,
 ) {
@@ -80,7 +80,7 @@ fn name_of(listener: &TcpListener) -> String {
 /// The connections of one listener.
 struct Connections {
     current: CurrentSnapshot,
-    responder: SharedResponder,
+    responder: StreamResponder,
     limits: TcpLimits,
     started: Instant,
     open: HashMap<Id, Open>,

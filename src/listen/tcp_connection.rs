@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::shared_responder::SharedResponder;
+use super::stream_responder::StreamResponder;
 use evenkeel_core::snapshot::CurrentSnapshot;
 
 /// Longest wait for the first query of a connection, once the listener is told to stop.
@@ -50,7 +50,7 @@ impl LastResponse {
 pub(super) struct Connection {
     stream: TcpStream,
     current: CurrentSnapshot,
-    responder: SharedResponder,
+    responder: StreamResponder,
     idle_timeout: Duration,
     last_response: LastResponse,
     /// Bytes that are not a whole message yet.
@@ -61,7 +61,7 @@ impl Connection {
     pub(super) fn new(
         stream: TcpStream,
         current: CurrentSnapshot,
-        responder: SharedResponder,
+        responder: StreamResponder,
         idle_timeout: Duration,
         last_response: LastResponse,
     ) -> Self {

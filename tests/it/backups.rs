@@ -203,7 +203,10 @@ fn a_nominated_backup_that_was_removed_can_be_unregistered() {
     let without = keys.iter().fold(without, |text, key| text.replace(key, ""));
     server.reload(&without);
     server.wait_for_log("core/one is active by the new configuration");
-    assert!(refusal(&server, "unregister core/one").contains("which is missing from the configuration; unregister core/spare"));
+    assert!(
+        refusal(&server, "unregister core/one")
+            .contains("which is missing from the configuration; unregister core/spare")
+    );
     run(&server, "unregister core/spare");
     assert!(!run(&server, "status").contains("spare"));
     assert!(refusal(&server, "unregister core/spare").contains("there is no node core/spare"));

@@ -6,7 +6,7 @@
 //! 2. `verdict` is the outcome for one address, `case` is a node while its pool decides
 //! 3. [`decide()`] sets the verdicts from configuration, health and overrides
 //! 4. `view` gathers the eligible addresses for queries: the [`PoolView`]
-//! 5. `select` draws the nodes of one response from a view
+//! 5. `draw` draws the nodes of one response from a view
 //!
 //! [`crate::state`] calls [`decide()`] after each change, [`crate::respond`] draws. Both always
 //! succeed.
@@ -14,11 +14,11 @@
 mod admin_state;
 mod case;
 mod decide;
+mod draw;
 mod node;
 #[allow(clippy::module_inception, reason = "the file is named for its type")]
 mod pool;
 mod role;
-mod select;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -27,9 +27,9 @@ mod view;
 pub use admin_state::{AdminState, ForcedState};
 pub use case::{AddressCase, NodeCase};
 pub use decide::{Decision, decide};
+pub use draw::{Candidates, Drawn, FAMILY_V4, FAMILY_V6, Pick};
 pub use node::Node;
 pub use pool::{AutoNominate, NodeCount, Pool, WhenEmpty};
 pub use role::Role;
-pub use select::{Candidates, Drawn, FAMILY_V4, FAMILY_V6, Pick};
 pub use verdict::{SelectionTier, Verdict};
 pub use view::PoolView;

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::case::NodeCase;
-use super::select::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
+use super::draw::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
 
 /// The addresses that queries for the names of a pool draw from.
 #[derive(Debug)]

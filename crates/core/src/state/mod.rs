@@ -12,19 +12,19 @@
 //! 3. `pool_state` holds nodes and addresses, and decides; `roles` applies overrides and
 //!    nominations
 //! 4. `pool_states` holds all pools: it is the interface for the publisher
-//! 5. `reload` carries a pool across a reload, as a `previous` pool; `remembered` survives a
+//! 5. `carry_over` carries a pool across a reload, as a `previous` pool; `remembered` survives a
 //!    restart
 //! 6. `auto_nominate` finds backups to nominate; `pool_status` describes a pool for users
 
 mod address_state;
 mod auto_nominate;
+mod carry_over;
 #[cfg(test)]
 mod histories;
 mod pool_state;
 mod pool_states;
 mod pool_status;
 mod previous;
-mod reload;
 mod remembered;
 mod roles;
 mod targets;

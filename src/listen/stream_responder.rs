@@ -10,9 +10,9 @@ use evenkeel_core::snapshot::Snapshot;
 
 /// A responder behind a lock; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct SharedResponder(Arc<Mutex<Responder>>);
+pub(super) struct StreamResponder(Arc<Mutex<Responder>>);
 
-impl SharedResponder {
+impl StreamResponder {
     pub(super) fn new(counters: WorkerCounters) -> Self {
         Self(Arc::new(Mutex::new(Responder::new(counters))))
     }
