@@ -128,7 +128,7 @@ mod tests {
         let mut changed = overrides.clone();
         changed.note_role_change("core", unix_now(), Actor::Operator("ops".to_owned()));
         assert!(!attempts.admit(&nominees, &changed), "an operator has changed a role");
-        // A backup that serves is taken, whatever was tried before.
+        // A backup that serves is taken, regardless of earlier attempts.
         nominees.promoted = vec!["b".into()];
         assert_eq!(attempts.next(&nominees).node.as_str(), "core/b");
         assert!(!attempts.admit(&nominees, &changed));

@@ -26,7 +26,7 @@ impl Socket {
 
 /// The node to change, and the operator.
 #[derive(Args, Debug)]
-pub(super) struct Target {
+pub(super) struct NodeArgs {
     /// The node
     #[arg(value_name = "POOL/NODE")]
     pub(super) node: NodeId,
@@ -37,7 +37,7 @@ pub(super) struct Target {
     socket: Socket,
 }
 
-impl Target {
+impl NodeArgs {
     /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         self.socket.client()

@@ -1,6 +1,6 @@
 //! Command-line arguments that name a cluster and how to reach it, shared by `scan` and `pin`.
 //!
-//! clap parses them; a value that is not accepted is a usage error that says what is.
+//! clap parses them. If a value is not accepted, the usage error names the accepted values.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

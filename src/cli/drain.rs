@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use evenkeel_core::pool::ForcedState;
 
-use super::admin_args::{Reason, Target};
+use super::admin_args::{NodeArgs, Reason};
 use super::runtime::on_runtime;
 use crate::clock::unix_now;
 
@@ -23,7 +23,7 @@ Examples:
   evenkeel drain core/core-2 --wait              return when the last answer with it has expired")]
 pub(super) struct Drain {
     #[command(flatten)]
-    target: Target,
+    node_args: NodeArgs,
     #[command(flatten)]
     reason: Reason,
     /// Wait until the last answer that held the node has expired
@@ -35,17 +35,17 @@ impl Drain {
     /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { target, reason, wait } = self;
-            let circumstances = reason.into_circumstances(&target.by);
-            target.client()?.set_override(&target.node, ForcedState::Drain, circumstances).await?;
-            if wait { wait_until_idle(&target).await } else { Ok(()) }
+            let Self { node_args, reason, wait } = self;
+            let circumstances = reason.into_circumstances(&node_args.by);
+            node_args.client()?.set_override(&node_args.node, ForcedState::Drain, circumstances).await?;
+            if wait { wait_until_idle(&node_args).await } else { Ok(()) }
         })
     }
 }
 
 /// Waits until the last answer that held the node has expired.
-async fn wait_until_idle(target: &Target) -> anyhow::Result<()> {
-    let (client, id) = (target.client()?, &target.node);
+async fn wait_until_idle(node_args: &NodeArgs) -> anyhow::Result<()> {
+    let (client, id) = (node_args.client()?, &node_args.node);
     loop {
         let status = client.status().await?;
         let pool = status.pools.iter().find(|found| found.name == id.pool());

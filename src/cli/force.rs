@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use evenkeel_core::pool::ForcedState;
 
-use super::admin_args::{Reason, Target};
+use super::admin_args::{NodeArgs, Reason};
 use super::runtime::on_runtime;
 
 /// Force a node up or down, whatever its monitors find
@@ -18,7 +18,7 @@ pub(super) struct Force {
     /// The state
     state: State,
     #[command(flatten)]
-    target: Target,
+    node_args: NodeArgs,
     #[command(flatten)]
     reason: Reason,
 }
@@ -33,12 +33,12 @@ impl Force {
     /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { state, target, reason } = self;
+            let Self { state, node_args, reason } = self;
             let state = match state {
                 State::Up => ForcedState::Up,
                 State::Down => ForcedState::Down,
             };
-            target.client()?.set_override(&target.node, state, reason.into_circumstances(&target.by)).await
+            node_args.client()?.set_override(&node_args.node, state, reason.into_circumstances(&node_args.by)).await
         })
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::admin_args::{Reason, Target};
+use super::admin_args::{NodeArgs, Reason};
 use super::runtime::on_runtime;
 use crate::admin::client;
 
@@ -17,7 +17,7 @@ Examples:
   evenkeel nominate core/spare --replace core-2  core-2 is a backup from then on")]
 pub(super) struct Nominate {
     #[command(flatten)]
-    target: Target,
+    node_args: NodeArgs,
     /// The active node of the pool whose place it takes
     #[arg(long, value_name = "NODE")]
     replace: Option<String>,
@@ -32,12 +32,12 @@ impl Nominate {
     /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { target, replace, without_action, reason } = self;
-            let circumstances = reason.into_circumstances(&target.by);
+            let Self { node_args, replace, without_action, reason } = self;
+            let circumstances = reason.into_circumstances(&node_args.by);
             let nominate = client::Nominate { circumstances, replaces: replace, without_action };
-            if let Some(why) = target.client()?.nominate(&target.node, nominate).await? {
+            if let Some(why) = node_args.client()?.nominate(&node_args.node, nominate).await? {
                 // The node is nominated, also if standard output is closed.
-                let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", target.node);
+                let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", node_args.node);
             }
             Ok(())
         })

@@ -40,7 +40,7 @@ impl StatusArgs {
     }
 }
 
-/// The state as text.
+/// Formats the status as text.
 fn shown(status: &Status) -> String {
     let mut text = String::new();
     for pool in &status.pools {

@@ -96,8 +96,8 @@ fn concurrent_drains_leave_min_available_nodes() {
     }
 }
 
-/// A client can close the connection at any moment. Then the override is stored and applied, or
-/// neither of both.
+/// A client can close the connection at any moment. Then the override is either stored and
+/// applied, or neither.
 #[test]
 fn an_aborted_request_is_carried_out_completely_or_not_at_all() {
     let server = Server::start(&config_with_nodes(2));

@@ -69,7 +69,8 @@ impl<'p> Edns<'p> {
         if !options.is_empty() {
             return Err(EdnsError::Overrun);
         }
-        // The options are those of version 0. Another version is a BADVERS, whatever they are.
+        // The options are those of version 0. Another version is a BADVERS, regardless of the
+        // options.
         if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
     }
 

@@ -1,7 +1,7 @@
 //! A pool, as the configuration describes it.
 //!
-//! The configuration reader of the server makes it. Its types cannot hold most wrong values; the
-//! comments name what the reader checks besides.
+//! The configuration reader of the server makes it. Its types cannot hold most wrong values. The
+//! comments name what the reader checks in addition to that.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -105,7 +105,7 @@ impl PoolState {
     }
 }
 
-/// The input of the description of an address, besides its state.
+/// The input of the description of an address, in addition to its state.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     targets: &'a Targets,
