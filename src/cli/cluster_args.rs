@@ -17,7 +17,7 @@ pub(super) struct ClusterArgs {
     /// Query this name server instead of the system's resolver; can be repeated
     #[arg(long = "server", value_name = "ADDRESS[:PORT]", value_parser = name_server)]
     servers: Vec<SocketAddr>,
-    /// Longest search for a node; an upload that moves is not interrupted
+    /// Give up the search for a node after this time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     deadline: Duration,
 }

@@ -8,7 +8,7 @@ use evenkeel_core::pool::ForcedState;
 use super::admin_args::{NodeArgs, Reason};
 use super::runtime::on_runtime;
 
-/// Force a node up or down, whatever its monitors find
+/// Force a node up or down, regardless of its monitors
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -21,6 +21,9 @@ pub(super) struct Force {
     node_args: NodeArgs,
     #[command(flatten)]
     reason: Reason,
+    /// Do it even if fewer than min_available active nodes would be left
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -33,12 +36,15 @@ impl Force {
     /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { state, node_args, reason } = self;
+            let Self { state, node_args, reason, force } = self;
             let state = match state {
                 State::Up => ForcedState::Up,
                 State::Down => ForcedState::Down,
             };
-            node_args.client()?.set_override(&node_args.node, state, reason.into_circumstances(&node_args.by)).await
+            node_args
+                .client()?
+                .set_override(&node_args.node, state, reason.into_circumstances(&node_args.by, force))
+                .await
         })
     }
 }

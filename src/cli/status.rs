@@ -20,7 +20,7 @@ Examples:
   evenkeel status
   evenkeel status --json | jq '.pools[].nodes[] | select(.eligible | not)'")]
 pub(super) struct StatusArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -16,7 +16,7 @@ Example:
 pub(super) struct Unregister {
     #[command(flatten)]
     node_args: NodeArgs,
-    /// Also if fewer than min_available nodes are left
+    /// Do it even if fewer than min_available active nodes would be left
     #[arg(long)]
     force: bool,
     /// Change the role only
