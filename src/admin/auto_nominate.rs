@@ -57,7 +57,7 @@ impl AdminService {
         match self.change_role(request).await {
             // A failed action has been recorded as an event.
             Ok(_) | Err(AdminError::ActionFailed(_) | AdminError::NotNeeded(_)) => {}
-            Err(refused) => warn!("{node} cannot be nominated in the place of {}: {refused}", nominees.replaces),
+            Err(refused) => warn!("{node} cannot be nominated to replace {}: {refused}", nominees.replaces),
         }
     }
 }
