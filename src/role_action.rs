@@ -56,9 +56,12 @@ pub struct ActionTarget<'a> {
 /// Why an action failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
-    /// The action did not end in time.
+    /// The node did not answer the request in time.
     #[error("no answer within {0:?}; whether it was carried out is not known")]
     Timeout(Duration),
+    /// The program did not finish in time.
+    #[error("did not finish within {0:?}; whether it was carried out is not known")]
+    ProgramTimeout(Duration),
     /// The node refused the request.
     #[error(transparent)]
     Request(ProbeFailure),
@@ -112,7 +115,7 @@ impl RoleAction {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(failure))) => Err(ActionError::Program(failure)),
             Ok(Err(error)) => Err(ActionError::NotStarted(error)),
-            Err(_) => Err(ActionError::Timeout(self.timeout)),
+            Err(_) => Err(ActionError::ProgramTimeout(self.timeout)),
         }
     }
 }

@@ -57,7 +57,7 @@ impl AdminService {
         match self.change_role(request).await {
             // A failed action has been recorded as an event.
             Ok(_) | Err(AdminError::ActionFailed(_) | AdminError::NotNeeded(_)) => {}
-            Err(refused) => warn!("{node} cannot be nominated in the place of {}: {refused}", nominees.replaces),
+            Err(refused) => warn!("{node} cannot be nominated to replace {}: {refused}", nominees.replaces),
         }
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         let mut changed = overrides.clone();
         changed.note_role_change("core", unix_now(), Actor::Operator("ops".to_owned()));
         assert!(!attempts.admit(&nominees, &changed), "an operator has changed a role");
-        // A backup that serves is taken, whatever was tried before.
+        // A backup that serves is taken, regardless of earlier attempts.
         nominees.promoted = vec!["b".into()];
         assert_eq!(attempts.next(&nominees).node.as_str(), "core/b");
         assert!(!attempts.admit(&nominees, &changed));

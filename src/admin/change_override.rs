@@ -1,5 +1,4 @@
-//! Overrides that operators set and remove (drain, force, resume), and overrides that end by
-//! themselves.
+//! Overrides that operators set and remove (drain, force, resume), and overrides that expire.
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::node_id::NodeId;
@@ -55,7 +54,7 @@ impl AdminService {
                 let is_there = find_node(&pools, &id).is_some();
                 return Err(if is_there { AdminError::NoOverride(id) } else { AdminError::NoSuchNode(id) });
             }
-            let text = format!("left to its monitors again by {by}");
+            let text = format!("resumed by {by}");
             let event = Event::of_node(EventKind::Override, EventState::Resumed, &id, &text).caused_by(&by);
             service.change(store, vec![event], move |overrides| overrides.remove(&id)).await
         })
@@ -87,11 +86,11 @@ impl AdminService {
             return Ok(());
         }
         let resumed = |id| {
-            let text = "left to its monitors again: its time is over";
+            let text = "resumed: the override has expired";
             Event::of_node(EventKind::Override, EventState::Resumed, id, text)
         };
         let ended = |id| {
-            let text = "in its configured role again: its time is over";
+            let text = "in its configured role again: the nomination has expired";
             Event::of_node(EventKind::Nomination, EventState::Ended, id, text)
         };
         let events = expired.overrides.iter().map(resumed).chain(expired.nominations.iter().map(ended)).collect();

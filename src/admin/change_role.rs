@@ -74,7 +74,7 @@ impl AdminService {
             return refused;
         }
         let why = match refused {
-            AdminError::NotStored(error) => format!("it could not be stored: {error}"),
+            AdminError::NotStored(error) => format!("the change could not be stored: {error}"),
             other => other.to_string(),
         };
         let text = format!("not {}, although the action has been carried out: {why}", request.change.done());

@@ -178,7 +178,7 @@ impl AdminClient {
             if is_missing {
                 // The other causes speak of a URL that users do not know.
                 let cause = error.root_cause();
-                anyhow::anyhow!("no server answers at {socket} (another one with --socket): {cause}")
+                anyhow::anyhow!("no server answers at {socket}: {cause}; use --socket if the admin socket is elsewhere")
             } else {
                 error.context(closed())
             }

@@ -146,10 +146,10 @@ impl RoleChange {
         }
     }
 
-    /// The change in words: nominated in the place of core-2.
+    /// The change in words: nominated to replace core-2.
     fn in_words(&self) -> String {
         match self {
-            Self::Nominate { replaces: Some(replaced) } => format!("nominated in the place of {replaced}"),
+            Self::Nominate { replaces: Some(replaced) } => format!("nominated to replace {replaced}"),
             change => change.done().to_owned(),
         }
     }

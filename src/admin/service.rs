@@ -1,7 +1,7 @@
-//! The admin service: answers the requests of operators and carries changes out.
+//! The admin service: answers requests of operators and carries out their changes.
 //!
-//! The daemon makes it at the start. The API calls it per request, and its own task runs what needs
-//! no operator.
+//! The daemon creates it at the start. The API calls it per request. Its own task ends expired
+//! overrides and nominates backups. A request that is not carried out returns [`AdminError`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,8 +116,8 @@ impl AdminService {
         events: Vec<Event>,
         change: impl FnOnce(&mut Overrides) + Send + 'static,
     ) -> Result<(), AdminError> {
-        // Writing may block, so it runs on a thread of its own. The store stays locked, which keeps
-        // changes in order.
+        // Writing may block, so it runs on the blocking thread pool. The store stays locked, which
+        // keeps changes in order.
         let written = tokio::task::spawn_blocking(move || {
             let outcome = store.change(change);
             (store, outcome)

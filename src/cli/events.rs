@@ -36,7 +36,7 @@ pub(super) struct EventsArgs {
     /// At most this many past events
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
-    /// As JSON, one object per line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]

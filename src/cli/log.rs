@@ -15,13 +15,14 @@ const VARIABLE: &str = "EVENKEEL_LOG";
 const ACCEPTED: &str =
     "a level (error, warn, info, debug, trace, off), or targets with levels: info,evenkeel::health=debug";
 
-/// Begins to log. Dropping the guard writes the lines that still wait.
+/// Starts the log. Dropping the guard writes the lines that still wait.
 ///
 /// # Errors
 /// The variable does not hold a filter; the message says what is accepted.
 pub(super) fn init() -> Result<WorkerGuard, String> {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
-    let filter = filter(&wanted).ok_or_else(|| format!("{VARIABLE} cannot be \"{wanted}\"; accepted: {ACCEPTED}"))?;
+    let filter = filter(&wanted)
+        .ok_or_else(|| format!("{VARIABLE} is \"{wanted}\", which is not a log filter; accepted: {ACCEPTED}"))?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -62,14 +62,17 @@ enum Command {
     Nominate(nominate::Nominate),
     Unregister(unregister::Unregister),
     Events(events::EventsArgs),
-    /// Scan files and folders with the nodes of a cluster
+    /// Scan files and folders on a cluster
+    #[command(mut_arg("deadline", |deadline| {
+        deadline.help("Give up the search for a node after this time; a running upload is not interrupted")
+    }))]
     #[command(after_help = "\
 Examples:
   evenkeel scan invoice.pdf --cluster core.lb.example
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Ctrl-C stops uploads and polls and cancels the batch; files without a verdict have failed.
+Ctrl-C stops uploads and polls and cancels the batch; files without a verdict count as failed.
 Exit codes: 0 all allowed, 1 something failed, 2 something is blocked, 64 usage.")]
     Scan(scan::ScanArgs),
     /// Resolve a shared name once and print a node that accepts connections

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use clap::Args;
 use evenkeel_core::counters::{Protocol, Responses};
 use evenkeel_core::overrides::Nomination;
+use evenkeel_core::plural::counted;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
@@ -20,7 +21,7 @@ Examples:
   evenkeel status
   evenkeel status --json | jq '.pools[].nodes[] | select(.eligible | not)'")]
 pub(super) struct StatusArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -40,7 +41,7 @@ impl StatusArgs {
     }
 }
 
-/// The state as text.
+/// Formats the status as text.
 fn shown(status: &Status) -> String {
     let mut text = String::new();
     for pool in &status.pools {
@@ -73,7 +74,8 @@ fn shown(status: &Status) -> String {
 fn show_pool(pool: &PoolStatus, text: &mut String) {
     let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "pool {}: {eligible} of {} nodes are answered", pool.name, pool.nodes.len());
+    let nodes = counted(pool.nodes.len(), "node is", "nodes are");
+    let _ = writeln!(text, "pool {}: {eligible} of {nodes} answered", pool.name);
     let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
     let digits = |node: &NodeStatus| node.records.unwrap_or(0).to_string().len();
     let records = pool.nodes.iter().map(digits).max().unwrap_or(0).max("RECORDS".len());
@@ -107,7 +109,8 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         }
     }
     if let Some(records) = pool.fallback_records.filter(|records| *records > 0) {
-        let _ = writeln!(text, "  {records} records of its fallback were answered");
+        let noun = if records == 1 { "record of its fallback was" } else { "records of its fallback were" };
+        let _ = writeln!(text, "  {records} {noun} answered");
     }
     text.push('\n');
 }

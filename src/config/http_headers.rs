@@ -1,4 +1,5 @@
-//! `headers`, `headers_file` and `basic_auth_file`: what an HTTP request sends besides its body.
+//! `headers`, `headers_file` and `basic_auth_file`: what an HTTP request sends in addition
+//! to its body.
 
 use reqwest::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 

@@ -32,7 +32,7 @@ pub(super) fn read(section: &Section<'_>) -> Program {
     }
 }
 
-/// `environment`: the variables that the program gets besides those of evenkeel.
+/// `environment`: the variables that the program gets in addition to those of evenkeel.
 fn environment(section: &Section<'_>) -> Vec<(String, String)> {
     let mut variables = Vec::new();
     for (name, value) in section.free_entries("environment") {

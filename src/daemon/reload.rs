@@ -39,7 +39,7 @@ impl Daemon {
         let prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
         log_warnings(&loaded.warnings);
         if self.fixed != FixedConfig::of(&loaded) {
-            warn!("`state_dir` and [admin] change with a restart only");
+            warn!("`state_dir` and [admin]: changes take effect only after a restart");
         }
         let summary = loaded.summary();
         let adopted = self.adopt(prepared, loaded, interrupt(signals)).await;

@@ -34,6 +34,16 @@ enum Recipient<'n> {
     Program(&'n Program),
 }
 
+impl Recipient<'_> {
+    /// The reason if an attempt takes longer than `timeout`.
+    fn timed_out(&self, timeout: Duration) -> String {
+        match self {
+            Self::Webhook(_) => format!("no answer within {timeout:?}"),
+            Self::Program(_) => format!("did not finish within {timeout:?}"),
+        }
+    }
+}
+
 impl<'n> Delivery<'n> {
     /// Delivers events to a webhook.
     pub(super) fn to_webhook(name: &'n str, sender: Sender) -> Self {
@@ -60,7 +70,7 @@ impl<'n> Delivery<'n> {
             let failure = match tokio::time::timeout(timeout, self.attempt(event)).await {
                 Ok(Ok(())) => break,
                 Ok(Err(failure)) => failure,
-                Err(_) => DeliveryError::Temporary(format!("no answer within {timeout:?}")),
+                Err(_) => DeliveryError::Temporary(self.recipient.timed_out(timeout)),
             };
             let age = since.elapsed();
             match failure {

@@ -25,7 +25,7 @@ pub const SOURCE: &str = "x-evenkeel-source";
 pub struct Webhook {
     /// HTTP or HTTPS.
     pub url: Url,
-    /// Sent besides the headers that evenkeel sets.
+    /// Sent in addition to the headers that evenkeel sets.
     pub headers: HeaderMap,
     /// Key of the signature. Without one, events are not signed.
     pub secret: Option<Secret>,

@@ -1,7 +1,7 @@
-//! The path of an observation, from the timer of a target to the next snapshot.
+//! The path of an observation, from the timer of a probe target to the next snapshot.
 //!
 //! ```text
-//!  scheduler.rs           one task per target: an address, a monitor and a host name
+//!  scheduler.rs           one task per probe target: an address, a monitor and a host name
 //!       │ once per interval
 //!       ▼
 //!  monitor/prober.rs      one probe within its timeout; each monitor kind has a file beside it

@@ -1,6 +1,6 @@
 //! The scheduler: decides when each target is probed, and runs the probes.
 //!
-//! A target is one address, probed by one monitor under one host name. It has one task, so its
+//! A target is a probe target: one address, probed by one monitor under one host name. It has one task, so its
 //! probes never overlap. The first probe runs at once. The later ones run at a random offset in the
 //! interval, which spreads the load. If a probe takes longer than the interval, the ticks that it
 //! misses are skipped and the offset stays.
@@ -23,7 +23,7 @@ use crate::abort_on_panic;
 use crate::monitor::{Monitor, Probe, Prober};
 use crate::pool_config::PoolConfig;
 
-/// What makes two targets the same, also across reloads.
+/// Identifies a probe target. Targets with equal keys are the same target, also across reloads.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct TargetKey {
     address: IpAddr,
@@ -39,7 +39,7 @@ struct RunningTarget {
     _task: AbortOnDropHandle<()>,
 }
 
-/// A target that will be probed, or probed in another way.
+/// A target that is new, or whose monitor has changed. It is not probed this way yet.
 #[derive(Debug)]
 struct PendingTarget {
     id: TargetId,
@@ -87,8 +87,8 @@ impl Scheduler {
         Self { prober, permits, in_flight, publisher, running: HashMap::new(), wanted: HashSet::new(), last_id: 0 }
     }
 
-    /// Sets the bound of probes in flight. A lower bound holds once enough of the probes have
-    /// ended.
+    /// Sets the limit on probes in flight. If the limit is reduced, it takes effect as running
+    /// probes end.
     pub(super) fn set_in_flight(&mut self, in_flight: usize) {
         let before = std::mem::replace(&mut self.in_flight, in_flight);
         self.permits.add_permits(in_flight.saturating_sub(before));

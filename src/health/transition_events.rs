@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use evenkeel_core::health::{Health, ProbeFailure};
+use evenkeel_core::plural::counted;
 use evenkeel_core::pool::{AdminState, Role, SelectionTier, WhenEmpty};
 use evenkeel_core::state::{AddressIndex, HealthTransition, PoolState, PoolStates, PreviousPool, StateChange};
 
@@ -50,7 +51,8 @@ impl TransitionEvents {
             (false, true, Health::Down) => (EventKind::Standby, EventState::NotServing, "not serving".to_owned()),
             _ => (EventKind::Health, to.into(), to.to_string()),
         };
-        let text = format!("is {what}: {count} of {count} probes of {monitor} {why}");
+        let probes = counted(count as usize, "probe", "probes");
+        let text = format!("is {what}: {count} of {probes} of {monitor} {why}");
         self.address(state, at, (kind, event_state), &text);
     }
 
@@ -115,7 +117,8 @@ impl TransitionEvents {
     fn pool_loaded(&mut self, state: &PoolState) {
         let up = state.addresses().filter(|(_, address)| address.health().health == Health::Up).count();
         let name = &state.pool().name;
-        let text = format!("pool {name}: {up} of {} addresses up", state.pool().address_count());
+        let addresses = counted(state.pool().address_count(), "address", "addresses");
+        let text = format!("pool {name}: {up} of {addresses} up");
         self.waiting.push(Event::of_pool(EventKind::Pool, EventState::Loaded, name, text));
     }
 
@@ -141,14 +144,17 @@ impl TransitionEvents {
                 StateChange::Tier => self.tier(state),
                 StateChange::EjectionCapped(at) => {
                     let text =
-                        format!("has bad responses and is not ejected: {max_ejected} active nodes are out for that");
+                        format!("gives bad responses but stays in the answers: max_ejected ({max_ejected}) is reached");
                     self.address(state, at, (EventKind::Ejection, EventState::Capped), &text);
                 }
                 StateChange::Ejected(at) => {
                     let why = match states.failure(pool, at) {
                         Some(failure) if !failure.is_bad_response() => failure.to_string(),
                         _ if state.available() == 0 => "no active node is up".to_owned(),
-                        _ => format!("at most {max_ejected} active nodes are out for bad responses"),
+                        _ => {
+                            let nodes = counted(max_ejected, "active node is", "active nodes are");
+                            format!("at most {nodes} out for bad responses")
+                        }
                     };
                     self.address(state, at, (EventKind::Ejection, EventState::Ejected), &format!("is ejected: {why}"));
                 }
@@ -184,24 +190,32 @@ fn describe_tier(state: &PoolState) -> (EventState, String) {
     match (state.tier(), pool.when_empty) {
         (SelectionTier::Active, _) => (EventState::Active, "active nodes are up again and answered".to_owned()),
         (SelectionTier::Backup, _) => {
-            let text = format!("fewer than {} active nodes are up, backups are answered, too", state.min_available());
+            let text = match state.min_available() {
+                1 => "no active node is up, backups are answered".to_owned(),
+                required => format!("fewer than {required} active nodes are up, backups are answered, too"),
+            };
             (EventState::Backup, text)
         }
         (SelectionTier::Unknown, _) => {
             (EventState::Unknown, "no node is up, nodes that are not probed yet are answered".to_owned())
         }
         (SelectionTier::Empty, WhenEmpty::All) if eligible == active => {
-            (EventState::FailOpen, format!("no node is up, all {active} active nodes are answered (fail open)"))
+            let nodes = match active {
+                1 => "the only active node is".to_owned(),
+                _ => format!("all {active} active nodes are"),
+            };
+            (EventState::FailOpen, format!("no node is up, {nodes} answered (fail open)"))
         }
         (SelectionTier::Empty, WhenEmpty::All) if eligible > 0 => {
-            (EventState::FailOpen, format!("no node is up, {eligible} nodes that may serve are answered (fail open)"))
+            let nodes = counted(eligible, "node that may serve is", "nodes that may serve are");
+            (EventState::FailOpen, format!("no node is up, {nodes} answered (fail open)"))
         }
         (SelectionTier::Empty, WhenEmpty::All) if held_out && !has_fallback => {
             (EventState::ServFail, "operators hold out every active node, SERVFAIL is answered".to_owned())
         }
         (SelectionTier::Empty, WhenEmpty::All | WhenEmpty::Fallback) if has_fallback => {
-            let addresses = pool.fallback.len();
-            (EventState::Fallback, format!("no node is up, {addresses} fallback addresses are answered"))
+            let addresses = counted(pool.fallback.len(), "fallback address is", "fallback addresses are");
+            (EventState::Fallback, format!("no node is up, {addresses} answered"))
         }
         (SelectionTier::Empty, WhenEmpty::NoData) => {
             (EventState::NoData, "no node is up, no addresses are answered".to_owned())

@@ -189,7 +189,7 @@ impl Endpoint {
         let task = async move {
             match tokio::net::TcpListener::from_std(tcp) {
                 Ok(listener) => tcp::serve(listener, current, responder, limits, stop_tcp).await,
-                Err(error) => warn!("{address}: TCP is not answered: {error}"),
+                Err(error) => warn!("{address}: cannot serve TCP: {error}"),
             }
         };
         Ok(Self { address, workers, stop, task: tokio::spawn(abort_on_panic::task(task)) })

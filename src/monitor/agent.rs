@@ -9,7 +9,7 @@
 //! | `75%` | success with this part of the weight; `0%` is a failure |
 //! | `maxconn:…` | ignored: connections are not counted here |
 //!
-//! A line can hold several words, separated by blanks or commas. The worst word decides.
+//! A line can hold several words, separated by spaces or commas. The worst word decides.
 
 use std::net::SocketAddr;
 
@@ -19,10 +19,10 @@ use tokio::io::AsyncWriteExt;
 use super::outcome::ProbeError;
 use super::stream::{beginning, connect, read_until};
 
-/// Bytes that are read of a line.
+/// Longest line that is read, in bytes.
 const LINE_LIMIT: usize = 1024;
 
-/// Characters that are shown of a reason.
+/// Longest reason that is shown, in characters.
 const REASON_LIMIT: usize = 200;
 
 /// Where the agent listens (HAProxy's agent-check).
@@ -30,11 +30,11 @@ const REASON_LIMIT: usize = 200;
 pub struct AgentCheck {
     /// TCP port.
     pub port: u16,
-    /// Sent once connected.
+    /// Sent after the connection is established.
     pub send: Vec<u8>,
 }
 
-/// Asks an agent.
+/// Probes an agent.
 pub(super) struct Probe {
     check: AgentCheck,
     to: SocketAddr,

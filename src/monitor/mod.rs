@@ -1,7 +1,7 @@
 //! Monitors: the configured checks of nodes, and the probes that make one attempt each.
 //!
-//! The scheduler in [`crate::health`] decides when to probe. It prepares a [`Probe`] per target
-//! with the [`Prober`] and runs it again and again. [`crate::role_action`] uses a probe as a
+//! The scheduler in [`crate::health`] decides when to probe. It prepares a [`Probe`] per probe
+//! target with the [`Prober`] and runs it repeatedly. [`crate::role_action`] uses a probe as a
 //! request to a node. The outcome of a run is a result about the node, or the reason why this
 //! machine could not probe.
 //!

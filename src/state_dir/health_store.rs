@@ -1,5 +1,5 @@
-//! Stores health in one file of `state_dir`. The file is written every two seconds if health has
-//! changed.
+//! Stores health in one file of `state_dir`. The file is written within 2 s of a change, and every
+//! 15 min otherwise.
 //!
 //! The daemon reads it at the start, so that addresses keep their health until the first probe. If
 //! it cannot be written, the log says so and the server goes on.

@@ -187,5 +187,5 @@ fn agents_are_understood_as_haproxy_does_except_for_documented_differences() {
         send(if then == "nothing" { "" } else { &then });
         expect(&format!("{before}, then {then}"), [&theirs, &ours]);
     }
-    server.wait_for_log("core/a (127.0.0.1) is down: 1 of 1 probes of m failed, agent says down: disk full");
+    server.wait_for_log("core/a (127.0.0.1) is down: 1 of 1 probe of m failed, agent says down: disk full");
 }

@@ -77,7 +77,9 @@ fn a_nominated_backup_replaces_a_dead_node_until_another_nomination() {
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
     // The dead node returns in its new role. It first behaves as an active node, then as a backup.
     nodes.restart(0);
-    wait_until("node one is up", || run(&server, "status").contains("backup: 2 of 1 required active nodes are up"));
+    wait_until("node one is up", || {
+        run(&server, "status").contains("backup: 2 active nodes are up, min_available is 1")
+    });
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     nodes.stop(0);
     nodes.restart_as_backup(0);
@@ -93,7 +95,7 @@ fn a_nominated_backup_replaces_a_dead_node_until_another_nomination() {
     wait_until("node one is answered", || answered(&server) == BTreeSet::from([1, 2]));
     assert!(refusal(&server, "unregister core/spare").contains("core/spare is not nominated"));
     let events = run(&server, "events core/one");
-    assert!(events.contains("core/one is nominated in the place of spare by ops"), "{events}");
+    assert!(events.contains("core/one is nominated to replace spare by ops"), "{events}");
     assert_eq!(run(&server, "events core --limit 2 --json").lines().count(), 2);
 }
 
@@ -121,7 +123,7 @@ fn nominating_a_dead_backup_or_replacing_a_needed_node_requires_force() {
     wait_until("the node is a backup again", || run(&server, "status").contains("alive as a backup, not serving"));
     run(&server, "nominate core/spare --for 1s");
     wait_until("the nomination has ended", || answered(&server) == BTreeSet::from([1, 2]));
-    server.wait_for_log("core/spare is in its configured role again: its time is over");
+    server.wait_for_log("core/spare is in its configured role again: the nomination has expired");
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn auto_nominate_replaces_one_dead_node_without_an_operator() {
     let server = start_server(&nodes, "min_available = 2\nauto_nominate = true\nnominate_every = \"1h\"\n");
     nodes.stop(1);
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([1, 3]));
-    server.wait_for_log("core/spare is nominated in the place of two by auto_nominate (two is down)");
+    server.wait_for_log("core/spare is nominated to replace two by auto_nominate (two is down)");
     nodes.restart_as_backup(1);
     wait_until("node two is a backup", || {
         run(&server, "status")
@@ -146,7 +148,7 @@ fn a_nomination_on_the_second_server_skips_the_role_action() {
     run(&first, "nominate core/spare --replace one");
     wait_until("both servers see that the backup serves", || {
         let status = run(&second, "status");
-        let is_seen = status.contains("backup: 2 of 1 required active nodes are up; not alive as a backup");
+        let is_seen = status.contains("backup: 2 active nodes are up, min_available is 1; not alive as a backup");
         answered(&first) == BTreeSet::from([2, 3]) && is_seen
     });
     // The node would refuse a second promotion.
@@ -180,7 +182,7 @@ fn a_nomination_that_cannot_be_stored_changes_nothing() {
     let blocker = server.directory().join("state/overrides.json.new");
     std::fs::create_dir(&blocker).expect("the test can create a directory");
     let message = refusal(&server, "nominate core/spare --replace one");
-    assert!(message.contains("it could not be stored, and nothing has changed: Is a directory"), "{message}");
+    assert!(message.contains("the change could not be stored, and nothing has changed: Is a directory"), "{message}");
     std::fs::remove_dir(&blocker).expect("the test can create a directory");
     wait_until("the backup was not promoted", || run(&server, "status").contains("alive as a backup, not serving"));
     run(&server, "nominate core/spare --replace one");

@@ -33,11 +33,11 @@ fn expect_first_probe(monitor: &str, files: &[(&str, &str)], result: &str) {
     let server = Server::start_with(&all);
     server.wait_for_log(result);
     let up = server.client().ask("core.lb.example", 1).answers.len();
-    assert_eq!(up == 1, result.contains("1 of 1 addresses up"), "{}", server.log());
+    assert_eq!(up == 1, result.contains("1 of 1 address up"), "{}", server.log());
 }
 
 /// The log line if the first probe succeeds.
-const UP: &str = "pool core: 1 of 1 addresses up";
+const UP: &str = "pool core: 1 of 1 address up";
 
 /// Starts an HTTPS server with a certificate; returns its port. If `clients` is given, clients need
 /// a certificate of that authority.

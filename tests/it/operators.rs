@@ -34,7 +34,7 @@ fn drain_force_and_resume_apply_before_the_command_returns() {
     run(&server, "resume core/core-3");
     assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
     server.wait_for_log("core/core-2 is drained by ops (patching)");
-    server.wait_for_log("core/core-3 is left to its monitors again by ops");
+    server.wait_for_log("core/core-3 is resumed by ops");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn drain_for_ends_by_itself_and_drain_wait_returns_when_the_node_is_idle() {
     assert!(run(&server, "status").contains("; idle since 20"));
     run(&server, "drain core/core-1 --for 1s");
     wait_until("the drain has ended", || answered(&server) == BTreeSet::from([1, 2]));
-    server.wait_for_log("core/core-1 is left to its monitors again: its time is over");
+    server.wait_for_log("core/core-1 is resumed: the override has expired");
 }
 
 /// Of five drains at once, `min_available` allows one.
@@ -96,8 +96,8 @@ fn concurrent_drains_leave_min_available_nodes() {
     }
 }
 
-/// A client can close the connection at any moment. Then the override is stored and applied, or
-/// neither of both.
+/// A client can close the connection at any moment. Then the override is either stored and
+/// applied, or neither.
 #[test]
 fn an_aborted_request_is_carried_out_completely_or_not_at_all() {
     let server = Server::start(&config_with_nodes(2));

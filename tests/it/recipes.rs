@@ -124,7 +124,7 @@ impl Environment {
         environment
     }
 
-    /// The response to curl in the network, or `None` if there is none.
+    /// Requests a URL with curl in the network; returns the body, or `None` if the request fails.
     fn curl(&self, url: &str) -> Option<String> {
         let mut command = self.network.command(required("curl", "curl").to_str().expect("the path is text"));
         let output = command.args(["--silent", "--noproxy", "*", url]).output().expect("curl starts");

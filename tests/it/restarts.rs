@@ -111,7 +111,7 @@ fn health_survives_a_restart_until_the_first_probe() {
             nodes.port
         );
     let mut server = Server::start(&config);
-    server.wait_for_log(&format!("core/core-2 ({silent}) is down: 1 of 1 probes of ready failed, no answer within 1s"));
+    server.wait_for_log(&format!("core/core-2 ({silent}) is down: 1 of 1 probe of ready failed, no answer within 1s"));
     nodes.set_faults(0, r#"{"readyz": 503}"#);
     server.wait_for_log("(fail open)");
     nodes.set_faults(0, r#"{"readyz": 200}"#);

@@ -104,6 +104,7 @@ pub mod message;
 pub mod name;
 pub mod node_id;
 pub mod overrides;
+pub mod plural;
 pub mod pool;
 pub mod respond;
 pub mod snapshot;

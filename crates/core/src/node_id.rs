@@ -18,7 +18,7 @@ pub struct NodeId {
 
 /// A text is not the identity of a node.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("\"{0}\" is not a node; accepted: POOL/NODE")]
+#[error("\"{0}\" is not of the form POOL/NODE")]
 pub struct BadNodeId(String);
 
 impl NodeId {

@@ -15,7 +15,7 @@ pub(crate) struct Layer {
     pub(crate) without: &'static [&'static str],
     /// Paths that its code must not name, with all that is below them.
     pub(crate) must_not_name: &'static [&'static str],
-    /// Methods that its code must not call, whatever type they belong to.
+    /// Methods that its code must not call, regardless of their type.
     pub(crate) must_not_call: &'static [&'static str],
 }
 

@@ -1,8 +1,8 @@
 //! The paths that the code of a module names, the methods that it calls, its `use` declarations,
 //! and its functions.
 //!
-//! Macro calls are read as tokens: whatever looks like a path there is taken for one. A lower-case
-//! name that its function binds (a parameter, a `let`) is a variable, unless it is called.
+//! Macro calls are read as tokens: everything that looks like a path there counts as one. A
+//! lower-case name that its function binds (a parameter, a `let`) is a variable, unless it is called.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -196,7 +196,7 @@ fn a_program_uses_the_library_of_its_package() {
 }
 
 #[test]
-fn what_a_layer_forbids_is_found_by_whatever_name_it_is_called() {
+fn what_a_layer_forbids_is_found_under_every_name() {
     let package = package(&[
         ("lib.rs", "mod a; mod b; mod c; mod d;"),
         ("a.rs", "use std::time::{Duration, Instant};"),

@@ -15,7 +15,7 @@ use crate::tls::TlsClient;
 pub struct HttpCheck {
     /// TCP port.
     pub port: u16,
-    /// For HTTPS. The certificate must be for the host of the pool.
+    /// Set for HTTPS. The certificate must be valid for the host of the pool.
     pub tls: Option<TlsClient>,
     /// The method of the request.
     pub method: Method,
@@ -29,9 +29,9 @@ pub struct HttpCheck {
     pub busy: Option<BusyCheck>,
     /// The body of the request.
     pub body: String,
-    /// Bytes that are read of the body of a response.
+    /// Longest part of a response body that is read, in bytes.
     pub body_limit: usize,
-    /// Sent with every probe, besides Host.
+    /// Sent with every probe, in addition to Host.
     pub headers: HeaderMap,
     /// User and password.
     pub basic_auth: Option<(String, String)>,

@@ -143,7 +143,7 @@ impl Server {
         self.dig_by(Command::new(Self::required_dig()), self.address().ip(), arguments)
     }
 
-    /// Runs `dig` in a network namespace, against one of its addresses.
+    /// Runs `dig` in a network namespace, against one address of the server.
     pub(crate) fn dig_in(&self, network: &Namespace, server: IpAddr, arguments: &str) -> String {
         self.dig_by(network.command(Self::required_dig()), server, arguments)
     }
@@ -218,7 +218,7 @@ impl Server {
     }
 
     /// Kills the process and starts it again with the current files. Waits until it is ready. The
-    /// log begins anew.
+    /// log starts empty.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let (child, log) = spawn(Command::new(PROGRAM), self.directory.path(), "evenkeel.toml", Stdio::piped());

@@ -14,7 +14,7 @@ pub(super) enum Behaviour {
     /// Packets get no reply.
     Blackholed,
     /// Accepts the connection, and sends nothing.
-    HalfOpen,
+    Silent,
     /// Responds as the monitor expects, but slower than the timeout.
     Slow,
     /// Responds in another way.
@@ -30,7 +30,7 @@ pub(super) const BEHAVIOURS: [Behaviour; 8] = [
     Behaviour::Well,
     Behaviour::Refuses,
     Behaviour::Blackholed,
-    Behaviour::HalfOpen,
+    Behaviour::Silent,
     Behaviour::Slow,
     Behaviour::Wrong,
     Behaviour::HangsUp,

@@ -92,7 +92,7 @@ fn verdicts_over_tcp_and_of_programs_are_as_documented() {
     }
     let mut programs = Vec::new();
     // The network of a node does not matter to a program, so two columns do not apply.
-    let columns = BEHAVIOURS.iter().filter(|to| !matches!(to, Behaviour::Blackholed | Behaviour::HalfOpen));
+    let columns = BEHAVIOURS.iter().filter(|to| !matches!(to, Behaviour::Blackholed | Behaviour::Silent));
     for (n, node) in nodes(&columns.copied().collect::<Vec<_>>()).into_iter().enumerate() {
         let (name, program) = (format!("exec-{n}"), program::Program::new(&node));
         config += &pool(&name, &format!("kind = \"exec\"\ncommand = {}", program.command()), "127.0.0.1", node.to);

@@ -48,7 +48,7 @@ fn shell(directory: &Path) -> PathBuf {
     directory.join("program")
 }
 
-/// Applies a behaviour.
+/// Changes the behaviour of the program.
 fn behave(directory: &Path, behaviour: Behaviour) {
     if behaviour == Behaviour::Refuses {
         std::fs::remove_file(shell(directory)).expect("the link exists");

@@ -70,12 +70,12 @@ impl WorkerCounters {
         }
     }
 
-    /// Counts that a response has TC set, besides [`Self::count_response`].
+    /// Counts that a response has TC set, in addition to [`Self::count_response`].
     pub fn count_truncated(&self) {
         add(&self.cells.truncated, 1);
     }
 
-    /// Counts that the slow path wrote a response, besides [`Self::count_response`].
+    /// Counts that the slow path wrote a response, in addition to [`Self::count_response`].
     pub fn count_slow_path(&self) {
         add(&self.cells.slow_path, 1);
     }
@@ -89,7 +89,7 @@ impl WorkerCounters {
         add(&self.nodes[number], 1);
     }
 
-    /// Counts responses that took this time, besides [`Self::count_response`].
+    /// Counts responses that took this time, in addition to [`Self::count_response`].
     pub fn count_latency(&self, time: Duration, responses: usize) {
         let micros = time.as_nanos().div_ceil(1000).max(1);
         let step = micros.next_power_of_two().trailing_zeros() as usize;

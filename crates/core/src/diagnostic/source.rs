@@ -36,7 +36,7 @@ impl Source {
         }
     }
 
-    /// A warning at a range of bytes: the file can be used all the same.
+    /// A warning at a range of bytes: the file can still be used.
     pub fn warning(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, ..self.error(span, message) }
     }

@@ -69,7 +69,7 @@ impl<'p> Edns<'p> {
         if !options.is_empty() {
             return Err(EdnsError::Overrun);
         }
-        // Options are only known for version 0. Another version gets BADVERS, whatever they are.
+        // Options are only known for version 0. Another version gets BADVERS in any case.
         if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
     }
 

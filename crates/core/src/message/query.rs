@@ -1,8 +1,8 @@
 //! The parser: reads a packet as a [`Query`], or as a [`Rejection`] with the error to respond with.
 //!
 //! The responder calls [`parse`] per packet. The parser reads in place and allocates no memory. It
-//! walks the records behind the question up to the end of the packet, whatever the counts in the
-//! header are. No packet makes it panic.
+//! walks the records behind the question up to the end of the packet, regardless of the counts in
+//! the header. No packet makes it panic.
 
 use super::edns::{Edns, EdnsError};
 use super::header::{HEADER_LEN, Header, Rcode};

@@ -77,7 +77,7 @@ impl AddressState {
         self.set_health(targets, health);
     }
 
-    /// Sets its health, with everything that the decision reads besides.
+    /// Sets its health, and what the decision reads in addition to it.
     fn set_health(&mut self, targets: &Targets, health: Health) {
         let AddressTargets { serving, standby } = &self.targets;
         let responds = health == Health::Down && targets.all_down_respond(serving);

@@ -5,6 +5,7 @@ use super::pool_state::{NodeState, PoolState};
 use super::targets::Targets;
 use crate::health::{Health, ProbeFailure};
 use crate::overrides::{Override, Overrides};
+use crate::plural::counted;
 use crate::pool::{Role, Verdict};
 use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 use crate::time::Now;
@@ -105,7 +106,7 @@ impl PoolState {
     }
 }
 
-/// The input of the description of an address, besides its state.
+/// The input of the description of an address, in addition to its state.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     targets: &'a Targets,
@@ -136,20 +137,22 @@ fn because(failure: Option<&ProbeFailure>) -> String {
 /// Describes a verdict.
 fn describe_verdict(verdict: Verdict, failure: &str, forced: Option<&Override>, figures: Figures) -> String {
     let Figures { available, min_available, max_ejected } = figures;
+    let up = || format!("{} up", counted(available, "active node is", "active nodes are"));
     match verdict {
         Verdict::Up => "up".to_owned(),
         Verdict::ForcedUp | Verdict::Drained | Verdict::ForcedDown => {
             forced.map(Override::description).unwrap_or_default()
         }
         Verdict::BackupNeeded => {
-            format!("backup, needed: {available} of {min_available} required active nodes are up")
+            format!("backup, needed: {}, min_available is {min_available}", up())
         }
         Verdict::EjectionCapped => {
-            format!("down{failure}; not ejected, because {max_ejected} active nodes are out for bad responses")
+            let nodes = counted(max_ejected, "active node is", "active nodes are");
+            format!("down{failure}; not ejected, because {nodes} out for bad responses")
         }
         Verdict::UnknownFallback => "not probed yet, answered because no node is up".to_owned(),
         Verdict::FailOpen => format!("down{failure}; answered because no node is up"),
-        Verdict::BackupNotNeeded => format!("backup: {available} of {min_available} required active nodes are up"),
+        Verdict::BackupNotNeeded => format!("backup: {}, min_available is {min_available}", up()),
         Verdict::Down => format!("down{failure}"),
         Verdict::Unknown => "not probed yet".to_owned(),
     }
