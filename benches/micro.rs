@@ -1,11 +1,13 @@
-//! What the parts of both paths cost by themselves, without sockets.
+//! Costs of the parts of the fast path and the slow path, without sockets.
 //!
 //! ```sh
-//! cargo bench --bench micro            # all of them
-//! cargo bench --bench micro -- respond # those whose names hold a word
+//! cargo bench --bench micro            # all benchmarks
+//! cargo bench --bench micro -- respond # benchmarks with this word in their names
 //! ```
-//! `respond` is a whole query: `parse`, then the fast path or `lookup` and `encode`. `decide` is what a flip costs the
-//! publisher for the pool that it touches, `flip` that and the snapshot around it.
+//!
+//! - `respond` is a whole query: `parse`, then the fast path, or `lookup` and `encode`.
+//! - `decide` is the cost of a transition for the publisher, in the pool of the node.
+//! - `flip` is `decide` and the next snapshot.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -26,7 +28,8 @@ use fastrand::Rng;
 const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 900 604800 5\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n\
     www A 192.0.2.3\nsub NS ns.sub\nns.sub A 192.0.2.4\n";
 
-/// A configuration with so many pools of so many nodes, and so many names over them, `n0.lb.example` and so on.
+/// A configuration with `pools` pools of `nodes` nodes each, and `names` shared names over them:
+/// `n0.lb.example` and so on. `weight` gives the weight of a node by its index.
 fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize) -> usize) -> Loaded {
     let address =
         |pool: usize, node: usize| format!("10.{}.{}.{}", pool % 200 + node / 60_000, node / 250 % 250, node % 250);
@@ -43,35 +46,35 @@ fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize
         .chain((0..pools).map(pool))
         .chain((0..names).map(name))
         .collect::<String>();
-    // Files of a configuration that is part of the program live as long as it.
+    // `Origin::Embedded` takes files that are part of the program, so they are `'static`.
     let files = vec![("evenkeel.toml", &*text.leak()), ("lb.zone", ZONE)].leak();
     config::load(&Origin::Embedded(files)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// The decision on a pool whose addresses are all up.
+/// The decision on a pool in which all addresses are up.
 fn decided(pool: &Pool) -> Decision {
     decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut Rng::with_seed(1))
 }
 
-/// A snapshot with all addresses up.
+/// A snapshot in which all addresses are up.
 fn snapshot(loaded: Loaded, counters: &Counters) -> Snapshot {
     loaded.into_snapshot(counters, |_, _| Health::Up.into(), &mut Rng::with_seed(1))
 }
 
-/// A question with the OPT record that resolvers send.
+/// A query with an OPT record, as resolvers send it.
 fn packet(name: &str, qtype: u8) -> Vec<u8> {
     let mut packet = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-    packet.extend(parse_wire(name.as_bytes(), None).expect("a name"));
+    packet.extend(parse_wire(name.as_bytes(), None).expect("the names here are valid"));
     packet.extend([0, qtype, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
     packet
 }
 
 fn query(packet: &[u8]) -> Query<'_> {
-    let Received::Query(query) = parse(packet) else { panic!("a question") };
+    let Received::Query(query) = parse(packet) else { panic!("the packets here are queries") };
     query
 }
 
-fn a_query(c: &mut Criterion) {
+fn queries(c: &mut Criterion) {
     let counters = Counters::default();
     let snapshot = snapshot(configuration(1000, 8, 100_000, |_| 1), &counters);
     let mut responder = Responder::new(counters.worker(Protocol::Udp));
@@ -79,10 +82,10 @@ fn a_query(c: &mut Criterion) {
     let shared = packet("n77777.lb.example", 1);
     c.bench_function("parse", |b| b.iter(|| matches!(parse(black_box(&shared)), Received::Query(_))));
     c.bench_function("lookup", |b| {
-        let wire = parse_wire(b"www.lb.example", None).expect("a name");
+        let wire = parse_wire(b"www.lb.example", None).expect("the names here are valid");
         b.iter(|| {
             let name = Folded::new(black_box(&wire));
-            let zone = snapshot.config.zones.find(&name, Rtype::A).expect("a zone");
+            let zone = snapshot.config.zones.find(&name, Rtype::A).expect("lb.example is configured");
             black_box(zone.lookup(&name, Rtype::A));
         });
     });
@@ -104,7 +107,7 @@ fn a_query(c: &mut Criterion) {
             b.iter(|| responder.respond(black_box(&packet), Transport::Udp, &snapshot, &mut out));
         });
     }
-    // Each query for another name, in an order that no cache knows.
+    // Each query is for another name, in an order that defeats the caches of the CPU.
     let packets: Vec<_> = (0..100_000).map(|i| packet(&format!("n{}.lb.example", i * 7919 % 100_000), 1)).collect();
     c.bench_function("respond/100,000 names", |b| {
         let mut next = 0;
@@ -115,19 +118,21 @@ fn a_query(c: &mut Criterion) {
     });
 }
 
-fn a_draw(c: &mut Criterion) {
+fn draws(c: &mut Criterion) {
     let mut group = c.benchmark_group("draw 8");
     for nodes in [8, 100, 10_000] {
         for (what, weight) in [("equal", (|_| 1) as fn(usize) -> usize), ("weighted", |node| 1 + node % 3)] {
             let loaded = configuration(1, nodes, 1, weight);
-            let PoolView::Addresses { v4, .. } = decided(&loaded.pools[0].pool).view else { panic!("addresses") };
+            let PoolView::Addresses { v4, .. } = decided(&loaded.pools[0].pool).view else {
+                panic!("nodes that are up give a view with addresses")
+            };
             let mut rng = Rng::with_seed(1);
             group.bench_function(BenchmarkId::new(what, nodes), |b| b.iter(|| v4.draw(8, &mut rng)));
         }
     }
 }
 
-fn a_flip(c: &mut Criterion) {
+fn transitions(c: &mut Criterion) {
     for nodes in [10, 100, 10_000] {
         let loaded = configuration(1, nodes, 1, |_| 1);
         let pool = &loaded.pools[0].pool;
@@ -151,5 +156,5 @@ fn a_flip(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, a_query, a_draw, a_flip);
+criterion_group!(benches, queries, draws, transitions);
 criterion_main!(benches);

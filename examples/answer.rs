@@ -1,9 +1,11 @@
-//! What a configuration would answer, without a socket: loader, decision and response for one packet.
+//! Prints the response of a configuration to one query, without a socket: loads the configuration,
+//! builds a snapshot, and answers a query for the A records of a name.
 //!
 //! ```sh
 //! cargo run --example answer -- config/small.toml core.lb.example
 //! ```
-//! The nodes are not probed, so all of them are unknown, and all are eligible.
+//!
+//! Nodes are not probed, so all of them are unknown, and all are eligible.
 
 use std::process::ExitCode;
 
@@ -28,13 +30,13 @@ fn main() -> ExitCode {
         }
     };
     let Ok(wire) = parse_wire(name.as_bytes(), None) else {
-        eprintln!("{name} is no domain name");
+        eprintln!("{name} is not a domain name");
         return ExitCode::from(64);
     };
     let counters = Counters::default();
     let snapshot = loaded.into_snapshot(&counters, |_, _| Health::Unknown.into(), &mut fastrand::Rng::new());
 
-    // Header with one question; the name; type A, class IN.
+    // A header with one question, the name, type A and class IN.
     let query = [&[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], wire.as_slice(), &[0, 1, 0, 1]].concat();
     let mut response = Vec::new();
     let mut responder = Responder::new(counters.worker(Protocol::Udp));

@@ -1,11 +1,11 @@
-//! Ends the process if a panic hits work that the server cannot do without, so that its supervisor restarts it.
+//! Ends the process if vital work panics, so that the service manager starts it again.
 //!
-//! Without this, the server would look well: a missing UDP worker leaves its share of the clients without
-//! answers, and a missing probe freezes the health of an address.
+//! Otherwise the server would go on and look healthy: without one UDP worker, its share of the
+//! clients gets no responses; without the task of a target, the health of an address never changes.
 
 use std::pin::pin;
 
-/// Ends the process if a panic drops it. The panic was reported on standard error before.
+/// Ends the process if it is dropped by a panic. The panic is on standard error by then.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
@@ -16,13 +16,13 @@ impl Drop for AbortOnPanic {
     }
 }
 
-/// Runs work that must not panic.
+/// Runs vital work.
 pub(crate) fn call<T>(work: impl FnOnce() -> T) -> T {
     let _guard = AbortOnPanic;
     work()
 }
 
-/// Runs a future that must not panic. Only its own panics count: it may be dropped during another panic.
+/// Runs a vital future. Only its own panics count: another panic may drop it.
 pub(crate) async fn task<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     std::future::poll_fn(|context| call(|| future.as_mut().poll(context))).await

@@ -1,4 +1,84 @@
-//! evenkeel: an authoritative DNS server that answers a cluster's shared name with its healthy nodes.
+//! evenkeel: an authoritative DNS server that answers a cluster's shared name with its healthy
+//! nodes.
+//!
+//! This crate is the server and the commands: sockets, probes, files and time. [`evenkeel_core`]
+//! decides what is answered and which nodes are eligible, without I/O. `main.rs` calls
+//! [`cli::run`].
+//!
+//! # The two paths
+//!
+//! A query reads one immutable snapshot. An observation is the result of one probe. If it changes
+//! an answer, the publisher stores the next snapshot. `core` stands for `evenkeel_core`.
+//!
+//! ```text
+//!  A QUERY                                        AN OBSERVATION
+//!
+//!  listen/udp.rs   packets in batches             health/scheduler.rs   when to probe
+//!     │ tcp.rs, encrypted.rs: streams                │   ▲ result
+//!     ▼                                              ▼   │
+//!  core::respond::responder                       monitor/prober.rs     one probe of any kind
+//!     │ core::message::query parses                  │
+//!     ├─► fast_path  addresses of shared names       │ scheduler.rs sends the observation
+//!     └─► answer     everything else                 ▼
+//!     │   core::pool::draw draws nodes            health/publisher.rs   the one owner of all state
+//!     │   core::message::encode writes               │
+//!     ▼                                              ▼
+//!  listen/udp.rs   responses in batches           core::state::pool_states
+//!            ▲                                       │ targets, health::tracker count results
+//!            │ reads                                 │ pool_state, pool::decide decide
+//!            │                                       ▼
+//!            └───────────────────────────────── core::snapshot ◄── publisher.rs stores it
+//! ```
+//!
+//! Three other things make the publisher store a snapshot:
+//!
+//! - **A drain**: `cli/drain.rs` → `admin/client.rs` → `admin/api.rs` → `admin/change_override.rs`
+//!   checks it → `admin/service.rs` (`change`) stores it in `state_dir/override_store.rs`, records
+//!   the event, and passes it on → `health/handles.rs` → `health/publisher.rs`. `force` and `resume`
+//!   take the same path.
+//! - **A reload**: SIGHUP → `daemon/mod.rs` (`run`) → `daemon/reload.rs` → `config/load.rs` →
+//!   `daemon/adopt.rs`: `listen/endpoints.rs` binds new addresses, `health/handles.rs` has new
+//!   targets probed, `health/publisher.rs` stores the snapshot. The start (`cli/run_daemon.rs`,
+//!   `daemon/start.rs`) adopts in the same way, but answers only once the snapshot is stored.
+//! - **A nomination**: `cli/nominate.rs` → `admin/client.rs` → `admin/api.rs` →
+//!   `admin/change_role.rs`: `admin/role_request.rs` and `core::overrides` compute the new roles,
+//!   `role_action.rs` runs the action, and `admin/service.rs` (`change`) stores the roles as it
+//!   stores a drain. The store is also written before the action, which cannot be undone if the
+//!   disk is full. An auto-nomination begins in `admin/auto_nominate.rs`.
+//!
+//! **A scan** never touches the server: `cli/scan/mod.rs` → `cli/scan/single.rs` →
+//! [`evenkeel_client::Cluster`].
+//!
+//! Changes of health, overrides and roles are events (`events/event_log.rs`), for the log, the API
+//! and notifications.
+//!
+//! # Modules
+//!
+//! | module | what it provides |
+//! |---|---|
+//! | [`cli`] | the command line: one file per command |
+//! | [`daemon`] | the server as a whole: start, reload, stop |
+//! | [`config`] | reads and checks the configuration, and the files that it names |
+//! | [`listen`] | the sockets that answer queries: UDP, TCP, TLS, HTTPS, QUIC |
+//! | [`health`] | the scheduler of probes, the publisher of snapshots, and the handles to them |
+//! | [`monitor`] | the kinds of monitors and their probes: one file per kind |
+//! | [`admin`] | the API and its client; overrides, nominations, auto-nomination |
+//! | `state_dir` | overrides and health on disk |
+//! | [`events`] | events, the event log, notifications |
+//! | [`pool_config`] | a pool with its monitors and actions |
+//! | [`role_action`] | the request or program that runs before a role changes |
+//! | [`program`] | programs that are run for their exit code |
+//! | [`tls`] | TLS as a client |
+//! | `open_files` | the limit of open files, shared between probes and clients |
+//! | [`signals`] | SIGHUP, SIGTERM and SIGINT |
+//! | `clock` | the time, for what the core decides |
+//! | `abort_on_panic` | a panic that ends the process |
+//! | `log_throttle` | log lines that are written at most once per 10 s |
+//! | `error_cause` | the cause at the bottom of an error |
+//!
+//! ARCHITECTURE.md draws which module uses which. The other crates of the workspace are
+//! [`evenkeel_core`], [`evenkeel_client`] (for `scan` and `pin`) and [`evenkeel_fake_core`] (for
+//! `demo` and `fake-core`).
 
 mod abort_on_panic;
 pub mod admin;

@@ -1,11 +1,11 @@
-//! Throttles log lines that clients or nodes could cause without end.
+//! Throttles log lines that clients or nodes can cause in any number.
 
 use std::time::{Duration, Instant};
 
-/// Shortest time between two lines about one matter.
+/// Shortest time between two lines about the same subject.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// When the last line about one matter was written.
+/// The time of the last line about one subject. Each subject has its own throttle.
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle(Option<Instant>);
 

@@ -1,4 +1,4 @@
-//! The `evenkeel` program.
+//! The `evenkeel` program: runs the command that its arguments name.
 
 use std::process::ExitCode;
 

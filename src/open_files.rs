@@ -1,5 +1,8 @@
-//! Every probe and every TCP connection takes a file descriptor. Strangers who open connections must not take those of
-//! the probes: both get a share of what the system allows.
+//! The limit of open files.
+//!
+//! Every probe and every TCP connection takes a file descriptor. Clients that open connections must
+//! not take the descriptors of the probes, so both get a share of the limit. The daemon calls
+//! [`fit`] for each configuration; it warns if it has to lower a setting.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -11,18 +14,20 @@ use crate::config::Loaded;
 use crate::monitor::{Monitor, MonitorKind};
 use crate::pool_config::PoolConfig;
 
-/// Descriptors for everything else: the runtime, zone files during a reload, endpoints that are ending.
+/// Descriptors for all other uses: the runtime, zone files during a reload, endpoints that are
+/// ending.
 const RESERVE: usize = 64;
 
-/// Raises the limit as far as it goes; gives what it is then.
+/// Raises the soft limit to the hard limit. Returns the limit that holds then.
 ///
-/// The usual soft limit is low for the sake of `select` only, which nothing here uses.
+/// The soft limit is low by default only for programs that use `select`. This one does not.
 pub(crate) fn raise() -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft })
 }
 
-/// Raises the limit and lowers what is configured to what fits.
+/// Raises the limit, and lowers `probes_in_flight` and `tcp_connections` if they do not fit into
+/// it.
 pub(crate) fn fit(loaded: &mut Loaded) {
     let limit = match raise() {
         Ok(limit) => limit,
@@ -30,16 +35,17 @@ pub(crate) fn fit(loaded: &mut Loaded) {
     };
     let server = &mut loaded.server;
     let encrypted = server.tls.as_ref().map_or(0, |tls| tls.dot.len() + tls.doh.len() + tls.doq.len());
-    let sockets = server.listen.len() * (server.workers.get() + 1) + encrypted;
-    let kept: usize = loaded.pools.iter().map(kept_connections).sum();
+    let listening = server.listen.len() * (server.workers.get() + 1) + encrypted;
+    let keep_alive: usize = loaded.pools.iter().map(keep_alive_connections).sum();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let free = limit.saturating_sub(RESERVE + sockets + kept);
+    let free = limit.saturating_sub(RESERVE + listening + keep_alive);
     let (probes, connections) =
         shares(free, server.probes_in_flight, server.tcp.connections.get(), server.listen.len());
     if probes < server.probes_in_flight || connections < server.tcp.connections.get() {
         warn!(
-            "only {limit} files may be open, {sockets} of them listen and {kept} are kept by monitors: probes_in_flight \
-             is {probes} instead of {}, tcp_connections {connections} instead of {} (raise LimitNOFILE or ulimit -n)",
+            "the limit of open files is {limit}; {listening} are listening sockets, {keep_alive} are connections that \
+             monitors keep: probes_in_flight is {probes} instead of {}, tcp_connections {connections} instead of {} \
+             (raise LimitNOFILE or ulimit -n)",
             server.probes_in_flight, server.tcp.connections
         );
         server.probes_in_flight = probes;
@@ -47,13 +53,14 @@ pub(crate) fn fit(loaded: &mut Loaded) {
     }
 }
 
-/// Connections that probes of a pool keep open between them.
-fn kept_connections(config: &PoolConfig) -> usize {
+/// Connections that the probes of a pool keep open (`keep_alive`).
+fn keep_alive_connections(config: &PoolConfig) -> usize {
     let keeps = |monitor: &&Arc<Monitor>| matches!(&monitor.kind, MonitorKind::Http(check) if check.keep_alive);
     config.monitors.iter().filter(keeps).count() * config.pool.address_count()
 }
 
-/// Probes in flight, and TCP connections for each of `listeners`, that fit into `free` descriptors; at least one.
+/// Returns how many probes in flight, and how many TCP connections per listener, fit into `free`
+/// descriptors. Each is at least one.
 fn shares(free: usize, probes: usize, connections: usize, listeners: usize) -> (usize, usize) {
     let probes = probes.min(free / 2).max(1);
     let connections = connections.min(free.saturating_sub(probes) / listeners.max(1)).max(1);
@@ -65,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_is_left_alone_and_what_does_not_is_shared() {
+    fn settings_that_fit_stay_and_others_are_lowered() {
         assert_eq!(shares(524_288, 512, 1000, 2), (512, 1000));
         assert_eq!(shares(960, 512, 1000, 2), (480, 240));
         assert_eq!(shares(0, 512, 1000, 2), (1, 1));

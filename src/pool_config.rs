@@ -1,4 +1,5 @@
-//! A pool as the configuration has it: what the core decides on, and what the server does around it.
+//! A pool of the configuration: the nodes and rules that the core decides on, and the monitors and
+//! actions that the server runs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use crate::role_action::RoleActions;
 pub struct PoolConfig {
     /// Nodes and rules.
     pub pool: Arc<Pool>,
-    /// What finds addresses up. Without any, every address counts as up.
+    /// The monitors that find addresses up. Without monitors, every address counts as up.
     pub monitors: Vec<Arc<Monitor>>,
-    /// What finds a backup alive that refuses work until it is nominated; all of them must.
+    /// The monitors for the standby health of backups. All of them must find an address up.
     pub standby_monitors: Vec<Arc<Monitor>>,
-    /// The host that probes and actions name, if the pool has one.
+    /// The host name in probes and actions, if the pool has one.
     pub host: Option<Arc<str>>,
-    /// What is done to a node before its role changes.
+    /// The actions that run before the role of a node changes.
     pub actions: RoleActions,
 }
 
@@ -29,9 +30,9 @@ impl PoolConfig {
         self.monitors.iter().chain(&self.standby_monitors)
     }
 
-    /// The host that a request to one of its addresses names.
+    /// The host name in requests to an address: the host of the pool, or the address itself.
     pub fn host_at(&self, address: IpAddr) -> Arc<str> {
-        // As URLs write an address.
+        // An IPv6 address has brackets, as in a URL.
         let literal = || match address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),

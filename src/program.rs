@@ -1,7 +1,8 @@
-//! Programs that are run for their exit code: probes, actions, notifications.
+//! Runs programs for their exit code: monitors, role actions and notifications use it.
 //!
-//! A program runs in a process group of its own, without a shell and with nothing of the server's environment; when it has
-//! ended, or whoever runs it gives it up, all of the group is killed, so that nothing of it is left.
+//! A program runs in its own process group, without a shell and without the environment of the
+//! server. When the program has ended, or the caller drops the future, the whole group is killed,
+//! so that no process is left behind.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,51 +16,53 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Where programs find others: what every Debian system has.
+/// The search path of programs: the directories of every Debian system.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Bytes of the output that are kept, from its end.
-const KEPT: usize = 4096;
+/// Bytes that are kept from the end of the output.
+const OUTPUT_KEPT: usize = 4096;
 
-/// How long output is still read when the program has ended and something that left its group holds the pipe.
-const LEFT_BEHIND: Duration = Duration::from_millis(20);
+/// Longest wait for the end of the output once the program has ended. A process that has left the
+/// group can still hold the pipe.
+const OUTPUT_GRACE: Duration = Duration::from_millis(20);
 
-/// A program with all that it is given.
+/// A program with its arguments and environment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
-    /// Absolute.
+    /// An absolute path.
     pub path: PathBuf,
-    /// What it is given, as it is: no shell reads it.
+    /// Passed as they are: there is no shell.
     pub arguments: Vec<String>,
-    /// Set besides what whoever runs it sets.
+    /// Variables of the configuration. The caller of [`Self::run`] adds others.
     pub environment: Vec<(String, String)>,
 }
 
-/// How a program ended that did not end well.
+/// How a program failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{ended}{}{line}", if line.is_empty() { "" } else { ": " })]
 pub struct ProgramFailure {
-    /// Its exit code, or the signal.
+    /// The exit code, or the signal that ended it.
     pub ended: String,
     /// The last line that it printed.
     pub line: String,
 }
 
-/// Kills a process group when nobody waits for it any more, however it ends.
-struct Group(Pid);
+/// Kills a process group when it is dropped.
+struct ProcessGroup(Pid);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // Nobody may be left in it, which is how it should be.
+        // An error means that no process is left in the group.
         let _ = killpg(self.0, Signal::SIGKILL);
     }
 }
 
 impl Program {
-    /// Runs it to its end; exit code 0 is a good one. Dropping the future kills it.
+    /// Runs the program until it ends. Exit code 0 is a success. Dropping the future kills the
+    /// process group.
     ///
     /// # Errors
-    /// It could not be started; the message names it.
+    /// The program could not be started; the message names it.
     pub async fn run(&self, environment: &[(&str, &str)]) -> io::Result<Result<(), ProgramFailure>> {
         let mut command = Command::new(&self.path);
         command
@@ -75,38 +78,38 @@ impl Program {
             .kill_on_drop(true);
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
         let mut child = command.spawn().map_err(named)?;
-        let group = child.id().map(|id| Group(Pid::from_raw(id as i32)));
+        let group = child.id().map(|id| ProcessGroup(Pid::from_raw(id as i32)));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let status = {
-            let mut reading = pin!(async { tokio::join!(tail(stdout, &mut out), tail(stderr, &mut err)) });
-            let mut is_read = false;
+            let mut reading = pin!(async { tokio::join!(read_tail(stdout, &mut out), read_tail(stderr, &mut err)) });
+            let mut all_read = false;
             let status = loop {
                 tokio::select! {
                     status = child.wait() => break status,
-                    _ = &mut reading, if !is_read => is_read = true,
+                    _ = &mut reading, if !all_read => all_read = true,
                 }
             };
-            // Children that it leaves behind must not hold up its verdict by the output that they inherited.
+            // Child processes inherit the output. Those that are left must not delay the result.
             drop(group);
-            if !is_read {
-                let _ = timeout(LEFT_BEHIND, reading).await;
+            if !all_read {
+                let _ = timeout(OUTPUT_GRACE, reading).await;
             }
             status?
         };
         let line = last_line(&out).or_else(|| last_line(&err)).unwrap_or_default();
-        Ok(if status.success() { Ok(()) } else { Err(ProgramFailure { ended: described(status), line }) })
+        Ok(if status.success() { Ok(()) } else { Err(ProgramFailure { ended: describe(status), line }) })
     }
 }
 
-/// Reads to the end and keeps the last bytes.
-async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+/// Reads output to its end and keeps the last bytes.
+async fn read_tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     let Some(mut stream) = stream else { return };
-    let mut chunk = [0; KEPT];
-    // What cannot be read is not there to be shown.
+    let mut chunk = [0; OUTPUT_KEPT];
+    // An error ends the output: it is only shown, and decides nothing.
     while let Ok(len @ 1..) = stream.read(&mut chunk).await {
         kept.extend_from_slice(&chunk[..len]);
-        kept.drain(..kept.len().saturating_sub(KEPT));
+        kept.drain(..kept.len().saturating_sub(OUTPUT_KEPT));
     }
 }
 
@@ -116,10 +119,11 @@ fn last_line(output: &[u8]) -> Option<String> {
     Some(line.chars().take(200).filter(|c| !c.is_control()).collect())
 }
 
-fn described(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("exit code {code}"),
-        None => status.to_string(), // killed by a signal
+        // A signal ended it.
+        None => status.to_string(),
     }
 }
 
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_exit_code_decides_and_the_last_line_says_why() {
+    async fn the_exit_code_decides_and_the_last_line_is_the_reason() {
         assert_eq!(run("echo fine").await.unwrap(), Ok(()));
         assert_eq!(why("echo first; echo 'queue is full'; echo; exit 3").await, "exit code 3: queue is full");
         assert_eq!(why("echo only here >&2; exit 1").await, "exit code 1: only here");
@@ -150,26 +154,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_environment_is_clean() {
+    async fn the_environment_of_the_server_is_not_passed_on() {
         let names = "env | cut -d= -f1 | sort | tr '\\n' ' '; exit 1";
         assert_eq!(why(names).await, "exit code 1: EVENKEEL_ADDRESS OWN PATH PWD");
         assert_eq!(why("echo $EVENKEEL_ADDRESS $OWN; exit 1").await, "exit code 1: 192.0.2.1 value");
     }
 
     #[tokio::test]
-    async fn what_a_program_leaves_behind_does_not_hold_up_its_verdict() {
+    async fn child_processes_that_are_left_do_not_delay_the_result() {
         assert_eq!(run("sleep 1000 & exit 0").await.unwrap(), Ok(()));
         assert_eq!(why("sleep 1000 & echo full; exit 4").await, "exit code 4: full");
         assert_eq!(run("exec >&- 2>&-; exit 0").await.unwrap(), Ok(()));
     }
 
     #[tokio::test]
-    async fn endless_output_is_not_kept() {
+    async fn long_output_is_cut() {
         assert!(why("head -c 1000000 /dev/zero | tr '\\0' x; exit 1").await.len() < 300);
     }
 
     #[tokio::test]
-    async fn the_whole_group_is_killed_when_the_time_is_over() {
+    async fn dropping_the_future_kills_the_whole_group() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("pid");
         let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
@@ -182,21 +186,21 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         running.abort();
-        let ended = || {
+        let has_ended = || {
             let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             status.is_empty() || status.contains(") Z ")
         };
         for _ in 0..1000 {
-            if ended() {
+            if has_ended() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("a grandchild outlives its program");
+        panic!("a child process outlives its program");
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_is_named() {
+    async fn a_missing_program_is_named() {
         let program = Program { path: "/nonexistent".into(), ..Program::default() };
         assert!(program.run(&[]).await.unwrap_err().to_string().starts_with("/nonexistent: No such file"));
     }

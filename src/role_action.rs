@@ -1,6 +1,7 @@
-//! Role actions: a request to a node, or a program, that runs before a role of the node changes.
+//! Role actions: a request to a node, or a program, that runs before the role of the node changes.
 //!
-//! `nominate` and `unregister` run the action of the pool first. If it fails, no role changes.
+//! `admin/change_role.rs` runs the action of the pool before it nominates or unregisters a node. If
+//! the action fails, no role changes. [`ActionError`] says why it failed.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::program::{Program, ProgramFailure};
 /// A configured action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoleAction {
-    /// What it does.
+    /// What the action does.
     pub kind: RoleActionKind,
     /// Bounds the whole action.
     pub timeout: Duration,
@@ -24,9 +25,9 @@ pub struct RoleAction {
 /// What an action does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoleActionKind {
-    /// A request to the node. Its response is judged like that of a probe.
+    /// A request to the node. The response is judged like the response to a probe.
     Request(Box<HttpCheck>),
-    /// A program. It ends with exit code 0 if it succeeds.
+    /// A program. Exit code 0 is a success.
     Program(Program),
 }
 
@@ -46,18 +47,21 @@ pub struct ActionTarget<'a> {
     pub node: &'a NodeId,
     /// Where requests go.
     pub address: IpAddr,
-    /// The pool's host, for Host and SNI.
+    /// The host of the pool, for the Host header and TLS.
     pub host: &'a str,
-    /// Who asked for the action.
+    /// The operator, or the server itself for an auto-nomination.
     pub by: &'a Actor,
 }
 
 /// Why an action failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
-    /// It did not end in time.
+    /// The node did not answer the request in time.
     #[error("no answer within {0:?}; whether it was carried out is not known")]
     Timeout(Duration),
+    /// The program did not finish in time.
+    #[error("did not finish within {0:?}; whether it was carried out is not known")]
+    ProgramTimeout(Duration),
     /// The node refused the request.
     #[error(transparent)]
     Request(ProbeFailure),
@@ -73,7 +77,7 @@ pub enum ActionError {
 }
 
 impl RoleAction {
-    /// Returns true if it speaks TLS, for which the pool needs a name.
+    /// Returns true if the action uses TLS. The pool needs a host then.
     pub fn is_over_tls(&self) -> bool {
         matches!(&self.kind, RoleActionKind::Request(request) if request.tls.is_some())
     }
@@ -81,7 +85,7 @@ impl RoleAction {
     /// Runs the action.
     ///
     /// # Errors
-    /// Why it failed, as far as that is known.
+    /// The action failed. After a timeout, it may have been carried out.
     pub async fn run(&self, prober: &Prober, target: ActionTarget<'_>) -> Result<(), ActionError> {
         match &self.kind {
             RoleActionKind::Request(request) => self.request(request, prober, target).await,
@@ -111,7 +115,7 @@ impl RoleAction {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(failure))) => Err(ActionError::Program(failure)),
             Ok(Err(error)) => Err(ActionError::NotStarted(error)),
-            Err(_) => Err(ActionError::Timeout(self.timeout)),
+            Err(_) => Err(ActionError::ProgramTimeout(self.timeout)),
         }
     }
 }

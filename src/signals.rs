@@ -1,8 +1,8 @@
 //! Signals of the process, caught once and then waited for.
 //!
-//! The server waits for [`Signals`]; `scan` and `fake-core` only end on one and wait for
-//! [`EndSignals`]. A signal that arrives before it is waited for is not lost. Catching fails only
-//! if the system refuses a signal handler.
+//! The server waits for [`Signals`]. `scan` and `fake-core` wait for [`EndSignals`], because they
+//! do not reload. A signal that arrives before the wait is not lost. Catching fails only if the
+//! system refuses a signal handler.
 
 use std::io;
 

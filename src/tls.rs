@@ -1,4 +1,8 @@
-//! TLS as probes, webhooks and clients speak it: which certificates they trust, and which they show themselves.
+//! TLS clients: which certificates probes, role actions and webhooks trust, and which certificate
+//! they present.
+//!
+//! The configuration builds a [`TlsClient`] per monitor, action or notification. It fails if rustls
+//! cannot use a certificate or a key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,22 +13,23 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Whom a probe trusts.
+/// Which server certificates a client trusts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Trust {
-    /// The certificates of the system.
+    /// Certificates of the authorities that the system trusts.
     System,
-    /// These certificates.
+    /// These certificates, and certificates that they signed.
     Own(Vec<CertificateDer<'static>>),
     /// Every certificate.
     Any,
 }
 
-/// What makes a TLS client, comparable; the client itself is shared by all targets of a monitor.
+/// A TLS client. It can be compared, so that a reload recognizes unchanged monitors. All targets of
+/// a monitor share its rustls configuration.
 #[derive(Clone, Debug)]
 pub struct TlsClient {
     trust: Trust,
-    /// Certificate chain and private key, PKCS#8 or what the file held.
+    /// Certificate chain and private key. The key has the format of its file, for example PKCS#8.
     identity: Option<(Vec<CertificateDer<'static>>, Vec<u8>)>,
     config: Arc<ClientConfig>,
 }
@@ -72,26 +77,26 @@ impl TlsClient {
         Ok(Self { trust, identity, config: Arc::new(config) })
     }
 
-    /// A client that no server can satisfy.
+    /// A client that trusts no certificate, for connections that must not use TLS.
     pub(crate) fn trusting_no_server() -> Self {
-        Self::new(Trust::Own(Vec::new()), None).expect("no certificate is there that could not be used")
+        Self::new(Trust::Own(Vec::new()), None).expect("without certificates, rustls has nothing to refuse")
     }
 
-    /// The client.
+    /// The configuration for rustls.
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
 }
 
-/// The certificates of a PEM file.
+/// Reads the certificates of a PEM file.
 ///
 /// # Errors
-/// It cannot be read, or holds something else.
+/// The file cannot be read, or is not valid PEM.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
     CertificateDer::pem_file_iter(path)?.collect()
 }
 
-/// Accepts every certificate, but still wants handshakes signed by its key.
+/// Accepts every certificate. The server must still prove that it has the private key.
 #[derive(Debug)]
 struct AcceptAny(Arc<CryptoProvider>);
 

@@ -76,11 +76,11 @@ def peers(rounds, seconds):
     note = f"{machine()}; {rounds} rounds of {seconds} s; {versions}"
     print(f"## Peers\n\n{note}. Medians, minimum and maximum of the rounds in parentheses; x is the ratio to evenkeel in the same round.\n")
     rows = []
-    for name, of in figures.items():
-        column = lambda key, of=of: [figure[key] for figure in of]
-        ratio = [theirs["cpu"] / ours["cpu"] for theirs, ours in zip(of, figures["evenkeel"])]
+    for name, results in figures.items():
+        column = lambda key, results=results: [figure[key] for figure in results]
+        ratio = [theirs["cpu"] / ours["cpu"] for theirs, ours in zip(results, figures["evenkeel"])]
         rows.append([
-            name, spread(column("rate"), 0), spread(column("cpu")), spread(ratio), spread(column("user")), str(of[0]["size"]),
+            name, spread(column("rate"), 0), spread(column("cpu")), spread(ratio), spread(column("user")), str(results[0]["size"]),
             f"{max(column('loss')):.2f}", spread(column("p50"), 0), spread(column("p99"), 0), f"{max(column('fixed_loss')):.2f}",
         ])
     table(["server", "queries/s", "CPU us per query", "x", "user us", "bytes", "loss % at peak", "p50 us", "p99 us", "loss % at rate"], rows)
@@ -88,7 +88,7 @@ def peers(rounds, seconds):
         f"p50, p99 and the loss at rate are measured at {FIXED_RATE} queries/s, PowerDNS at half its peak. bare is "
         "crates/bench-tools/src/bin/bare-responder.rs. The kernel samples user time by its ticks.\n"
     )
-    shown = [(name, [figure["cpu"] for figure in of]) for name, of in figures.items() if name != "pdns"]
+    shown = [(name, [figure["cpu"] for figure in results]) for name, results in figures.items() if name != "pdns"]
     draw("peers", "CPU per query, eight addresses, one core", "us", shown, note)
 
 
@@ -100,17 +100,17 @@ def growth(rounds, seconds):
     """Measures how the CPU per query grows with names, nodes and flips of health."""
     note = f"{machine()}; {rounds} rounds of {seconds} s"
     print(f"## Growth\n\n{note}. CPU per query in the UDP thread; x is the ratio to the first line of the same round.\n")
-    for what, points in series.growth(ROOT, rounds, seconds).items():
+    for title, points in series.growth(ROOT, rounds, seconds).items():
         first = next(iter(points.values()))
         rows = []
-        for label, of in points.items():
-            ratio = [here["cpu"] / there["cpu"] for here, there in zip(of, first)]
-            more = [spread([figure[key] for figure in of], digits) for key, _, digits in COLUMNS if key in of[0]]
-            rows.append([label, spread([figure["cpu"] for figure in of]), spread(ratio), *more])
-        head = [what, "CPU us per query", "x", *(title for key, title, _ in COLUMNS if key in first[0])]
+        for label, results in points.items():
+            ratio = [here["cpu"] / there["cpu"] for here, there in zip(results, first)]
+            more = [spread([figure[key] for figure in results], digits) for key, _, digits in COLUMNS if key in results[0]]
+            rows.append([label, spread([figure["cpu"] for figure in results]), spread(ratio), *more])
+        head = [title, "CPU us per query", "x", *(heading for key, heading, _ in COLUMNS if key in first[0])]
         table(head, rows)
-        shown = [(label, [figure["cpu"] for figure in of]) for label, of in points.items()]
-        draw("growth-" + what.split()[0], f"CPU per query, by {what}", "us", shown, note)
+        shown = [(label, [figure["cpu"] for figure in results]) for label, results in points.items()]
+        draw("growth-" + title.split()[0], f"CPU per query, by {title}", "us", shown, note)
 
 
 def overload(rounds, seconds):
@@ -118,11 +118,17 @@ def overload(rounds, seconds):
     note = f"{machine()}; {rounds} rounds of {seconds} s; the server has about a tenth of a core"
     print(f"## Overload\n\n{note}. Shares of the peak of the same round.\n")
     figures = series.overload(ROOT, rounds, seconds)
-    column = lambda of, key: [figure[key] for figure in of]
-    rows = [[f"{times} x", spread(column(of, "offered")), spread(column(of, "goodput"))] for times, of in figures.items()]
+    column = lambda results, key: [figure[key] for figure in results]
+    rows = [
+        [f"{multiple} x", spread(column(results, "offered")), spread(column(results, "goodput"))]
+        for multiple, results in figures.items()
+    ]
     table(["target", "offered", "answered"], rows)
     print(f"peak: {spread(column(figures[1], 'peak'), 0)} answers/s\n")
-    shown = [(f"{statistics.median(column(of, 'offered')):.1f} x offered", column(of, "goodput")) for of in figures.values()]
+    shown = [
+        (f"{statistics.median(column(results, 'offered')):.1f} x offered", column(results, "goodput"))
+        for results in figures.values()
+    ]
     draw("overload", "Answered queries, as a share of the peak", "x", shown, note)
 
 
@@ -134,11 +140,12 @@ def probing(rounds, seconds):
     nodes = probes.POOLS * probes.NODES
     print(f"## Probes\n\n{note}. {nodes} nodes, each probed over HTTP every {probes.INTERVAL} s; x is the ratio to gdnsd in the same round.\n")
     rows = []
-    for name, of in figures.items():
-        ratio = [ours["cpu"] / theirs["cpu"] for ours, theirs in zip(of, figures["gdnsd"])]
-        rows.append([name, spread([figure["cpu"] for figure in of], 0), spread(ratio), spread([figure["rate"] for figure in of], 0)])
+    for name, results in figures.items():
+        ratio = [here["cpu"] / gdnsd["cpu"] for here, gdnsd in zip(results, figures["gdnsd"])]
+        cpu, rate = ([figure[key] for figure in results] for key in ("cpu", "rate"))
+        rows.append([name, spread(cpu, 0), spread(ratio), spread(rate, 0)])
     table(["prober", "CPU us per probe", "x", "probes/s"], rows)
-    draw("probes", "CPU per probe over HTTP", "us", [(name, [figure["cpu"] for figure in of]) for name, of in figures.items()], note)
+    draw("probes", "CPU per probe over HTTP", "us", [(name, [figure["cpu"] for figure in results]) for name, results in figures.items()], note)
 
 
 def main():
@@ -146,12 +153,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; default: 5")
     parser.add_argument("--seconds", type=int, default=5, help="duration of a measurement; default: 5")
     measures = {"peers": peers, "growth": growth, "overload": overload, "probes": probing}
-    parser.add_argument("what", nargs="*", default=list(measures), help=f"{', '.join(measures)}; default: all")
+    parser.add_argument("benchmarks", nargs="*", default=list(measures), help=f"{', '.join(measures)}; default: all")
     arguments = parser.parse_args()
-    for what in arguments.what:
-        if what not in measures:
-            parser.error(f"unknown benchmark {what}; accepted: {', '.join(measures)}")
-        measures[what](arguments.rounds, arguments.seconds)
+    for name in arguments.benchmarks:
+        if name not in measures:
+            parser.error(f"unknown benchmark {name}; accepted: {', '.join(measures)}")
+        measures[name](arguments.rounds, arguments.seconds)
 
 
 main()

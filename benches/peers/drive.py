@@ -122,7 +122,7 @@ def load(pid, port, names, seconds, rate=None, outstanding=200, thread=None):
     before, began = cpu(pid, thread), time.monotonic()
     done = subprocess.run(command, preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}), capture_output=True, text=True, check=True)
     took, after = time.monotonic() - began, cpu(pid, thread)
-    number = lambda what: float(re.search(what + r":\s+([\d.]+)", done.stdout).group(1))
+    number = lambda label: float(re.search(label + r":\s+([\d.]+)", done.stdout).group(1))
     sent, answered = number("Queries sent"), number("Queries completed")
     user, system = after[0] - before[0], after[1] - before[1]
     return {

@@ -22,9 +22,9 @@ def address(pool, node):
     return f"127.0.{10 + pool}.{node + 1}"
 
 
-def of_nodes(write, between):
-    """Returns one text per pool: what `write` returns for each node, joined by `between`."""
-    return [between.join(write(pool, node) for node in range(NODES)) for pool in range(POOLS)]
+def node_lists(text, separator):
+    """Returns one text per pool: `text(pool, node)` of all its nodes, joined by the separator."""
+    return [separator.join(text(pool, node) for node in range(NODES)) for pool in range(POOLS)]
 
 
 class Evenkeel(servers.Evenkeel):
@@ -32,9 +32,9 @@ class Evenkeel(servers.Evenkeel):
 
     def command(self):
         self.write("lb.zone", f"$TTL 300\n{servers.SOA}")
-        nodes = of_nodes(lambda pool, node: f'{{name="n{node}",address="{address(pool, node)}"}}', ",")
+        nodes = node_lists(lambda pool, node: f'{{name="n{node}",address="{address(pool, node)}"}}', ",")
         pools = "".join(
-            f'[pools.p{i}]\nmonitors=["ready"]\nnodes=[{of}]\n[names."n{i}.{servers.ZONE}"]\npool="p{i}"\n' for i, of in enumerate(nodes)
+            f'[pools.p{i}]\nmonitors=["ready"]\nnodes=[{listed}]\n[names."n{i}.{servers.ZONE}"]\npool="p{i}"\n' for i, listed in enumerate(nodes)
         )
         return self.serve(
             f'[monitors.ready]\nkind="http"\nport={servers.NODE_PORT}\npath="/readyz"\ninterval="{INTERVAL}s"\ntimeout="1s"\n'
@@ -42,7 +42,7 @@ class Evenkeel(servers.Evenkeel):
         )
 
 
-class KeptEvenkeel(Evenkeel):
+class KeepAliveEvenkeel(Evenkeel):
     name, keep_alive = "evenkeel, keep_alive", "true"
 
 
@@ -51,8 +51,8 @@ class Gdnsd(servers.Gdnsd):
 
     def command(self):
         command = super().command()
-        nodes = of_nodes(lambda pool, node: f"n{node} => {address(pool, node)}", ", ")
-        resources = ", ".join(f"p{i} => {{ service_types => ready, addrs_v4 => {{ {of} }} }}" for i, of in enumerate(nodes))
+        nodes = node_lists(lambda pool, node: f"n{node} => {address(pool, node)}", ", ")
+        resources = ", ".join(f"p{i} => {{ service_types => ready, addrs_v4 => {{ {listed} }} }}" for i, listed in enumerate(nodes))
         self.write("config", f"""
 options => {{ listen => [ 127.0.0.1:{self.port} ], udp_threads => 1, tcp_threads => 1, run_dir => {self.directory}/run,
   state_dir => {self.directory}/state }}
@@ -68,8 +68,8 @@ class Haproxy(servers.Server):
     name, package = "haproxy", "haproxy"
 
     def command(self):
-        nodes = of_nodes(lambda pool, node: f"  server n{node} {address(pool, node)}:{servers.NODE_PORT} check inter {INTERVAL}s\n", "")
-        backends = "".join(f"backend p{i}\n  option httpchk GET /readyz\n{of}" for i, of in enumerate(nodes))
+        nodes = node_lists(lambda pool, node: f"  server n{node} {address(pool, node)}:{servers.NODE_PORT} check inter {INTERVAL}s\n", "")
+        backends = "".join(f"backend p{i}\n  option httpchk GET /readyz\n{listed}" for i, listed in enumerate(nodes))
         path = self.write("haproxy.cfg", f"""
 global
   nbthread 1
@@ -89,7 +89,7 @@ frontend f
         return servers.printed_version("haproxy", "-v")
 
 
-ALL = [Evenkeel, KeptEvenkeel, Gdnsd, Haproxy]
+ALL = [Evenkeel, KeepAliveEvenkeel, Gdnsd, Haproxy]
 
 
 def cpu(pid):
@@ -132,5 +132,5 @@ def compared(root, rounds, seconds):
                 # Every other round runs backwards, so that no prober is always the first.
                 for prober, command in prepared[:: 1 if i % 2 else -1]:
                     figures[prober.name].append(cost(prober, command, seconds))
-    versions = ", ".join(f"{prober.name} {prober.version()}" for prober in probers if type(prober) is not KeptEvenkeel)
+    versions = ", ".join(f"{prober.name} {prober.version()}" for prober in probers if type(prober) is not KeepAliveEvenkeel)
     return versions, figures

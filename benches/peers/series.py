@@ -88,11 +88,11 @@ def growth(root, rounds, seconds):
             "1000": lambda: cost_of_flips(root, True, seconds),
         },
     }
-    figures = {what: {label: [] for label in of} for what, of in points.items()}
+    figures = {title: {label: [] for label in measures} for title, measures in points.items()}
     for _ in range(rounds):
-        for what, of in points.items():
-            for label, measure in of.items():
-                figures[what][label].append(measure())
+        for title, measures in points.items():
+            for label, measure in measures.items():
+                figures[title][label].append(measure())
     return figures
 
 
@@ -101,7 +101,7 @@ def overload(root, rounds, seconds):
 
     Returns offered and answered queries by multiple, as shares of the peak of the same round.
     """
-    figures = {times: [] for times in (0.5, 1, 2, 5, 10)}
+    figures = {multiple: [] for multiple in (0.5, 1, 2, 5, 10)}
     for _ in range(rounds):
         with evenkeel(root, pools_of([8]), 1, 1) as (port, process, _, _, _), drive.running(
             ["python3", "-c", "while True: pass"]
@@ -110,7 +110,7 @@ def overload(root, rounds, seconds):
             flood = lambda rate: drive.flood(root / "target/release/flood", port, f"n0.{servers.ZONE}", seconds, rate)
             # The peak lies at an offered rate a little above it.
             peak = max(flood(rate)[1] for rate in (10_000, 20_000, 30_000, 40_000, 60_000))
-            for times, of in figures.items():
-                sent, answered = flood(int(peak * times))
-                of.append({"peak": peak, "offered": sent / peak, "goodput": answered / peak})
+            for multiple, results in figures.items():
+                sent, answered = flood(int(peak * multiple))
+                results.append({"peak": peak, "offered": sent / peak, "goodput": answered / peak})
     return figures

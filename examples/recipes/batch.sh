@@ -13,7 +13,7 @@ pin=$(evenkeel pin "$url" --curl)
 # shellcheck disable=SC2086
 ask() { curl --silent --show-error --noproxy '*' --globoff --connect-timeout 3 --max-time 60 $pin "$@"; }
 
-# Whatever goes wrong, the node need not keep what is never closed.
+# After any failure, cancel the batch: the node would keep a batch that is never closed.
 id=
 give_up() {
     trap - EXIT

@@ -3,7 +3,7 @@
 //
 //   scan_fetch.js http://core.lb.example:8008 FILE
 //
-// The agent's lookup gives the pinned address for whatever it is asked; Host, SNI and the name in the certificate stay the
+// The agent's lookup returns the pinned address for every name; Host, SNI and the name in the certificate stay the
 // shared name. Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
 "use strict";
 const dns = require("node:dns/promises");

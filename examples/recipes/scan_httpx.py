@@ -61,7 +61,7 @@ def main():
     url, path = sys.argv[1].rstrip("/"), sys.argv[2]
     target = httpx.URL(url)
     address = reachable(target.host, target.port or (443 if target.scheme == "https" else 80))
-    # With a transport of its own a client has no proxy between.
+    # A client with its own transport connects directly, without a proxy.
     with httpx.Client(transport=PinnedTransport(address, target.host), timeout=30) as client:
         with open(path, "rb") as file:  # a file object is streamed with its Content-Length
             answer = client.post(f"{url}/file", content=file, headers={"filename": quote(os.path.basename(path))})

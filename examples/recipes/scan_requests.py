@@ -4,7 +4,7 @@
     scan_requests.py http://core.lb.example:8008 FILE
 
 The adapter connects to the address and keeps the shared name for Host, SNI and the certificate. A plain requests.get
-resolves anew for every new connection. Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
+resolves the name again for every new connection. Ends with 0 when the file is allowed, 2 when it is blocked, 1 otherwise.
 """
 import os
 import random

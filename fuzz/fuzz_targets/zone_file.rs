@@ -14,7 +14,7 @@ use evenkeel_core::diagnostic::{Diagnostics, Source};
 use evenkeel_core::name::{Folded, Name, parse_wire};
 use evenkeel_core::respond::Transport;
 use evenkeel_core::snapshot::{Snapshot, SnapshotConfig};
-use evenkeel_core::zone::{Found, NoIncludes, ReadIncluded, Rtype, Zone, Zones, load};
+use evenkeel_core::zone::{Lookup, NoIncludes, ReadIncluded, Rtype, Zone, Zones, load};
 use evenkeel_fuzz::{Pair, check_place, check_response, question};
 use libfuzzer_sys::fuzz_target;
 
@@ -91,8 +91,8 @@ fn check_owner(zone: &Zone, owner: &Name) {
     let folded = Folded::new(owner.as_wire());
     for qtype in QTYPES.map(Rtype) {
         let found = zone.lookup(&folded, qtype);
-        assert!(!matches!(found, Found::NxDomain), "{owner} has records");
-        assert!(qtype != Rtype::ANY || !matches!(found, Found::NoData), "{owner} has records");
+        assert!(!matches!(found, Lookup::NxDomain), "{owner} has records");
+        assert!(qtype != Rtype::ANY || !matches!(found, Lookup::NoData), "{owner} has records");
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `PUT /v1/nominations/POOL/NODE` | makes a backup active: `{"by": "ops", "why": "", "replaces": null, "seconds": null, "force": false}` |
 //! | `DELETE /v1/nominations/POOL/NODE?by=ops&force=false` | makes it a backup again |
 //!
-//! A request that is refused for its content gets `{"err": "…"}`; a request that cannot be read gets a line of text.
+//! A refused request gets `{"err": "…"}`. A request that cannot be parsed gets a line of text.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) struct OverrideBody {
     pub(super) by: String,
     #[serde(default)]
     pub(super) why: String,
-    /// How long it lasts; without, until it is removed.
+    /// How long it lasts. Without this, it lasts until it is removed.
     #[serde(default)]
     pub(super) seconds: Option<u64>,
     #[serde(default)]
@@ -62,7 +62,7 @@ pub(super) struct NominationBody {
     /// The node of the pool that it replaces.
     #[serde(default)]
     pub(super) replaces: Option<String>,
-    /// How long it lasts; without, until it is unregistered.
+    /// How long it lasts. Without this, it lasts until the node is unregistered.
     #[serde(default)]
     pub(super) seconds: Option<u64>,
     #[serde(default)]
@@ -93,30 +93,31 @@ struct UnregisterQuery {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
-    /// Events after the one of this number; without, the latest ones.
+    /// Return events after this number. Without it, return the latest ones.
     after: Option<u64>,
     /// The run of the server that gave that number.
     run: Option<u64>,
     #[serde(default = "default_events")]
     limit: usize,
-    /// Seconds to wait if there is none.
+    /// Seconds to wait for an event if there is none.
     #[serde(default)]
     wait: u64,
 }
 
+/// The default of `limit`.
 fn default_events() -> usize {
     DEFAULT_EVENTS
 }
 
 /// Routes that only read.
-pub(super) fn reading() -> Router<AdminService> {
+pub(super) fn read_routes() -> Router<AdminService> {
     let not_found = || async { error(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") };
     Router::new().route("/v1/status", get(status)).route("/v1/events", get(events)).fallback(not_found)
 }
 
 /// All routes.
-pub(super) fn writing() -> Router<AdminService> {
-    reading()
+pub(super) fn all_routes() -> Router<AdminService> {
+    read_routes()
         .route("/v1/overrides/{pool}/{node}", put(set_override).delete(remove_override))
         .route("/v1/nominations/{pool}/{node}", put(nominate).delete(unregister))
 }
@@ -136,7 +137,7 @@ async fn set_override(
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Json(OverrideBody { state, by, why, seconds, force }): Json<OverrideBody>,
 ) -> Response {
-    let by = match checked(by, &why, seconds) {
+    let by = match check_texts(by, &why, seconds) {
         Ok(by) => by,
         Err(problem) => return unprocessable(&problem),
     };
@@ -149,7 +150,7 @@ async fn remove_override(
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Query(RemoveQuery { by }): Query<RemoveQuery>,
 ) -> Response {
-    match checked(by, "", None) {
+    match check_texts(by, "", None) {
         Ok(by) => respond(service.remove_override(NodeId::new(&pool, &node), by).await.map(|()| Json(json!({})))),
         Err(problem) => unprocessable(&problem),
     }
@@ -161,7 +162,7 @@ async fn nominate(
     Json(body): Json<NominationBody>,
 ) -> Response {
     let NominationBody { by, why, replaces, seconds, force, without_action } = body;
-    let by = match checked(by, &why, seconds) {
+    let by = match check_texts(by, &why, seconds) {
         Ok(by) => by,
         Err(problem) => return unprocessable(&problem),
     };
@@ -176,7 +177,7 @@ async fn unregister(
     extract::Path((pool, node)): extract::Path<(String, String)>,
     Query(UnregisterQuery { by, force, without_action }): Query<UnregisterQuery>,
 ) -> Response {
-    let by = match checked(by, "", None) {
+    let by = match check_texts(by, "", None) {
         Ok(by) => by,
         Err(problem) => return unprocessable(&problem),
     };
@@ -186,46 +187,49 @@ async fn unregister(
         .await
 }
 
+/// Changes a role and responds.
 async fn change_role(service: &AdminService, request: RoleRequest) -> Response {
     respond(service.change_role(request).await.map(|skipped| Json(json!({ "action_skipped": skipped }))))
 }
 
-/// When something ends that lasts this many seconds from now.
+/// The time this many seconds from now, in seconds since 1970.
 fn end_of(seconds: Option<u64>) -> Option<u64> {
     seconds.map(|seconds| unix_now().saturating_add(seconds))
 }
 
-/// Checks texts that end up in logs and on terminals.
+/// Checks the texts of a request, which logs and terminals show. Returns the operator.
 ///
 /// # Errors
-/// What is wrong, and what would be accepted.
-fn checked(by: String, why: &str, seconds: Option<u64>) -> Result<Actor, String> {
+/// What is wrong, and what is accepted.
+fn check_texts(by: String, why: &str, seconds: Option<u64>) -> Result<Actor, String> {
     for (key, text) in [("by", &*by), ("why", why)] {
         if text.chars().count() > LONGEST_TEXT {
             return Err(format!("`{key}` is too long; accepted: {LONGEST_TEXT} characters"));
         }
-        if text.chars().any(is_disturbing) {
+        if text.chars().any(is_terminal_control) {
             return Err(format!("`{key}` holds control characters; accepted: one line of text"));
         }
     }
     if by.trim().is_empty() {
-        return Err("`by` is empty; accepted: who asks for it".to_owned());
+        return Err("`by` is empty; accepted: the name of the operator".to_owned());
     }
     if seconds == Some(0) {
-        return Err("it would end at once; accepted: a second or longer".to_owned());
+        return Err("`seconds` is 0; accepted: 1 or more".to_owned());
     }
     Actor::operator(by).map_err(|reserved| reserved.to_string())
 }
 
 /// Returns true for characters that change how a terminal shows the rest of a line.
-fn is_disturbing(c: char) -> bool {
+fn is_terminal_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Responds that a request has a wrong value.
 fn unprocessable(problem: &str) -> Response {
     error(StatusCode::UNPROCESSABLE_ENTITY, problem)
 }
 
+/// Responds with the outcome, or with the status code of a refusal.
 fn respond(outcome: Result<impl IntoResponse, AdminError>) -> Response {
     let refused = match outcome {
         Ok(response) => return response.into_response(),
@@ -246,6 +250,7 @@ fn respond(outcome: Result<impl IntoResponse, AdminError>) -> Response {
     error(status, &refused.to_string())
 }
 
+/// A response with a reason.
 pub(super) fn error(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "err": message }))).into_response()
 }

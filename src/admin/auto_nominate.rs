@@ -1,4 +1,8 @@
 //! Nominations without an operator, for pools with `auto_nominate = true`.
+//!
+//! The publisher names the backups to nominate ([`Nominees`]). This task decides when to try, and
+//! which backup. A failed attempt is an event or a line of the log, and the next one follows after
+//! `nominate_every`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use crate::clock::unix_now;
 #[derive(Debug, Default)]
 struct Attempts(HashMap<Arc<str>, Attempt>);
 
+/// The attempts in one pool.
 #[derive(Debug)]
 struct Attempt {
     at: Instant,
@@ -28,7 +33,7 @@ struct Attempt {
 }
 
 impl AdminService {
-    /// Nominates backups where the configuration wants it, as long as the server runs.
+    /// Nominates backups, as long as the server runs.
     pub(super) async fn auto_nominate(&self) {
         let mut attempts = Attempts::default();
         loop {
@@ -39,27 +44,30 @@ impl AdminService {
                     continue;
                 }
                 let request = attempts.next(&nominees);
-                // In a task of its own, so that the action of one pool does not delay another.
+                // A task of its own, so that the action of one pool does not delay another pool.
                 let service = self.clone();
                 tokio::spawn(abort_on_panic::task(async move { service.nominate_for(request, nominees).await }));
             }
         }
     }
 
+    /// Nominates one backup, and logs why if that fails.
     async fn nominate_for(&self, request: RoleRequest, nominees: Nominees) {
         let node = request.node.clone();
         match self.change_role(request).await {
-            // A failed action is an event already. A nomination that is not needed any more is no failure.
+            // A failed action has been recorded as an event.
             Ok(_) | Err(AdminError::ActionFailed(_) | AdminError::NotNeeded(_)) => {}
-            Err(refused) => warn!("{node} cannot be nominated in the place of {}: {refused}", nominees.replaces),
+            Err(refused) => warn!("{node} cannot be nominated to replace {}: {refused}", nominees.replaces),
         }
     }
 }
 
 impl Attempts {
-    /// Returns true if an attempt may be made in a pool now: not for some time after the latest one, and after any
-    /// change of roles that an operator has made or tried, also before a restart. To follow a promotion by another
-    /// server is no further attempt.
+    /// Returns true if an attempt can be made in a pool now.
+    ///
+    /// `nominate_every` must have passed since the latest attempt, and since the latest change of
+    /// roles that an operator has made or tried, also before a restart. A backup that another
+    /// server has promoted is taken at once, unless an operator was the last to change roles.
     fn admit(&self, nominees: &Nominees, overrides: &Overrides) -> bool {
         let Nominees { pool, every, promoted, .. } = nominees;
         let is_due = self.0.get(pool).is_none_or(|attempt| attempt.at.elapsed() >= *every);
@@ -70,8 +78,8 @@ impl Attempts {
         }
     }
 
-    /// The next attempt: with a backup that serves already, or the first that has not been tried, or from the first
-    /// one again.
+    /// The next attempt: with a backup that serves already, or else with the first that has not
+    /// been tried. If all have been tried, it begins with the first again.
     fn next(&mut self, Nominees { pool, promoted, alive, replaces, .. }: &Nominees) -> RoleRequest {
         let attempt =
             self.0.entry(Arc::clone(pool)).or_insert_with(|| Attempt { at: Instant::now(), tried: HashSet::new() });
@@ -88,7 +96,7 @@ impl Attempts {
             by: Actor::AutoNomination,
             why: format!("{replaces} is down"),
             until: None,
-            // The pool has lost the node already, which is the reason.
+            // The replaced node is down already, so no node is lost.
             force: true,
             without_action: false,
             only_if_needed: true,
@@ -120,7 +128,7 @@ mod tests {
         let mut changed = overrides.clone();
         changed.note_role_change("core", unix_now(), Actor::Operator("ops".to_owned()));
         assert!(!attempts.admit(&nominees, &changed), "an operator has changed a role");
-        // A backup that serves is taken, whatever was tried before.
+        // A backup that serves is taken, regardless of earlier attempts.
         nominees.promoted = vec!["b".into()];
         assert_eq!(attempts.next(&nominees).node.as_str(), "core/b");
         assert!(!attempts.admit(&nominees, &changed));

@@ -1,5 +1,7 @@
-//! Listeners with a bound on the number and the duration of connections, so that idle API clients do not use up
-//! the file descriptors that DNS needs.
+//! Listeners with a bound on the number and the duration of connections.
+//!
+//! Without it, idle clients of the API could use up the file descriptors that DNS needs. A
+//! connection that lasts too long fails with a timeout.
 
 use std::io;
 use std::pin::Pin;
@@ -13,17 +15,17 @@ use tokio::time::{Sleep, sleep};
 
 use super::timeouts::CONNECTION;
 
-/// Connections at the same time. Further ones wait in the queue of the system.
-const CONNECTIONS: usize = 64;
+/// Connections at the same time. Further ones wait in the accept queue of the kernel.
+const MAX_CONNECTIONS: usize = 64;
 
-/// A listener with bounds.
+/// A listener with at most [`MAX_CONNECTIONS`] connections.
 #[derive(Debug)]
 pub(super) struct Bounded<L> {
     listener: L,
     permits: Arc<Semaphore>,
 }
 
-/// A connection with an end.
+/// A connection that lasts at most [`CONNECTION`].
 #[derive(Debug)]
 pub(super) struct Connection<C> {
     stream: C,
@@ -32,8 +34,9 @@ pub(super) struct Connection<C> {
 }
 
 impl<L> Bounded<L> {
+    /// Bounds a listener.
     pub(super) fn new(listener: L) -> Self {
-        Self { listener, permits: Arc::new(Semaphore::new(CONNECTIONS)) }
+        Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 }
 
@@ -89,18 +92,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_client_holds_its_place_for_a_while_only() {
+    async fn a_silent_client_keeps_its_place_for_a_bounded_time() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let mut bounded = Bounded::new(UnixListener::bind(&path).unwrap());
         let mut clients = Vec::new();
         let mut served = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..MAX_CONNECTIONS {
             clients.push(UnixStream::connect(&path).await.unwrap());
             served.push(bounded.accept().await.0);
         }
         clients.push(UnixStream::connect(&path).await.unwrap());
-        assert!(timeout(Duration::from_secs(1), bounded.accept()).await.is_err(), "there is no place");
+        assert!(timeout(Duration::from_secs(1), bounded.accept()).await.is_err(), "all places are taken");
         let began = Instant::now();
         let error = served[0].read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -1,4 +1,7 @@
-//! The client of the admin API that the commands use.
+//! The client of the admin API, for the commands.
+//!
+//! Each call sends one request over the Unix socket. It fails if no server answers, or with the
+//! reason that the server gives.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,38 +26,38 @@ pub struct AdminClient {
     socket: String,
 }
 
-/// What every change of a node says: who asks for it, why, and for how long.
+/// What every change of a node has: the operator, the reason and the duration.
 #[derive(Debug)]
 pub struct Circumstances {
-    /// Who asks.
+    /// The operator.
     pub by: String,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     pub why: String,
-    /// How long it lasts; without, until it is taken back.
+    /// How long it lasts. Without this, it lasts until it is taken back.
     pub lasting: Option<Duration>,
-    /// Also if too few active nodes are left.
+    /// Change the node also if too few active nodes are left.
     pub force: bool,
 }
 
 /// A nomination.
 #[derive(Debug)]
 pub struct Nominate {
-    /// Who asks, why, and for how long. `force` nominates also a backup that is not alive.
+    /// The circumstances. With `force`, also a backup that is not alive is nominated.
     pub circumstances: Circumstances,
     /// The active node of the pool that it replaces.
     pub replaces: Option<String>,
-    /// Change the role only.
+    /// Change the role without the configured action.
     pub without_action: bool,
 }
 
-/// A way back from a nomination.
+/// The end of a nomination.
 #[derive(Clone, Copy, Debug)]
 pub struct Unregister<'a> {
-    /// Who asks.
+    /// The operator.
     pub by: &'a str,
-    /// Also if too few active nodes are left.
+    /// Change the node also if too few active nodes are left.
     pub force: bool,
-    /// Change the role only.
+    /// Change the role without the configured action.
     pub without_action: bool,
 }
 
@@ -67,7 +70,7 @@ impl AdminClient {
         let client = Client::builder()
             .tls_backend_preconfigured(TlsClient::trusting_no_server().config().as_ref().clone())
             .unix_socket(socket)
-            // The server ends connections after a time, which must not hit a later request.
+            // The server closes connections after a time, which must not break a later request.
             .pool_max_idle_per_host(0)
             .timeout(CONNECTION)
             .build()?;
@@ -77,9 +80,9 @@ impl AdminClient {
     /// The state of the server.
     ///
     /// # Errors
-    /// The server is not there, or its response is not understood.
+    /// No server answers, or this program does not understand the response.
     pub async fn status(&self) -> anyhow::Result<Status> {
-        self.ask(Method::GET, &["status"], &[], None).await
+        self.request(Method::GET, &["status"], &[], None).await
     }
 
     /// Sets the override of a node.
@@ -96,7 +99,7 @@ impl AdminClient {
         let body = OverrideBody { state, by, why, seconds: lasting.map(|lasting| lasting.as_secs()), force };
         let body = serde_json::to_value(body)?;
         let path = ["overrides", node.pool(), node.node()];
-        self.ask(Method::PUT, &path, &[], Some(body)).await.map(|_: Value| ())
+        self.request(Method::PUT, &path, &[], Some(body)).await.map(|_: Value| ())
     }
 
     /// Removes the override of a node.
@@ -105,10 +108,10 @@ impl AdminClient {
     /// It was not removed; the message says why.
     pub async fn remove_override(&self, node: &NodeId, by: &str) -> anyhow::Result<()> {
         let path = ["overrides", node.pool(), node.node()];
-        self.ask(Method::DELETE, &path, &[("by", by.to_owned())], None).await.map(|_: Value| ())
+        self.request(Method::DELETE, &path, &[("by", by.to_owned())], None).await.map(|_: Value| ())
     }
 
-    /// Makes a backup active. Returns why its action was skipped, if it was.
+    /// Makes a backup active. If its action was skipped, returns why.
     ///
     /// # Errors
     /// It was not nominated; the message says why.
@@ -117,7 +120,7 @@ impl AdminClient {
         let seconds = lasting.map(|lasting| lasting.as_secs());
         let body = serde_json::to_value(NominationBody { by, why, replaces, seconds, force, without_action })?;
         let path = ["nominations", node.pool(), node.node()];
-        let response: Value = self.ask(Method::PUT, &path, &[], Some(body)).await?;
+        let response: Value = self.request(Method::PUT, &path, &[], Some(body)).await?;
         Ok(response.get("action_skipped").and_then(Value::as_str).map(str::to_owned))
     }
 
@@ -130,13 +133,14 @@ impl AdminClient {
         let query =
             [("by", by.to_owned()), ("force", force.to_string()), ("without_action", without_action.to_string())];
         let path = ["nominations", node.pool(), node.node()];
-        self.ask(Method::DELETE, &path, &query, None).await.map(|_: Value| ())
+        self.request(Method::DELETE, &path, &query, None).await.map(|_: Value| ())
     }
 
-    /// At most `limit` events after the last one of a page, or the latest ones. Waits for the first.
+    /// At most `limit` events after the last one of a page, or the latest ones. Waits if there is
+    /// none after the page.
     ///
     /// # Errors
-    /// The server is not there, or its response is not understood.
+    /// No server answers, or this program does not understand the response.
     pub async fn events(&self, after: Option<&Page>, limit: usize) -> anyhow::Result<Page> {
         let mut query = vec![("limit", limit.to_string())];
         if let Some(after) = after {
@@ -145,17 +149,18 @@ impl AdminClient {
             query.push(("run", after.run.to_string()));
             query.push(("wait", LONGEST_EVENT_WAIT.to_string()));
         }
-        self.ask(Method::GET, &["events"], &query, None).await
+        self.request(Method::GET, &["events"], &query, None).await
     }
 
-    async fn ask<T: DeserializeOwned>(
+    /// Sends one request below `/v1` and parses the response.
+    async fn request<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
         query: &[(&str, String)],
         body: Option<Value>,
     ) -> anyhow::Result<T> {
-        // The host is never looked up: the socket is the server.
+        // The host name is never resolved: requests go to the socket.
         let mut url = Url::parse("http://evenkeel/v1")?;
         url.path_segments_mut().map_err(|()| anyhow::anyhow!("a URL with a path"))?.extend(path);
         if !query.is_empty() {
@@ -166,20 +171,20 @@ impl AdminClient {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let socket = &self.socket;
-        let broken = || format!("the server at {socket} closed the connection; the request may have been carried out");
+        let closed = || format!("the server at {socket} closed the connection; the request may have been carried out");
         let response = request.send().await.map_err(|error| {
             let is_missing = error.is_connect();
             let error = anyhow::Error::new(error);
             if is_missing {
-                // Only the root cause is about the socket.
+                // The other causes speak of a URL that users do not know.
                 let cause = error.root_cause();
-                anyhow::anyhow!("no server answers at {socket} (another one with --socket): {cause}")
+                anyhow::anyhow!("no server answers at {socket}: {cause}; use --socket if the admin socket is elsewhere")
             } else {
-                error.context(broken())
+                error.context(closed())
             }
         })?;
         let status = response.status();
-        let text = response.bytes().await.with_context(broken)?;
+        let text = response.bytes().await.with_context(closed)?;
         if !status.is_success() {
             let body = serde_json::from_slice::<Value>(&text).ok();
             let err = body.as_ref().and_then(|body| body.get("err")).and_then(Value::as_str).map(str::to_owned);

@@ -1,7 +1,8 @@
-//! Why a request of an operator was not carried out.
+//! Why a request of an operator was not carried out. The API turns each reason into a status code.
 
 use evenkeel_core::node_id::NodeId;
 use evenkeel_core::overrides::RoleError;
+use evenkeel_core::plural::counted;
 
 use crate::health::Stopped;
 
@@ -12,20 +13,21 @@ pub enum AdminError {
     #[error("there is no node {0}")]
     NoSuchNode(NodeId),
     /// The node has no override to remove.
-    #[error("{0} has no override, there is nothing to resume")]
+    #[error("{0} has no override; there is nothing to resume")]
     NoOverride(NodeId),
     /// Roles cannot change as asked.
     #[error(transparent)]
     Role(#[from] RoleError),
-    /// A reload has removed the node.
-    #[error("{0} is gone from the configuration")]
+    /// A reload has removed the node while its action ran.
+    #[error("{0} is no longer in the configuration")]
     Gone(NodeId),
     /// The role has not changed, although its action has been carried out.
     #[error("{0} is {1}")]
     AfterAction(NodeId, String),
     /// Too few active nodes would be left.
     #[error(
-        "{left} of at least {min_available} active nodes of pool {pool} would be left; use --force (\"force\": true) if that is meant"
+        "pool {pool} would be left with {} up; min_available is {min_available}; to do it anyway, use --force (\"force\": true)",
+        counted(*left, "active node", "active nodes")
     )]
     TooFewNodes {
         /// The pool.
@@ -36,7 +38,7 @@ pub enum AdminError {
         min_available: usize,
     },
     /// The backup to nominate is not alive.
-    #[error("{node} is not alive ({why}); use --force (\"force\": true) if that is meant")]
+    #[error("{node} is not alive ({why}); to do it anyway, use --force (\"force\": true)")]
     NotAlive {
         /// The backup.
         node: NodeId,
@@ -44,19 +46,19 @@ pub enum AdminError {
         why: String,
     },
     /// Another change of roles runs in the pool.
-    #[error("roles are being changed in pool {0}; ask again in a moment")]
+    #[error("roles are being changed in pool {0}; retry in a moment")]
     PoolLocked(String),
-    /// The auto-nomination is not needed any more.
-    #[error("{0} need not be nominated any more")]
+    /// The auto-nomination is no longer needed.
+    #[error("{0} no longer needs to be nominated")]
     NotNeeded(NodeId),
     /// The role action has failed.
     #[error("the action has failed, and no role has changed: {0}")]
     ActionFailed(String),
     /// The change cannot be written to the state directory.
-    #[error("it could not be stored, and nothing has changed: {0}")]
+    #[error("the change could not be stored, and nothing has changed: {0}")]
     NotStored(std::io::Error),
     /// The first configuration is not served yet.
-    #[error("the server is starting and probes every node once; ask again in a moment")]
+    #[error("the server is starting and probes every node once; retry in a moment")]
     Starting,
     /// The server is ending.
     #[error(transparent)]

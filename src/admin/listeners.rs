@@ -1,6 +1,7 @@
-//! The listeners of the API: a Unix socket for reading and writing, and a TCP port on loopback for reading.
+//! The listeners of the API: a Unix socket for all requests, and a TCP port on loopback for
+//! requests that only read.
 //!
-//! Over TCP, the Host header must name this machine. So a page in a browser whose own name resolves to
+//! Over TCP, the Host header must name this machine. So a web page whose own name resolves to
 //! loopback (DNS rebinding) cannot read the API.
 
 use std::fs;
@@ -27,69 +28,104 @@ use crate::config::Admin;
 /// The open listeners. Dropping this closes them and removes the file of the socket.
 #[derive(Debug)]
 pub struct AdminListeners {
-    socket: PathBuf,
-    inode: u64,
+    _file: SocketFile,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
-impl Drop for AdminListeners {
+/// The bound sockets, before requests are served.
+struct Bound {
+    unix: UnixListener,
+    file: SocketFile,
+    tcp: Option<TcpListener>,
+}
+
+/// The file of a bound Unix socket. Dropping this removes the file.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl SocketFile {
+    /// The file that a listener has just created.
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), inode: inode(path)? })
+    }
+}
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another server may have put its own socket there. A file that stays behind is replaced at the next start.
-        if inode(&self.socket).is_ok_and(|inode| inode == self.inode) {
-            let _ = fs::remove_file(&self.socket);
+        // Another server may have put its own socket there. A file that stays behind is replaced at
+        // the next start.
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+            let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Identifies a file.
+fn inode(path: &Path) -> io::Result<u64> {
+    fs::symlink_metadata(path).map(|file| file.ino())
 }
 
 /// Opens the socket for its owner and group and, if it is configured, the port for reading.
 ///
 /// # Errors
-/// The system's, or another server listens there. The message names what cannot be opened.
+/// A listener cannot be bound; the message names it. No file is left behind.
 pub async fn open(admin: &Admin, service: AdminService) -> anyhow::Result<AdminListeners> {
-    let socket = open_socket(&admin.socket).await;
-    let socket = socket.with_context(|| format!("the admin socket {} cannot be opened", admin.socket.display()))?;
-    let mut tasks = vec![serve(socket, api::writing().with_state(service.clone()))];
-    if let Some(address) = admin.listen {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| format!("the admin address {address} cannot be listened on"))?;
-        let checked = api::reading().layer(axum::middleware::from_fn(under_own_name));
+    let Bound { unix, file, tcp } = bind(admin).await?;
+    let mut tasks = vec![serve(unix, api::all_routes().with_state(service.clone()))];
+    if let Some(listener) = tcp {
+        let checked = api::read_routes().layer(axum::middleware::from_fn(under_own_name));
         tasks.push(serve(listener, checked.with_state(service)));
     }
-    let inode = inode(&admin.socket).with_context(|| format!("the admin socket {} is gone", admin.socket.display()))?;
-    Ok(AdminListeners { socket: admin.socket.clone(), inode, _tasks: tasks })
+    Ok(AdminListeners { _file: file, _tasks: tasks })
 }
 
-fn inode(path: &Path) -> io::Result<u64> {
-    fs::symlink_metadata(path).map(|file| file.ino())
+/// Binds both listeners, or none.
+async fn bind(admin: &Admin) -> anyhow::Result<Bound> {
+    let socket = bind_socket(&admin.socket).await;
+    let (unix, file) =
+        socket.with_context(|| format!("the admin socket {} cannot be opened", admin.socket.display()))?;
+    let tcp = match admin.listen {
+        Some(address) => {
+            let listener = TcpListener::bind(address).await;
+            Some(listener.with_context(|| format!("the admin address {address} cannot be listened on"))?)
+        }
+        None => None,
+    };
+    Ok(Bound { unix, file, tcp })
 }
 
-fn serve<L>(listener: L, app: Router) -> AbortOnDropHandle<()>
-where
-    L: axum::serve::Listener,
-    L::Addr: std::fmt::Debug,
-{
-    // The listener is closed with its task.
-    AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(Bounded::new(listener), app).await) }))
-}
-
-/// Opens the Unix socket. Replaces the socket that a killed server has left; keeps any other file.
-async fn open_socket(path: &Path) -> io::Result<UnixListener> {
+/// Binds the Unix socket. Replaces the socket that a killed server has left; keeps any other file.
+async fn bind_socket(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
     if let Ok(file) = fs::symlink_metadata(path) {
         if !file.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is not a socket"));
         }
         match UnixStream::connect(path).await.map_err(|error| error.kind()) {
             Err(io::ErrorKind::ConnectionRefused) => fs::remove_file(path)?,
-            // A full queue means that a server is there, too.
+            // A server listens there, also if its queue of connections is full.
             _ => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
         }
     }
     let listener = UnixListener::bind(path)?;
+    let file = SocketFile::of(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
+    Ok((listener, file))
+}
+
+/// Serves requests on a listener.
+fn serve<L>(listener: L, routes: Router) -> AbortOnDropHandle<()>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    // The listener is closed with its task.
+    AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(Bounded::new(listener), routes).await) }))
 }
 
 /// Refuses requests whose Host is neither `localhost` nor an address of loopback.
@@ -102,6 +138,7 @@ async fn under_own_name(request: Request, next: Next) -> Response {
     }
 }
 
+/// Returns true for `localhost` and addresses of loopback, with or without a port.
 fn is_own_name(host: &str) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -124,5 +161,20 @@ mod tests {
         {
             assert!(!is_own_name(other), "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_socket_is_left_behind_if_the_port_is_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (socket, listen) = (directory.path().join("admin.sock"), holder.local_addr().ok());
+        let admin = Admin { socket: socket.clone(), listen };
+        assert!(bind(&admin).await.is_err(), "the port is in use");
+        assert!(!socket.exists());
+        drop(holder);
+        let bound = bind(&admin).await.unwrap();
+        assert!(socket.exists());
+        drop(bound);
+        assert!(!socket.exists());
     }
 }

@@ -1,21 +1,27 @@
-//! Administration: commands and requests of operators, over a Unix socket and, for reading, over TCP.
+//! Administration: commands and requests of operators, over a Unix socket and, for reading, over
+//! TCP.
 //!
-//! In reading order: `listeners` accept connections, `bounded` in number and time; `api` is the HTTP API;
-//! [`AdminService`] carries requests out. A drain, a force and a resume are in `override_requests`; a
-//! nomination is in `role_change`, as a `role_request` says, under the lock of its pool (`pool_locks`);
-//! `auto_nominate` makes such requests without an operator. `client` is how the commands speak to the API.
+//! In reading order:
 //!
-//! A change is stored first, then seen by queries, then acknowledged. What is refused is an [`AdminError`].
+//! - `client` sends the requests of the commands.
+//! - `listeners` accept connections, `bounded` in number and time. `api` is the HTTP API.
+//! - [`AdminService`] (`service`) carries requests out: drain, force and resume in
+//!   `change_override`, nominate and unregister in `change_role`. `role_request` says what a
+//!   change of a role does to its pool, and `pool_locks` lock the pool meanwhile.
+//! - `auto_nominate` makes such requests without an operator.
+//!
+//! A change is stored first; then queries see it; then the client gets its response. A refused
+//! request is an [`AdminError`].
 
 mod api;
 mod auto_nominate;
 mod bounded;
+mod change_override;
+mod change_role;
 pub mod client;
 mod error;
 mod listeners;
-mod override_requests;
 mod pool_locks;
-mod role_change;
 mod role_request;
 mod service;
 mod timeouts;

@@ -16,6 +16,7 @@ pub(super) struct PoolLock {
 }
 
 impl PoolLocks {
+    /// The names of the locked pools.
     fn pools(&self) -> MutexGuard<'_, HashSet<String>> {
         // The names stay valid after a panic, so lock poisoning is ignored.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

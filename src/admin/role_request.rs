@@ -1,4 +1,5 @@
-//! A request to change the role of a node: what it does to the pool, whether it is allowed, and its events.
+//! A request to change the role of a node: what it does to the pool, whether it is allowed, and its
+//! events.
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::health::Health;
@@ -8,7 +9,7 @@ use evenkeel_core::pool::{Pool, Role};
 use evenkeel_core::status::{AddressStatus, NodeStatus, PoolStatus};
 
 use super::error::AdminError;
-use super::service::check_enough;
+use super::service::check_min_available;
 use crate::clock::unix_now;
 use crate::events::{Event, EventKind};
 use crate::role_action::{RoleAction, RoleActions};
@@ -18,7 +19,7 @@ use crate::role_action::{RoleAction, RoleActions};
 pub struct RoleRequest {
     /// The node.
     pub node: NodeId,
-    /// What it becomes.
+    /// The change.
     pub change: RoleChange,
     /// Who asks.
     pub by: Actor,
@@ -26,23 +27,23 @@ pub struct RoleRequest {
     pub why: String,
     /// When the nomination ends by itself, in seconds since 1970.
     pub until: Option<u64>,
-    /// Also if the backup is not alive, or too few active nodes are left.
+    /// Change the role also if the backup is not alive, or too few active nodes are left.
     pub force: bool,
     /// Change the role only, without the configured action.
     pub without_action: bool,
-    /// Only if the pool still needs it when the change begins.
+    /// Change the role only if the pool still needs it when the change begins.
     pub only_if_needed: bool,
 }
 
-/// What becomes of a node.
+/// A change of a role.
 #[derive(Clone, Debug)]
 pub enum RoleChange {
-    /// It becomes active, in the place of another node of the pool if there is a name.
+    /// The node becomes active, in the place of another node of the pool if one is named.
     Nominate {
         /// The other node.
         replaces: Option<String>,
     },
-    /// It becomes the backup again that it is by configuration.
+    /// The node becomes a backup again, as in the configuration.
     Unregister,
 }
 
@@ -51,19 +52,20 @@ pub enum RoleChange {
 pub(super) enum ActionStep<'p> {
     /// No action is configured.
     None,
-    /// The configured action is skipped, and why.
+    /// The configured action is skipped, for this reason.
     Skip(&'static str),
     /// The configured action runs.
     Run(&'p RoleAction),
 }
 
 impl RoleRequest {
+    /// The nomination that the request makes.
     fn nomination(&self) -> Nomination {
         let (by, why, until) = (self.by.clone(), self.why.clone(), self.until);
         Nomination { role: Role::Active, partner: None, by, why, at: unix_now(), until }
     }
 
-    /// What it does to the roles of a pool.
+    /// What the request does to the roles of a pool.
     pub(super) fn update(&self, overrides: &Overrides, pool: &Pool) -> Result<RoleUpdate, RoleError> {
         match &self.change {
             RoleChange::Nominate { replaces } => {
@@ -73,7 +75,8 @@ impl RoleRequest {
         }
     }
 
-    /// What runs first. A backup that something else has promoted, perhaps by the other server, needs only its role.
+    /// What runs first. A backup that was promoted already, for example by another server, only
+    /// needs its role.
     pub(super) fn action_step<'p>(
         &self,
         actions: &'p RoleActions,
@@ -84,7 +87,7 @@ impl RoleRequest {
         let action = if is_unregister { &actions.unregister } else { &actions.nominate };
         match action {
             None => ActionStep::None,
-            Some(_) if self.without_action => ActionStep::Skip("skipped as was asked for"),
+            Some(_) if self.without_action => ActionStep::Skip("skipped as requested"),
             Some(_) if is_unregister && update.backup.is_empty() => {
                 ActionStep::Skip("skipped, because it is active by configuration")
             }
@@ -93,7 +96,7 @@ impl RoleRequest {
         }
     }
 
-    /// The events of an update, that of the requested node first.
+    /// The events of an update; the event of the requested node is the first.
     pub(super) fn events(&self, pool: &Pool, update: &RoleUpdate, step: ActionStep<'_>) -> Vec<Event> {
         let circumstances = self.nomination().circumstances();
         let note = if let ActionStep::Skip(why) = step { format!("; the action is {why}") } else { String::new() };
@@ -123,7 +126,7 @@ impl RoleRequest {
         };
         let joining = update.active.iter().filter_map(find).filter(serves).count();
         if leaving > 0 {
-            check_enough(pool, (pool.available - leaving) + joining)?;
+            check_min_available(pool, (pool.available - leaving) + joining)?;
         }
         let is_alive = backup.addresses.iter().any(AddressStatus::is_alive);
         if matches!(self.change, RoleChange::Nominate { .. }) && !is_alive {
@@ -135,7 +138,7 @@ impl RoleRequest {
 }
 
 impl RoleChange {
-    /// What is done, in one word.
+    /// The change as a participle: nominated.
     pub(super) fn done(&self) -> &'static str {
         match self {
             Self::Nominate { .. } => "nominated",
@@ -143,9 +146,10 @@ impl RoleChange {
         }
     }
 
+    /// The change in words: nominated to replace core-2.
     fn in_words(&self) -> String {
         match self {
-            Self::Nominate { replaces: Some(replaced) } => format!("nominated in the place of {replaced}"),
+            Self::Nominate { replaces: Some(replaced) } => format!("nominated to replace {replaced}"),
             change => change.done().to_owned(),
         }
     }

@@ -1,4 +1,7 @@
-//! The admin service: answers requests of operators and carries changes out.
+//! The admin service: answers requests of operators and carries out their changes.
+//!
+//! The daemon creates it at the start. The API calls it per request. Its own task ends expired
+//! overrides and nominates backups. A request that is not carried out returns [`AdminError`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +19,10 @@ use crate::health::{HealthHandle, Stopped};
 use crate::monitor::Prober;
 use crate::state_dir::OverrideStore;
 
-/// How often the service looks for work without an operator: overrides that end, backups to nominate.
+/// How often the service ends expired overrides, and looks for backups to nominate.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
-/// Carries requests out; cheap to clone.
+/// Carries requests out. Clones share everything and are cheap.
 #[derive(Clone, Debug)]
 pub struct AdminService {
     pub(super) store: Arc<Mutex<OverrideStore>>,
@@ -32,7 +35,7 @@ pub struct AdminService {
 }
 
 impl AdminService {
-    /// Works with a store whose overrides the publisher knows.
+    /// A service on a store whose overrides the publisher has already.
     pub(crate) fn new(
         store: OverrideStore,
         health: HealthHandle,
@@ -60,7 +63,7 @@ impl AdminService {
         }
         let store = self.store.lock().await;
         let overrides = store.overrides();
-        let absent = overrides.nodes().filter(|node| find(&pools, node).is_none());
+        let absent = overrides.nodes().filter(|node| find_node(&pools, node).is_none());
         let absent = absent.map(|node| AbsentNode {
             node: node.clone(),
             r#override: overrides.get(node).map(Into::into),
@@ -70,37 +73,39 @@ impl AdminService {
         Ok(Status { generation, overrides_are_kept: store.is_persistent(), pools, absent, answers })
     }
 
-    /// At most `limit` events after the one of a number, or the latest ones. If there is none, waits for one.
+    /// At most `limit` events after a number, or the latest ones. If there is none, waits for one.
     pub async fn events(&self, after: Option<u64>, run: Option<u64>, limit: usize, wait: Duration) -> Page {
         let Some(after) = after else { return self.events.last(limit) };
-        let (after, mut watch) = (self.events.known(run, after), self.events.watch());
-        // A timeout is no error: the page is empty then.
+        let (after, mut watch) = (self.events.number_of_this_run(run, after), self.events.watch());
+        // After a timeout, the page is empty.
         let _ = tokio::time::timeout(wait, watch.wait_for(|last| *last > after)).await;
         self.events.after(after, limit)
     }
 
-    /// Does what has to happen without an operator, as long as the server runs.
+    /// Ends expired overrides and nominates backups, as long as the server runs.
     pub async fn run_without_operator(&self) {
         tokio::join!(self.end_overrides(), self.auto_nominate());
     }
 
     /// Waits until no change of roles runs.
     pub async fn settle(&self) {
-        /// Time between two looks.
+        /// Time between two checks.
         const POLL: Duration = Duration::from_millis(20);
         while !self.pool_locks.are_all_free() {
             tokio::time::sleep(POLL).await;
         }
     }
 
+    /// Locks the store, for a change that may outlive the caller.
     pub(super) async fn locked_store(&self) -> OwnedMutexGuard<OverrideStore> {
         Arc::clone(&self.store).lock_owned().await
     }
 
-    /// Number of the configuration that is served, and its pools.
+    /// The generation of the configuration that is served, and its pools.
     pub(super) async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), AdminError> {
         let (generation, pools) = self.health.status().await?;
-        // Before the first configuration is served, no node is known, which must not pass for an answer.
+        // Before the first configuration is served, no node is known: every node would look
+        // missing.
         if generation == 0 { Err(AdminError::Starting) } else { Ok((generation, pools)) }
     }
 
@@ -111,7 +116,8 @@ impl AdminService {
         events: Vec<Event>,
         change: impl FnOnce(&mut Overrides) + Send + 'static,
     ) -> Result<(), AdminError> {
-        // The disk may be slow, and tasks must not wait for it. The store stays locked, so changes keep their order.
+        // Writing may block, so it runs on the blocking thread pool. The store stays locked, which
+        // keeps changes in order.
         let written = tokio::task::spawn_blocking(move || {
             let outcome = store.change(change);
             (store, outcome)
@@ -123,15 +129,15 @@ impl AdminService {
     }
 }
 
-/// Carries a change through, even if the client hangs up: what is stored must be what queries see.
-pub(super) async fn to_its_end<T: Send + 'static>(
+/// Runs a change to its end, even if the client hangs up: queries must see what is stored.
+pub(super) async fn run_to_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, AdminError>> + Send + 'static,
 ) -> Result<T, AdminError> {
     tokio::spawn(change).await.unwrap_or(Err(AdminError::Ending(Stopped)))
 }
 
-/// Checks that a pool has enough active nodes with `left` of them up.
-pub(super) fn check_enough(pool: &PoolStatus, left: usize) -> Result<(), AdminError> {
+/// Refuses a change that leaves a pool with `left` active nodes that are up, if it needs more.
+pub(super) fn check_min_available(pool: &PoolStatus, left: usize) -> Result<(), AdminError> {
     let &PoolStatus { ref name, min_available, .. } = pool;
     if left < min_available {
         return Err(AdminError::TooFewNodes { pool: name.clone(), left, min_available });
@@ -140,7 +146,7 @@ pub(super) fn check_enough(pool: &PoolStatus, left: usize) -> Result<(), AdminEr
 }
 
 /// Finds a node and its pool.
-pub(super) fn find<'s>(pools: &'s [PoolStatus], node: &NodeId) -> Option<(&'s PoolStatus, &'s NodeStatus)> {
+pub(super) fn find_node<'s>(pools: &'s [PoolStatus], node: &NodeId) -> Option<(&'s PoolStatus, &'s NodeStatus)> {
     let pool = pools.iter().find(|found| found.name == node.pool())?;
     Some((pool, pool.nodes.iter().find(|found| found.name == node.node())?))
 }

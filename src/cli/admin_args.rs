@@ -9,7 +9,7 @@ use evenkeel_core::node_id::NodeId;
 use crate::admin::client::{AdminClient, Circumstances};
 use crate::config::DEFAULT_SOCKET;
 
-/// The server to talk to.
+/// The server that a command sends requests to.
 #[derive(Args, Debug)]
 pub(super) struct Socket {
     /// Admin socket of the server
@@ -18,25 +18,27 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         AdminClient::at(&self.socket)
     }
 }
 
-/// A node, and who asks for the change.
+/// The node to change, and the operator.
 #[derive(Args, Debug)]
-pub(super) struct Target {
+pub(super) struct NodeArgs {
     /// The node
     #[arg(value_name = "POOL/NODE")]
     pub(super) node: NodeId,
-    /// Who asks for it
+    /// Name of the operator, shown in status and events
     #[arg(long, value_name = "WHO", default_value_t = user())]
     pub(super) by: String,
     #[command(flatten)]
     socket: Socket,
 }
 
-impl Target {
+impl NodeArgs {
+    /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         self.socket.client()
     }
@@ -45,30 +47,30 @@ impl Target {
 /// Why, and for how long.
 #[derive(Args, Debug)]
 pub(super) struct Reason {
-    /// Why, for operators who ask later
+    /// Reason, shown in status and events
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// End by itself after this time, such as 2h or 30m
+    /// End automatically after this time, such as 2h or 30m
     #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
     lasting: Option<Duration>,
-    /// Also if fewer than min_available nodes are left, or a backup is not alive
-    #[arg(long)]
-    force: bool,
 }
 
 impl Reason {
-    pub(super) fn into_circumstances(self, by: &str) -> Circumstances {
-        let Self { why, lasting, force } = self;
+    /// The circumstances of a change by an operator.
+    pub(super) fn into_circumstances(self, by: &str, force: bool) -> Circumstances {
+        let Self { why, lasting } = self;
         Circumstances { by: by.to_owned(), why, lasting, force }
     }
 }
 
+/// Parses a duration of at least a second.
 fn whole_seconds(text: &str) -> Result<Duration, String> {
-    let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let not_accepted = |_| format!("\"{text}\" is not a duration; accepted: for example 30m, 2h, 1h30m");
+    let lasting = humantime::parse_duration(text).map_err(not_accepted)?;
     if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }
 }
 
-/// The user, as far as the environment tells.
+/// The user of the shell, or else the number of the user.
 fn user() -> String {
     let of = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
     of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))

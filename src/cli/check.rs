@@ -10,7 +10,7 @@ use super::config_file::ConfigFile;
 use super::exit_code::CONFIG;
 use crate::config::{self, Loaded};
 
-/// Load a configuration as `serve` does and say what is wrong with it
+/// Load a configuration as `serve` does and report what is wrong with it
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -22,14 +22,16 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let loaded = config::load(&self.file.origin());
-        // If standard error is closed, the exit code still tells.
+        // If standard error is closed, the exit code still reports the error.
         let _ = print(&loaded);
         if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(CONFIG) }
     }
 }
 
+/// Prints every problem, and a summary.
 fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     let problems = match loaded {

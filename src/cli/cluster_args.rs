@@ -1,6 +1,6 @@
 //! Command-line arguments that name a cluster and how to reach it, shared by `scan` and `pin`.
 //!
-//! clap parses them; a value that is not accepted is a usage error that says what is.
+//! clap parses them. If a value is not accepted, the usage error names the accepted values.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) struct ClusterArgs {
     /// Query this name server instead of the system's resolver; can be repeated
     #[arg(long = "server", value_name = "ADDRESS[:PORT]", value_parser = name_server)]
     servers: Vec<SocketAddr>,
-    /// Longest search for a node; an upload that moves is not interrupted
+    /// Give up the search for a node after this time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     deadline: Duration,
 }
@@ -29,6 +29,7 @@ impl ClusterArgs {
     }
 }
 
+/// Parses the address of a name server. The default port is 53.
 fn name_server(text: &str) -> Result<SocketAddr, String> {
     let with_default_port = || text.parse().map(|address| SocketAddr::new(address, 53));
     text.parse().or_else(|_| with_default_port()).map_err(|_| "accepted: an address, with or without a port".to_owned())

@@ -1,4 +1,4 @@
-//! The argument that names a configuration.
+//! The argument that names a configuration, for `serve` and `check`.
 
 use std::path::PathBuf;
 
@@ -15,6 +15,7 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The file, for the loader.
     pub(super) fn origin(&self) -> Origin {
         Origin::File(self.config.clone())
     }

@@ -1,4 +1,7 @@
-//! `evenkeel events`: what happened.
+//! `evenkeel events`: shows what happened, and with `--follow` what happens.
+//!
+//! `--follow` waits for a server that is gone. The command fails if the server is missing at first,
+//! or does not have the pool or node.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,18 +16,18 @@ use super::runtime::on_runtime;
 use crate::admin::client::AdminClient;
 use crate::events::{Event, KEPT, Page};
 
-/// How often a server that is gone is tried again.
+/// Wait before the next request to a server that is gone.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Show what happened: health, answers, and what operators did
+/// Show what happened: changes of health, tiers, overrides and roles
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   evenkeel events                                the last 20
-  evenkeel events core/core-2 --limit 1000       all that is known of a node
+  evenkeel events core/core-2 --limit 1000       all recent events of a node
   evenkeel events --follow --json | jq .text")]
 pub(super) struct EventsArgs {
-    /// Only those of a pool, or of one node
+    /// Only events of a pool, or of one node
     #[arg(value_name = "POOL[/NODE]")]
     of: Option<String>,
     /// Continue with new events
@@ -33,14 +36,14 @@ pub(super) struct EventsArgs {
     /// At most this many past events
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
-    /// As JSON, one object per line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     socket: Socket,
 }
 
-/// Checks that the server has a pool or node. The command would wait in vain for one that is misspelled.
+/// Checks that the server has a pool or node: a misspelled one would never have an event.
 async fn check_exists(client: &AdminClient, of: &str) -> anyhow::Result<()> {
     let pools = client.status().await?.pools;
     let found =
@@ -54,6 +57,7 @@ fn is_node(of: &str, pool: &str, node: &str) -> bool {
 }
 
 impl EventsArgs {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         on_runtime(async {
             let client = self.socket.client()?;
@@ -63,7 +67,7 @@ impl EventsArgs {
                 check_exists(&client, of).await?;
             }
             let recent = &matching[matching.len().saturating_sub(self.limit)..];
-            // A closed pipe ends the command: the reader has seen enough.
+            // A closed pipe ends the command without an error.
             if recent.iter().try_for_each(|event| self.show(event)).is_err() || !self.follow {
                 return Ok(());
             }
@@ -71,11 +75,13 @@ impl EventsArgs {
         })
     }
 
+    /// Returns true if the event is about the requested pool or node.
     fn matches(&self, event: &Event) -> bool {
         let Some(of) = &self.of else { return true };
         event.pool == *of || event.node.as_ref().is_some_and(|node| is_node(of, &event.pool, node))
     }
 
+    /// Prints an event.
     fn show(&self, event: &Event) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
@@ -87,21 +93,22 @@ impl EventsArgs {
         out.flush()
     }
 
+    /// Prints new events until standard output is closed.
     async fn follow(&self, client: &AdminClient, mut page: Page) -> anyhow::Result<()> {
-        let mut is_there = true;
+        let mut is_reachable = true;
         loop {
             page = match client.events(Some(&page), KEPT).await {
                 Ok(page) => page,
-                // The server may be started again.
+                // The server may be restarting.
                 Err(error) => {
-                    if std::mem::take(&mut is_there) {
+                    if std::mem::take(&mut is_reachable) {
                         let _ = writeln!(io::stderr(), "evenkeel: {error:#}; waiting for it");
                     }
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
             };
-            is_there = true;
+            is_reachable = true;
             if page.missed > 0 {
                 let missed = page.missed;
                 let _ = writeln!(io::stderr(), "evenkeel: {missed} events happened faster than they could be shown");

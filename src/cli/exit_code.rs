@@ -1,4 +1,4 @@
-//! Exit codes of the program (sysexits where it has one).
+//! Exit codes of the program. Those above 63 are from `sysexits.h`.
 
 /// Something failed.
 pub(super) const FAILED: u8 = 1;

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use evenkeel_core::pool::ForcedState;
 
-use super::admin_args::{Reason, Target};
+use super::admin_args::{NodeArgs, Reason};
 use super::runtime::on_runtime;
 
-/// Force a node up or down, whatever its monitors find
+/// Force a node up or down, regardless of its monitors
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -18,9 +18,12 @@ pub(super) struct Force {
     /// The state
     state: State,
     #[command(flatten)]
-    target: Target,
+    node_args: NodeArgs,
     #[command(flatten)]
     reason: Reason,
+    /// Do it even if fewer than min_available active nodes would be left
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -30,14 +33,18 @@ enum State {
 }
 
 impl Force {
+    /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { state, target, reason } = self;
+            let Self { state, node_args, reason, force } = self;
             let state = match state {
                 State::Up => ForcedState::Up,
                 State::Down => ForcedState::Down,
             };
-            target.client()?.set_override(&target.node, state, reason.into_circumstances(&target.by)).await
+            node_args
+                .client()?
+                .set_override(&node_args.node, state, reason.into_circumstances(&node_args.by, force))
+                .await
         })
     }
 }

@@ -1,26 +1,28 @@
-//! Where the log goes: standard error, coloured in a terminal, filtered by `EVENKEEL_LOG`.
+//! Sets up the log: it goes to standard error, coloured in a terminal, filtered by `EVENKEEL_LOG`.
 //!
-//! A thread of its own writes the lines. Whoever reads them slowly, or not at all, loses lines; the server goes on.
+//! A separate thread writes the lines. If the reader of standard error is slow or gone, lines are
+//! lost, and the server goes on.
 
 use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
-/// The variable that says what is logged.
+/// The environment variable with the filter.
 const VARIABLE: &str = "EVENKEEL_LOG";
 
-/// What it may hold, for messages.
+/// The accepted filters, for messages.
 const ACCEPTED: &str =
     "a level (error, warn, info, debug, trace, off), or targets with levels: info,evenkeel::health=debug";
 
-/// Begins to log, until the guard is dropped.
+/// Starts the log. Dropping the guard writes the lines that still wait.
 ///
 /// # Errors
-/// The variable holds no filter; the message says what would be one.
+/// The variable does not hold a filter; the message says what is accepted.
 pub(super) fn init() -> Result<WorkerGuard, String> {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
-    let filter = filter(&wanted).ok_or_else(|| format!("{VARIABLE} cannot be \"{wanted}\"; accepted: {ACCEPTED}"))?;
+    let filter = filter(&wanted)
+        .ok_or_else(|| format!("{VARIABLE} is \"{wanted}\", which is not a log filter; accepted: {ACCEPTED}"))?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -31,15 +33,17 @@ pub(super) fn init() -> Result<WorkerGuard, String> {
     Ok(guard)
 }
 
-/// A level by itself is for evenkeel. The libraries below it are silent unless they are named: some of them log what
-/// anybody can cause, hickory every query.
+/// Parses a filter. A level by itself is for evenkeel.
+///
+/// The libraries are silent unless the filter names them: some of them log events that any client
+/// can cause, and hickory logs every query.
 fn filter(wanted: &str) -> Option<EnvFilter> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     let mut directives = "off".to_owned();
     for part in (if wanted.is_empty() { "info" } else { wanted }).split(',') {
         let level = levels.contains(&part.to_ascii_lowercase().as_str());
         if !level && !part.contains('=') {
-            return None; // a word by itself would be a target, and everything else silent
+            return None; // the library would take it for a target, and silence everything else
         }
         directives.push_str(if level { ",evenkeel=" } else { "," });
         directives.push_str(part);

@@ -1,4 +1,8 @@
 //! The command line: one file per command, with its arguments and its help.
+//!
+//! `main` calls [`run`], which parses the arguments and runs the command. `admin_args`,
+//! `cluster_args` and `config_file` have arguments that several commands share. `run_daemon` runs a
+//! server, `runtime` any other command; `exit_code` lists what they return.
 
 mod admin_args;
 mod check;
@@ -58,14 +62,17 @@ enum Command {
     Nominate(nominate::Nominate),
     Unregister(unregister::Unregister),
     Events(events::EventsArgs),
-    /// Scan files and folders with the nodes of a cluster
+    /// Scan files and folders on a cluster
+    #[command(mut_arg("deadline", |deadline| {
+        deadline.help("Give up the search for a node after this time; a running upload is not interrupted")
+    }))]
     #[command(after_help = "\
 Examples:
   evenkeel scan invoice.pdf --cluster core.lb.example
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Ctrl-C stops uploads and polls and cancels the batch; files without a verdict have failed.
+Ctrl-C stops uploads and polls and cancels the batch; files without a verdict count as failed.
 Exit codes: 0 all allowed, 1 something failed, 2 something is blocked, 64 usage.")]
     Scan(scan::ScanArgs),
     /// Resolve a shared name once and print a node that accepts connections
@@ -85,7 +92,7 @@ Examples:
     FakeCore(fake_core::Options),
 }
 
-/// Runs the command that the process was called with.
+/// Parses the command line of the process and runs the command.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -5,20 +5,20 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::admin_args::{Reason, Target};
+use super::admin_args::{NodeArgs, Reason};
 use super::runtime::on_runtime;
 use crate::admin::client;
 
-/// Make a backup an active node, after the action that the configuration has for it
+/// Make a backup an active node; runs the pool's nominate_action first
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  evenkeel nominate core/spare                   one active node more
+  evenkeel nominate core/spare                   one more active node
   evenkeel nominate core/spare --replace core-2  core-2 is a backup from then on")]
 pub(super) struct Nominate {
     #[command(flatten)]
-    target: Target,
-    /// The active node of the pool whose place it takes
+    node_args: NodeArgs,
+    /// Active node that becomes a backup instead
     #[arg(long, value_name = "NODE")]
     replace: Option<String>,
     /// Change the role only: the node has been promoted already
@@ -26,17 +26,21 @@ pub(super) struct Nominate {
     without_action: bool,
     #[command(flatten)]
     reason: Reason,
+    /// Do it even if fewer than min_available active nodes would be left, or the backup is not alive
+    #[arg(long)]
+    force: bool,
 }
 
 impl Nominate {
+    /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { target, replace, without_action, reason } = self;
-            let circumstances = reason.into_circumstances(&target.by);
+            let Self { node_args, replace, without_action, reason, force } = self;
+            let circumstances = reason.into_circumstances(&node_args.by, force);
             let nominate = client::Nominate { circumstances, replaces: replace, without_action };
-            if let Some(why) = target.client()?.nominate(&target.node, nominate).await? {
-                // A closed standard output is no failure of the nomination.
-                let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", target.node);
+            if let Some(why) = node_args.client()?.nominate(&node_args.node, nominate).await? {
+                // The node is nominated, also if standard output is closed.
+                let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", node_args.node);
             }
             Ok(())
         })

@@ -24,6 +24,7 @@ pub(super) struct PinArgs {
     cluster_args: ClusterArgs,
 }
 
+/// Runs the command.
 pub(super) fn run(args: &PinArgs) -> ExitCode {
     on_runtime(async {
         let pin = args.cluster_args.builder(&args.cluster).build()?.pin().await?;

@@ -1,25 +1,26 @@
-//! `evenkeel resume`: leaves a node to its monitors again.
+//! `evenkeel resume`: removes the override of a node.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::admin_args::Target;
+use super::admin_args::NodeArgs;
 use super::runtime::on_runtime;
 
-/// Leave a node to its monitors again
+/// Remove the override of a node: its monitors decide again
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
   evenkeel resume core/core-2                    after drain or force")]
 pub(super) struct Resume {
     #[command(flatten)]
-    target: Target,
+    node_args: NodeArgs,
 }
 
 impl Resume {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
-        let Self { target } = self;
-        on_runtime(async { target.client()?.remove_override(&target.node, &target.by).await })
+        let Self { node_args } = self;
+        on_runtime(async { node_args.client()?.remove_override(&node_args.node, &node_args.by).await })
     }
 }

@@ -1,4 +1,5 @@
-//! Runs a server in a runtime of its own, for `serve` and `demo`.
+//! Runs a server in a runtime of its own, for `serve` and `demo`. Errors are logged, and the exit
+//! code says which kind of error it was.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,19 +13,20 @@ use crate::config::{self, Origin};
 use crate::daemon::{Daemon, log_warnings};
 use crate::signals::Signals;
 
-/// How long the runtime waits at the end for tasks that do not stop.
+/// How long the runtime waits at the end for tasks that still run.
 const RUNTIME_GRACE: Duration = Duration::from_secs(1);
 
-/// Runs a server until a signal ends it. Calls `before` before it starts, and `ready` when it answers.
+/// Runs a server until a signal ends it. Calls `before` before the start, and `ready` when the
+/// server answers.
 pub(super) fn run_daemon(
     origin: Origin,
     before: impl AsyncFnOnce() -> Result<(), String>,
     ready: impl FnOnce(),
 ) -> ExitCode {
-    let _writing = match log::init() {
+    let _writer = match log::init() {
         Ok(guard) => guard,
         Err(message) => {
-            // If standard error is closed, the exit code still tells.
+            // If standard error is closed, the exit code still reports the error.
             let _ = writeln!(io::stderr(), "{message}");
             return ExitCode::from(USAGE);
         }
@@ -32,7 +34,7 @@ pub(super) fn run_daemon(
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            error!("not started: no runtime: {error}");
+            error!("not started: the async runtime cannot be started: {error}");
             return ExitCode::from(FAILED);
         }
     };

@@ -1,4 +1,4 @@
-//! Runs commands that talk to a server or to nodes.
+//! Runs commands that send requests to a server or to nodes.
 
 use std::future::Future;
 use std::io::Write;
@@ -8,12 +8,13 @@ use anyhow::Context;
 
 use super::exit_code::FAILED;
 
-/// Runs a command to its end. An error is printed to standard error, and the exit code tells of it.
+/// Runs a command to its end. If it fails, prints the error to standard error and returns exit
+/// code 1.
 pub(super) fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.context("no runtime").and_then(|runtime| {
+    let outcome = runtime.context("the async runtime cannot be started").and_then(|runtime| {
         let outcome = runtime.block_on(command);
-        // Do not wait for a system resolver that is still busy.
+        // The system's resolver may still block a thread; nothing waits for it.
         runtime.shutdown_background();
         outcome
     });
@@ -25,7 +26,7 @@ pub(super) fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> E
 
 /// Prints an error to standard error.
 pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
-    // If standard error is closed, the exit code still tells.
+    // If standard error is closed, the exit code still reports the error.
     let _ = writeln!(std::io::stderr(), "evenkeel: {error:#}");
     ExitCode::from(FAILED)
 }

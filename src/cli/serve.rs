@@ -21,6 +21,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
+    /// Runs the server until a signal ends it.
     pub(super) fn run(&self) -> ExitCode {
         run_daemon(self.file.origin(), async || Ok(()), || {})
     }

@@ -1,4 +1,4 @@
-//! `evenkeel status`: shows which nodes are answered, and why.
+//! `evenkeel status`: shows which nodes are answered, and why. It fails if no server answers.
 
 use std::fmt::Write;
 use std::io::{self, Write as _};
@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use clap::Args;
 use evenkeel_core::counters::{Protocol, Responses};
 use evenkeel_core::overrides::Nomination;
+use evenkeel_core::plural::counted;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
@@ -20,7 +21,7 @@ Examples:
   evenkeel status
   evenkeel status --json | jq '.pools[].nodes[] | select(.eligible | not)'")]
 pub(super) struct StatusArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -28,17 +29,19 @@ pub(super) struct StatusArgs {
 }
 
 impl StatusArgs {
+    /// Runs the command.
     pub(super) fn run(&self) -> std::process::ExitCode {
         on_runtime(async {
             let status = self.socket.client()?.status().await?;
             let text = if self.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
-            // A closed standard output is no failure.
+            // A closed standard output is not an error.
             let _ = io::stdout().write_all(text.as_bytes());
             Ok(())
         })
     }
 }
 
+/// Formats the status as text.
 fn shown(status: &Status) -> String {
     let mut text = String::new();
     for pool in &status.pools {
@@ -67,19 +70,21 @@ fn shown(status: &Status) -> String {
     text
 }
 
+/// Adds the table of a pool.
 fn show_pool(pool: &PoolStatus, text: &mut String) {
     let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "pool {}: {eligible} of {} nodes are answered", pool.name, pool.nodes.len());
+    let nodes = counted(pool.nodes.len(), "node is", "nodes are");
+    let _ = writeln!(text, "pool {}: {eligible} of {nodes} answered", pool.name);
     let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
     let digits = |node: &NodeStatus| node.records.unwrap_or(0).to_string().len();
     let records = pool.nodes.iter().map(digits).max().unwrap_or(0).max("RECORDS".len());
     let _ = writeln!(text, "  {:width$}  ANSWERED  {:>records$}  ROLE    WEIGHT  WHY", "NODE", "RECORDS");
     for node in &pool.nodes {
         let answered = if node.eligible { "yes" } else { "no" };
-        let nomination = node.nomination.as_ref().map(|said| {
-            let counts = if said.role == node.role { "" } else { ", which does not count at the moment" };
-            format!("; {}{counts}", said.description())
+        let nomination = node.nomination.as_ref().map(|nomination| {
+            let effect = if nomination.role == node.role { "" } else { ", which has no effect at the moment" };
+            format!("; {}{effect}", nomination.description())
         });
         let nomination = nomination.unwrap_or_default();
         let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(unix_now()))) {
@@ -104,12 +109,14 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         }
     }
     if let Some(records) = pool.fallback_records.filter(|records| *records > 0) {
-        let _ = writeln!(text, "  {records} records of its fallback were answered");
+        let noun = if records == 1 { "record of its fallback was" } else { "records of its fallback were" };
+        let _ = writeln!(text, "  {records} {noun} answered");
     }
     text.push('\n');
 }
 
-/// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32 us`.
+/// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32
+/// us`.
 fn show_responses(protocol: Protocol, answers: &Responses, text: &mut String) {
     let responses = answers.responses();
     let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();

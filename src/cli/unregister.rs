@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::admin_args::Target;
+use super::admin_args::NodeArgs;
 use super::runtime::on_runtime;
 use crate::admin::client;
 
@@ -15,8 +15,8 @@ Example:
   evenkeel unregister core/spare")]
 pub(super) struct Unregister {
     #[command(flatten)]
-    target: Target,
-    /// Also if fewer than min_available nodes are left
+    node_args: NodeArgs,
+    /// Do it even if fewer than min_available active nodes would be left
     #[arg(long)]
     force: bool,
     /// Change the role only
@@ -25,9 +25,10 @@ pub(super) struct Unregister {
 }
 
 impl Unregister {
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
-        let &Self { ref target, force, without_action } = self;
-        let unregister = client::Unregister { by: &target.by, force, without_action };
-        on_runtime(async { target.client()?.unregister(&target.node, unregister).await })
+        let &Self { ref node_args, force, without_action } = self;
+        let unregister = client::Unregister { by: &node_args.by, force, without_action };
+        on_runtime(async { node_args.client()?.unregister(&node_args.node, unregister).await })
     }
 }

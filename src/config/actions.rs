@@ -1,73 +1,71 @@
-//! `[actions.NAME]`: what is done to a node before its role changes.
+//! `[actions.NAME]`: what runs on a node before its role changes.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Origin;
-use super::checks::{self, Files};
-use super::requests;
-use super::section::{Reading, Section, check_word, one_of};
-use crate::role_action::{RoleAction, RoleActionKind};
 use evenkeel_core::diagnostic::defined;
 
-/// Whoever asks for a nomination waits for the action, and not for longer than a command waits for its answer.
-const LONGEST: Duration = Duration::from_secs(20);
+use super::kind_section::KindTables;
+use super::report::Report;
+use super::section::Section;
+use super::{http_request, program};
+use crate::role_action::{RoleAction, RoleActionKind};
 
-/// An action and where it is defined.
-pub(super) struct PlacedAction {
+/// Longest `timeout`. The command waits for the action, and at most `admin::timeouts::CONNECTION`.
+const MAX_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What all actions have in common.
+const TABLES: KindTables<RoleActionKind> = KindTables {
+    key: "actions",
+    title: "[actions.NAME]",
+    object: "action",
+    kinds: &[
+        ("http", |section| RoleActionKind::Request(Box::new(http_request::read(section)))),
+        ("exec", |section| RoleActionKind::Program(program::read(section))),
+    ],
+    max_timeout: MAX_TIMEOUT,
+    default_timeout: Duration::from_secs(10),
+};
+
+/// An action and its place in the file.
+pub(super) struct DefinedAction {
     name: String,
+    /// `None` if its kind is missing or unknown.
     action: Option<RoleAction>,
     span: Range<usize>,
-    is_used: std::cell::Cell<bool>,
+    is_used: Cell<bool>,
 }
 
-/// The words of `kind`.
-#[derive(Clone, Copy)]
-enum KindWord {
-    Http,
-    Exec,
-}
-
-pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedAction> {
+/// Reads all actions.
+pub(super) fn read(root: &Section<'_>) -> Vec<DefinedAction> {
     let mut actions = Vec::new();
-    for (name, section) in root.named("actions", "[actions.NAME]") {
-        check_word(section.reading, "action", &name);
-        let kind = section.read("kind", one_of(&[("http", KindWord::Http), ("exec", KindWord::Exec)]));
-        let kind = section.required("kind", kind, "accepted: \"http\", \"exec\"");
-        let timeout = section.duration("timeout", Duration::from_millis(50)..=LONGEST);
-        let timeout = timeout.map_or(LONGEST / 2, |timeout| timeout.value);
-        let files = Files { section: &section, origin };
-        let kind = kind.map(|kind| match kind.value {
-            KindWord::Http => RoleActionKind::Request(Box::new(requests::request(&files))),
-            KindWord::Exec => RoleActionKind::Program(checks::program(&section)),
-        });
-        let action = kind.map(|kind| RoleAction { kind, timeout });
-        let span = section.span.clone();
-        // Without a kind nobody knows which other keys are meant.
-        if action.is_some() {
-            section.finish();
-        }
-        actions.push(PlacedAction { name: name.value.to_owned(), action, span, is_used: false.into() });
+    for table in TABLES.read(root) {
+        let timeout = table.timeout;
+        let action = table.read_kind().map(|kind| RoleAction { kind, timeout });
+        let span = table.section.span.clone();
+        actions.push(DefinedAction { name: table.name.to_owned(), action, span, is_used: Cell::new(false) });
+        table.finish();
     }
     actions
 }
 
 /// The action that a key of a pool names.
-pub(super) fn used(section: &Section<'_>, key: &'static str, actions: &[PlacedAction]) -> Option<RoleAction> {
+pub(super) fn named_by(section: &Section<'_>, key: &'static str, actions: &[DefinedAction]) -> Option<RoleAction> {
     let name = section.string(key)?;
     if let Some(found) = actions.iter().find(|action| action.name == name.value) {
         found.is_used.set(true);
         return found.action.clone();
     }
     let hint = defined("action", name.value, actions.iter().map(|action| action.name.as_str()));
-    section.reading.error(name.span, format!("`{key}` names action \"{}\", which is not defined", name.value), hint);
+    section.report.error(name.span, format!("`{key}` names action \"{}\", which is not defined", name.value), hint);
     None
 }
 
-/// Actions that no pool uses are probably misspelled somewhere.
-pub(super) fn warn_unused(reading: &Reading<'_>, actions: &[PlacedAction]) {
+/// Warns of actions that no pool uses: a name is probably misspelled.
+pub(super) fn warn_unused(report: &Report<'_>, actions: &[DefinedAction]) {
     for action in actions.iter().filter(|action| !action.is_used.get()) {
         let message = format!("action \"{}\" is used by no pool", action.name);
-        reading.warn(action.span.clone(), message, "name it in the `nominate_action` or `unregister_action` of a pool");
+        report.warn(action.span.clone(), message, "name it in the `nominate_action` or `unregister_action` of a pool");
     }
 }

@@ -22,7 +22,7 @@ impl ReadIncluded for Disk {
 /// Reads a whole file.
 ///
 /// # Errors
-/// The system's.
+/// The file cannot be read.
 pub(super) fn read(path: &Path) -> io::Result<Source> {
     std::fs::read(path).map(|text| Source::from_text(&path.display().to_string(), text))
 }

@@ -1,87 +1,70 @@
-//! `[monitors.NAME]`: what all kinds share; the keys of each kind are in `checks`.
+//! `[monitors.NAME]`: the keys that all kinds share. The kinds are in `monitor_kinds`.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Origin;
-use super::checks::{self, Files};
-use super::requests;
-use super::section::{Reading, Section, check_word, in_units, one_of};
+use super::duration::in_units;
+use super::kind_section::{KindSection, KindTables};
+use super::monitor_kinds::KINDS;
+use super::report::Report;
+use super::section::Section;
 use crate::monitor::{Monitor, MonitorKind};
 use crate::pool_config::PoolConfig;
 
-/// A monitor and where it is defined.
-pub(super) struct PlacedMonitor {
+/// Longest `interval` and `timeout`.
+const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
+
+/// What all monitors have in common.
+const TABLES: KindTables<MonitorKind> = KindTables {
+    key: "monitors",
+    title: "[monitors.NAME]",
+    object: "monitor",
+    kinds: KINDS,
+    max_timeout: MAX_INTERVAL,
+    default_timeout: Duration::from_secs(1),
+};
+
+/// A monitor and its place in the file.
+pub(super) struct DefinedMonitor {
     pub(super) monitor: Arc<Monitor>,
     span: Range<usize>,
 }
 
-/// The words of `kind`.
-#[derive(Clone, Copy)]
-enum KindWord {
-    Http,
-    Tcp,
-    Icap,
-    Exec,
-    Agent,
-    Ping,
-}
-
-const KINDS: [(&str, KindWord); 6] = [
-    ("http", KindWord::Http),
-    ("tcp", KindWord::Tcp),
-    ("icap", KindWord::Icap),
-    ("exec", KindWord::Exec),
-    ("agent", KindWord::Agent),
-    ("ping", KindWord::Ping),
-];
-
-pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<PlacedMonitor> {
+/// Reads all monitors.
+pub(super) fn read(root: &Section<'_>) -> Vec<DefinedMonitor> {
     let mut monitors = Vec::new();
-    for (name, section) in root.named("monitors", "[monitors.NAME]") {
-        let reading = section.reading;
-        check_word(reading, "monitor", &name);
-        let second = Duration::from_secs(1);
-        let period =
-            |key, default: Duration| section.duration(key, second / 20..=86_400 * second).map_or(default, |d| d.value);
-        let count = |key, default| section.integer(key, 1..=1000).map_or(default, |n| n.value);
-        let accepted = "accepted: \"http\", \"tcp\", \"icap\", \"exec\", \"agent\", \"ping\"";
-        let word = section.required("kind", section.read("kind", one_of(&KINDS)), accepted);
-        let (interval, timeout) = (period("interval", 5 * second), period("timeout", second));
-        if timeout > interval {
-            let span = section.place_of("timeout").unwrap_or_else(|| section.span.clone());
-            let message =
-                format!("`timeout` ({}) is longer than `interval` ({})", in_units(timeout), in_units(interval));
-            reading.error(span, message, "a probe must end before the next begins");
-        }
-        let (rise, fall) = (count("rise", 2), count("fall", 3));
-        let files = Files { section: &section, origin };
-        let kind = match word.as_ref().map(|word| word.value) {
-            Some(KindWord::Http) => MonitorKind::Http(Box::new(requests::monitor(&files))),
-            Some(KindWord::Tcp) => MonitorKind::Tcp(checks::tcp(&files)),
-            Some(KindWord::Icap) => MonitorKind::Icap(checks::icap(&section)),
-            Some(KindWord::Exec) => MonitorKind::Exec(checks::program(&section)),
-            Some(KindWord::Agent) => MonitorKind::Agent(checks::agent(&section)),
-            Some(KindWord::Ping) | None => MonitorKind::Ping,
-        };
-        let monitor = Monitor { name: name.value.into(), kind, interval, timeout, rise, fall };
-        monitors.push(PlacedMonitor { monitor: Arc::new(monitor), span: section.span.clone() });
-        // Without a kind nobody knows which other keys are meant.
-        if word.is_some() {
-            section.finish();
-        }
+    for table in TABLES.read(root) {
+        monitors.push(DefinedMonitor { monitor: Arc::new(monitor(&table)), span: table.section.span.clone() });
+        table.finish();
     }
     monitors
 }
 
-/// Monitors that no pool uses are probably misspelled somewhere.
-pub(super) fn warn_unused(reading: &Reading<'_>, monitors: &[PlacedMonitor], pools: &[PoolConfig]) {
-    for PlacedMonitor { monitor, span } in monitors {
-        let used = |config: &PoolConfig| config.all_monitors().any(|used| used.name == monitor.name);
-        if !pools.iter().any(used) {
+/// Reads one monitor.
+fn monitor(table: &KindSection<'_, MonitorKind>) -> Monitor {
+    let KindSection { name, timeout, section, .. } = table;
+    let interval = section.duration("interval", Duration::from_millis(50)..=MAX_INTERVAL);
+    let interval = interval.map_or(Duration::from_secs(5), |interval| interval.value);
+    if *timeout > interval {
+        let span = section.span_of("timeout").unwrap_or_else(|| section.span.clone());
+        let message = format!("`timeout` ({}) is longer than `interval` ({})", in_units(*timeout), in_units(interval));
+        section.report.error(span, message, "a probe must end before the next begins");
+    }
+    let count = |key, default| section.integer(key, 1..=1000).map_or(default, |count| count.value);
+    let (rise, fall) = (count("rise", 2), count("fall", 3));
+    // A monitor of an unknown kind is still defined, so that pools do not report it as undefined.
+    let kind = table.read_kind().unwrap_or(MonitorKind::Ping);
+    Monitor { name: (*name).into(), kind, interval, timeout: *timeout, rise, fall }
+}
+
+/// Warns of monitors that no pool uses: a name is probably misspelled.
+pub(super) fn warn_unused(report: &Report<'_>, monitors: &[DefinedMonitor], pools: &[PoolConfig]) {
+    for DefinedMonitor { monitor, span } in monitors {
+        let uses = |config: &PoolConfig| config.all_monitors().any(|used| used.name == monitor.name);
+        if !pools.iter().any(uses) {
             let message = format!("monitor \"{}\" is used by no pool", monitor.name);
-            reading.warn(span.clone(), message, "name it in the `monitors` of a pool");
+            report.warn(span.clone(), message, "name it in the `monitors` of a pool");
         }
     }
 }

@@ -1,53 +1,61 @@
-//! Tables named by domain names, `[zones."…"]` and `[names."…"]`: read one by one, and gone when they have been.
+//! Tables that are named by domain names: `[zones."…"]` and `[names."…"]`.
 //!
-//! The tables of 100,000 names take more memory than all that is made of them, so nothing borrows from them.
+//! Each table is read and then freed. The parsed tables of 100,000 names take more memory than the
+//! values that are made of them, so no value borrows from them.
 
 use toml::de::{DeTable, DeValue};
 
-use super::section::{Placed, Reading, Section, mistyped};
+use super::report::Report;
+use super::section::Section;
+use super::value::{Placed, mistyped};
 
-/// The tables below one key of the file, in its order: of two that are the same, the second is the one too many.
+/// The tables below one key of the file, in its order: of two equal names, the second is reported.
 pub(super) struct NamedTables<'a> {
     key: &'static str,
     title: &'static str,
     tables: DeTable<'a>,
-    /// Whether something else stands in their place, which was reported.
+    /// The value is not a table of tables, which has been reported.
     is_wrong: bool,
 }
 
 impl<'a> NamedTables<'a> {
-    /// Takes them out of the file; what is no table of tables is reported.
-    pub(super) fn take(reading: &Reading<'_>, file: &mut DeTable<'a>, key: &'static str, title: &'static str) -> Self {
+    /// Takes the tables out of the file. Reports a value that is not a table of tables.
+    pub(super) fn take(report: &Report<'_>, file: &mut DeTable<'a>, key: &'static str, title: &'static str) -> Self {
         let (tables, is_wrong) = match file.remove(key).map(|value| (value.span(), value.into_inner())) {
             None => (DeTable::new(), false),
             Some((_, DeValue::Table(tables))) => (tables, false),
             Some((span, other)) => {
-                reading.unaccepted(span, key, mistyped(&other, "a table of tables"));
+                report.value_error(span, key, mistyped(&other, "a table of tables"));
                 (DeTable::new(), true)
             }
         };
         Self { key, title, tables, is_wrong }
     }
 
-    /// Whether there are none, nor anything in their place.
+    /// Returns true if the file has no such table, and no wrong value in its place.
     pub(super) fn is_missing(&self) -> bool {
         self.tables.is_empty() && !self.is_wrong
     }
 
-    /// Has each read by a function. What is no table, or was written without quotes, is reported instead.
-    pub(super) fn read(self, reading: &Reading<'_>, mut read: impl FnMut(Placed<&str>, Section<'_>)) {
+    /// Calls `read` with each table. Reports entries that are no tables, and names without quotes.
+    pub(super) fn read(self, report: &Report<'_>, mut read: impl FnMut(Placed<&str>, Section<'_>)) {
         for (name, value) in self.tables {
-            let Some((name, section)) = Section::named_entry(reading, self.title, &name, &value) else {
+            let Some((name, section)) = Section::named(report, self.title, &name, &value) else {
                 continue;
             };
-            match section.table_below() {
+            match section.first_subtable() {
                 None => read(name, section),
                 Some(below) => {
                     let (key, domain) = (self.key, format!("{}.{below}…", name.value));
                     let message = format!("[{key}.{domain}] is a table below a table");
-                    reading.error(name.span, message, format!("names with dots stand in quotes: [{key}.\"{domain}\"]"));
+                    report.error(name.span, message, format!("write names with dots in quotes: [{key}.\"{domain}\"]"));
                 }
             }
         }
     }
+}
+
+/// Returns true for visible ASCII, which is how names are written, with or without a wildcard.
+pub(super) fn is_visible_ascii(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_graphic())
 }

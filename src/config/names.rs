@@ -1,51 +1,54 @@
-//! `[names."…"]`: shared names.
+//! `[names."…"]`: shared names. They are read before the pools, and tied into their zones after.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::named_tables::NamedTables;
-use super::section::{Placed, Reading};
-use crate::pool_config::PoolConfig;
 use evenkeel_core::diagnostic::defined;
 use evenkeel_core::name::{self, Name};
 use evenkeel_core::zone::{Misplaced, SharedName, Zones};
 
-/// A shared name, before its pool and its zone are looked up.
-pub(super) struct PlacedName {
+use super::named_tables::{NamedTables, is_visible_ascii};
+use super::report::Report;
+use super::value::Placed;
+use crate::pool_config::PoolConfig;
+
+/// A shared name as the file defines it.
+pub(super) struct DefinedName {
     pub(super) owner: Name,
     span: Range<usize>,
     pub(super) pool: Option<Placed<Box<str>>>,
-    /// Seconds.
+    /// In seconds.
     pub(super) ttl: u32,
     answers: usize,
 }
 
-pub(super) fn read(reading: &Reading<'_>, tables: NamedTables<'_>) -> Vec<PlacedName> {
-    let mut names: Vec<PlacedName> = Vec::new();
+/// Reads all shared names.
+pub(super) fn read(report: &Report<'_>, tables: NamedTables<'_>) -> Vec<DefinedName> {
+    let mut names: Vec<DefinedName> = Vec::new();
     let mut owners = HashSet::new();
-    tables.read(reading, |name, section| {
+    tables.read(report, |name, section| {
         let pool = section.required("pool", section.string("pool"), "the pool whose nodes are answered");
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
         if let Some(ttl) = ttl.as_ref().filter(|ttl| ttl.value.subsec_nanos() > 0) {
-            reading.error(ttl.span.clone(), "`ttl` is no whole number of seconds", "DNS counts seconds");
+            report.error(ttl.span.clone(), "`ttl` is not a whole number of seconds", "TTLs of DNS are in seconds");
         }
         let answers = section.integer("answers", 1..=4000).map_or(8, |answers| answers.value as usize);
         match Name::parse(name.value) {
             Ok(owner) if !owners.insert(owner.clone()) => {
-                let message = format!("name {owner} stands twice");
-                reading.error(name.span, message, "each name once; letter case makes no difference");
+                let message = format!("name {owner} appears twice");
+                report.error(name.span, message, "each name once; letter case makes no difference");
             }
-            Ok(_) if !is_host_text(name.value) => {
+            Ok(_) if !is_visible_ascii(name.value) => {
                 let message = format!("\"{}\" holds more than letters, digits, - and _", name.value.escape_debug());
-                reading.error(name.span, message, "names of other letters are written in ASCII: xn--…");
+                report.error(name.span, message, "write other letters in ASCII: xn--…");
             }
             Ok(owner) if owner.labels().skip(1).any(|label| label == b"*") => {
                 let message = format!("name {owner} has a * that is not its first label");
-                reading.error(name.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
+                report.error(name.span, message, "only *.NAME is a wildcard (RFC 4592 §2.1.1)");
             }
-            Ok(owner) => names.push(PlacedName {
+            Ok(owner) => names.push(DefinedName {
                 owner,
                 span: name.span,
                 pool: pool.map(|pool| pool.map(Box::from)),
@@ -54,7 +57,7 @@ pub(super) fn read(reading: &Reading<'_>, tables: NamedTables<'_>) -> Vec<Placed
             }),
             Err(error) => {
                 let message = format!("\"{}\" is not a domain name: {error}", name.value.escape_debug());
-                reading.error(name.span, message, "for example: \"core.lb.example\"");
+                report.error(name.span, message, "for example: \"core.lb.example\"");
             }
         }
         section.finish();
@@ -62,14 +65,9 @@ pub(super) fn read(reading: &Reading<'_>, tables: NamedTables<'_>) -> Vec<Placed
     names
 }
 
-/// Whether a name is written as users write names: visible ASCII, with or without a wildcard.
-pub(super) fn is_host_text(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 /// The names that use each pool.
-pub(super) fn by_pool(names: &[PlacedName]) -> HashMap<&str, Vec<&PlacedName>> {
-    let mut users: HashMap<&str, Vec<&PlacedName>> = HashMap::new();
+pub(super) fn by_pool(names: &[DefinedName]) -> HashMap<&str, Vec<&DefinedName>> {
+    let mut users: HashMap<&str, Vec<&DefinedName>> = HashMap::new();
     for name in names {
         if let Some(pool) = &name.pool {
             users.entry(&*pool.value).or_default().push(name);
@@ -78,19 +76,20 @@ pub(super) fn by_pool(names: &[PlacedName]) -> HashMap<&str, Vec<&PlacedName>> {
     users
 }
 
-/// Ties the names into their zones. `apexes` are those of all zones in the file, also of those that did not load.
+/// Ties the names into their zones. `apexes` has all zones of the file, also those that did not
+/// load.
 pub(super) fn share(
-    reading: &Reading<'_>,
-    names: &[PlacedName],
+    report: &Report<'_>,
+    names: &[DefinedName],
     pools: &[PoolConfig],
     zones: &mut Zones,
     apexes: &HashSet<Name>,
 ) {
     let indices: HashMap<&str, usize> = pools.iter().enumerate().map(|(i, config)| (&*config.pool.name, i)).collect();
-    for PlacedName { owner, span, pool, ttl, answers } in names {
+    for DefinedName { owner, span, pool, ttl, answers } in names {
         if let Some(pool) = pool.as_ref().filter(|pool| !indices.contains_key(&*pool.value)) {
             let message = format!("name {owner} uses pool \"{}\", which is not defined", pool.value);
-            reading.error(
+            report.error(
                 pool.span.clone(),
                 message,
                 defined("pool", &pool.value, pools.iter().map(|config| &*config.pool.name)),
@@ -99,12 +98,12 @@ pub(super) fn share(
         let nearest = name::suffixes(owner.as_wire()).map(Name::from_wire).find(|above| apexes.contains(above));
         let zone = zones.find_mut(owner).filter(|zone| Some(zone.apex()) == nearest.as_ref());
         let Some(zone) = zone else {
-            // A zone that did not load has been reported, and cannot be asked; so has it that there is none.
+            // A zone that did not load has been reported, and so has a file without zones.
             if nearest.is_none() && !apexes.is_empty() {
                 let apexes: Vec<String> = apexes.iter().map(ToString::to_string).collect();
-                reading.error(
+                report.error(
                     span.clone(),
-                    format!("name {owner} lies in no zone"),
+                    format!("name {owner} is in no zone"),
                     format!("zones: {}", apexes.join(", ")),
                 );
             }
@@ -115,11 +114,11 @@ pub(super) fn share(
             Ok(()) => {}
             Err(Misplaced::Beside(rtype)) => {
                 let message = format!("name {owner} has {rtype} records in the zone file too");
-                reading.error(span.clone(), message, "a shared name's addresses come from its pool only");
+                report.error(span.clone(), message, "the addresses of a shared name come from its pool only");
             }
             Err(Misplaced::Delegated) => {
                 let message = format!("name {owner} is delegated away in the zone file");
-                reading.error(span.clone(), message, "names at or below an NS record are answered elsewhere");
+                report.error(span.clone(), message, "other servers answer names at or below an NS record");
             }
         }
     }

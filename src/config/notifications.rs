@@ -1,99 +1,93 @@
-//! `[notifications.NAME]`: who is told of events.
+//! `[notifications.NAME]`: where events are sent.
 
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
+use toml::de::DeValue;
 
-use super::Origin;
-use super::checks::{self, Files, tls};
-use super::requests::headers;
-use super::secret;
-use super::section::{Placed, Section, Unaccepted, as_str, check_word, one_of};
+use super::kind_section::KindTables;
+use super::section::Section;
+use super::value::{Unaccepted, as_str, one_of};
+use super::{http_headers, program, secret_files, tls_client};
 use crate::events::{EventKind, Notification, Recipient, SIGNATURE, SOURCE, Secret, Webhook};
 
-/// What most want to know: who went, who is answered instead, who stepped in.
-const USUAL: [EventKind; 3] = [EventKind::Health, EventKind::Tier, EventKind::Nomination];
+/// The default of `events`: which nodes are down, and what is answered instead.
+const DEFAULT_EVENTS: [EventKind; 3] = [EventKind::Health, EventKind::Tier, EventKind::Nomination];
 
-/// The words of `kind`.
-#[derive(Clone, Copy)]
-enum KindWord {
-    Webhook,
-    Exec,
-}
+/// A reader returns `None` if a recipient cannot be made of the keys, which it reports.
+const TABLES: KindTables<Option<Recipient>> = KindTables {
+    key: "notifications",
+    title: "[notifications.NAME]",
+    object: "notification",
+    kinds: &[
+        ("webhook", |section| webhook(section).map(|webhook| Recipient::Webhook(Box::new(webhook)))),
+        ("exec", |section| Some(Recipient::Program(program::read(section)))),
+    ],
+    max_timeout: Duration::from_secs(60),
+    default_timeout: Duration::from_secs(5),
+};
 
-pub(super) fn read(root: &Section<'_>, origin: &Origin) -> Vec<Notification> {
+/// Reads all notifications.
+pub(super) fn read(root: &Section<'_>) -> Vec<Notification> {
     let mut notifications = Vec::new();
-    for (name, section) in root.named("notifications", "[notifications.NAME]") {
-        check_word(section.reading, "notification", &name);
-        let kind = section.read("kind", one_of(&[("webhook", KindWord::Webhook), ("exec", KindWord::Exec)]));
-        let kind = section.required("kind", kind, "accepted: \"webhook\", \"exec\"");
-        let second = Duration::from_secs(1);
-        let period = |key, longest, default| {
-            let period = section.duration(key, second / 20..=longest);
-            period.map_or(default, |period| period.value)
-        };
-        let files = Files { section: &section, origin };
-        let to = kind.map(|kind| match kind.value {
-            KindWord::Webhook => webhook(&files).map(|webhook| Recipient::Webhook(Box::new(webhook))),
-            KindWord::Exec => Some(Recipient::Program(checks::program(&section))),
-        });
-        let (timeout, retry_for) =
-            (period("timeout", 60 * second, 5 * second), period("retry_for", 86_400 * second, 600 * second));
-        let kinds = kinds(&section);
-        // Without a kind nobody knows which other keys are meant.
-        if let Some(to) = to {
-            let name = name.value.to_owned();
-            notifications.extend(to.map(|to| Notification { name, to, kinds, timeout, retry_for }));
-            section.finish();
-        }
+    for table in TABLES.read(root) {
+        let recipient = table.read_kind().flatten();
+        let retry_for = table.section.duration("retry_for", Duration::from_millis(50)..=Duration::from_secs(86_400));
+        let retry_for = retry_for.map_or(Duration::from_secs(600), |retry_for| retry_for.value);
+        let (name, timeout, kinds) = (table.name.to_owned(), table.timeout, event_kinds(&table.section));
+        notifications.extend(recipient.map(|to| Notification { name, to, kinds, timeout, retry_for }));
+        table.finish();
     }
     notifications
 }
 
-fn kinds(section: &Section<'_>) -> Vec<EventKind> {
-    match section.list(
-        "events",
-        "a list such as [\"health\", \"nomination\"]",
-        one_of(&EventKind::ALL.map(|kind| (kind.name(), kind))),
-    ) {
+/// `events`: the kinds of events to send.
+fn event_kinds(section: &Section<'_>) -> Vec<EventKind> {
+    let words = EventKind::ALL.map(|kind| (kind.name(), kind));
+    match section.list("events", "a list such as [\"health\", \"nomination\"]", one_of(&words)) {
         Some(list) if list.value.is_empty() => {
-            section.reading.error(list.span, "`events` is empty: nobody would be told of anything", "leave it out");
+            section.report.error(
+                list.span,
+                "`events` is empty: no event would be sent",
+                "leave it out for the default",
+            );
             Vec::new()
         }
         Some(list) => list.value.into_iter().map(|kind| kind.value).collect(),
-        None => USUAL.to_vec(),
+        None => DEFAULT_EVENTS.to_vec(),
     }
 }
 
-fn webhook(files: &Files<'_, '_>) -> Option<Webhook> {
-    let section = files.section;
-    let url = section.read("url", |value| {
-        let text = as_str(value)?;
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let message = || format!("cannot be \"{}\"", text.escape_debug());
-        url.ok_or_else(|| Unaccepted {
-            message: message(),
-            hint: "accepted: a URL with http:// or https://".to_owned(),
-        })
-    });
-    let url = section.required("url", url, "where events go, for example \"https://hooks.example/evenkeel\"");
+/// Reads the keys of a webhook.
+fn webhook(section: &Section<'_>) -> Option<Webhook> {
+    let hint = "where events go, for example \"https://hooks.example/evenkeel\"";
+    let url = section.required("url", section.read("url", url), hint);
     let over_tls = url.as_ref().is_some_and(|url| url.value.scheme() == "https");
-    let tls = tls(files, over_tls, "a `url` with https://");
-    let headers = headers(files);
+    let tls = tls_client::read(section, over_tls, "a `url` with https://");
+    let headers = http_headers::read(section);
     for own in [CONTENT_TYPE.as_str(), SIGNATURE, SOURCE] {
         if headers.contains_key(own) {
-            let message = format!("the header {own} is the event's own");
-            section.reading.error(section.span.clone(), message, "leave it out");
+            let message = format!("the header {own} is set by evenkeel");
+            section.report.error(section.span.clone(), message, "leave it out");
         }
     }
-    let secret = files.path("secret_file").and_then(|file| {
-        let secret = secret::read(files, &file)?.trim().to_owned();
+    let secret = section.path("secret_file").and_then(|file| {
+        let secret = secret_files::read(section, &file)?.trim().to_owned();
         if secret.is_empty() {
-            files.problem(&file, "holds no secret", "accepted: the key of the signatures");
+            section.report.file_error(&file, "the file is empty", "accepted: the key of the signatures");
         }
         Some(Secret::new(secret))
     });
-    let Placed { value: url, .. } = url?;
-    Some(Webhook { url, headers, secret, tls })
+    Some(Webhook { url: url?.value, headers, secret, tls })
+}
+
+/// A URL of HTTP or HTTPS.
+fn url(value: &DeValue<'_>) -> Result<Url, Unaccepted> {
+    let text = as_str(value)?;
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| Unaccepted {
+        message: format!("cannot be \"{}\"", text.escape_debug()),
+        hint: "accepted: a URL with http:// or https://".to_owned(),
+    })
 }

@@ -1,10 +1,12 @@
-//! Makes a loaded configuration the current one: at the start, and at every reload.
+//! Makes a loaded configuration the current one, at the start and at every reload.
 //!
 //! ```text
 //!  addresses are bound ──► new nodes are probed ──► the snapshot is stored ──► old addresses end
 //!       │                        │ interrupted: nothing changes
 //!       └ at a reload, new addresses answer from the old snapshot meanwhile
 //! ```
+//!
+//! If a step fails, the configuration before stays the current one.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use crate::listen::Prepared;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AdoptError {
     /// A thread could not be started.
-    #[error("there is no room for the UDP threads: {0}")]
+    #[error("UDP threads cannot be started: {0}")]
     Threads(io::Error),
     /// The publisher has ended.
     #[error(transparent)]
@@ -28,10 +30,10 @@ pub(super) enum AdoptError {
 }
 
 impl Daemon {
-    /// Adopts a configuration whose addresses are bound. Waits until every new target has a result, or
-    /// `startup_grace` is over, or `interrupted` returns.
+    /// Adopts a configuration whose addresses are bound. Waits until every new target has a result,
+    /// or `startup_grace` is over, or `interrupted` returns.
     ///
-    /// Returns the interruption if there was one; nothing has changed then.
+    /// If `interrupted` returns first, nothing changes, and its value is returned.
     ///
     /// # Errors
     /// Nothing has changed.
@@ -56,19 +58,19 @@ impl Daemon {
         };
         let plan = Plan { generation, config, pools };
         if let Some(interruption) = self.publisher.adopt(plan, server.probes_in_flight, enough).await? {
-            self.endpoints.give_up();
+            self.endpoints.rollback();
             return Ok(Some(interruption));
         }
         self.generation = generation;
-        // At the start, this is the first moment at which there is an answer.
+        // At the start, there was no snapshot to answer from before this point.
         self.begin_endpoints(&mut prepared, &server)?;
         self.endpoints.commit(prepared, &server);
         self.notifiers.replace(notifications);
         Ok(None)
     }
 
-    /// Begins to answer at the new addresses that do not answer yet.
+    /// Begins to answer at the new addresses, if they do not answer yet.
     fn begin_endpoints(&mut self, prepared: &mut Prepared, server: &Server) -> Result<(), AdoptError> {
-        self.endpoints.begin(prepared, server, &self.current).map_err(AdoptError::Threads)
+        self.endpoints.start(prepared, server, &self.current).map_err(AdoptError::Threads)
     }
 }

@@ -1,7 +1,10 @@
-//! The server as a whole: starts it, runs it until a signal, and reloads it.
+//! The server as a whole: starts it, runs it until a signal, and reloads it. `serve` and `demo`
+//! call it.
 //!
-//! `start` opens what lasts as long as the process, `reload` reads a configuration again on SIGHUP, and both
-//! make a configuration the current one in the same way (`adopt`). `interrupt` is what ends a wait.
+//! In reading order: `start` opens what lasts as long as the process; `reload` reads the
+//! configuration again on SIGHUP; both make a configuration the current one in the same way
+//! (`adopt`). `interrupt` has the signals that interrupt a reload. A start can fail with a
+//! [`StartError`]; a reload that fails changes nothing.
 
 mod adopt;
 mod interrupt;
@@ -43,24 +46,25 @@ pub struct Daemon {
     endpoints: Endpoints,
     counters: Arc<Counters>,
     notifiers: Notifiers,
-    /// Number of the configuration that is served; 0 before the first one.
+    /// Generation of the configuration that is served; 0 before the first one.
     generation: u64,
     publisher: ConfigHandle,
+    /// The task of the publisher, without which the server must not go on.
     publishing: JoinHandle<()>,
     health: HealthHandle,
     admin: AdminService,
-    /// The parts of the configuration that change with a restart only.
+    /// The parts of the configuration that only a restart changes.
     fixed: FixedConfig,
     /// Stores health while the server runs.
     storing: Option<AbortOnDropHandle<()>>,
-    /// Ends overrides, and nominates backups.
+    /// Ends expired overrides, and nominates backups.
     _without_operator: AbortOnDropHandle<()>,
     _listeners: Option<AdminListeners>,
-    /// Of `state_dir`.
+    /// The lock of `state_dir`.
     _lock: Option<Flock<File>>,
 }
 
-/// The parts of the configuration that change with a restart only.
+/// The parts of the configuration that only a restart changes.
 #[derive(Clone, Debug, PartialEq)]
 struct FixedConfig {
     state_dir: Option<PathBuf>,
@@ -75,23 +79,23 @@ impl Daemon {
                 _ = signals.hangup.recv() => loop {
                     match self.reload(&mut signals).await {
                         Ok(()) => break,
-                        Err(Interrupt::Reload) => info!("reload: given up for another one"),
+                        Err(Interrupt::Reload) => info!("reload: interrupted by another SIGHUP"),
                         Err(Interrupt::End(name)) => break 'serving name,
                     }
                 },
                 name = signals.end.recv() => break name,
                 ended = &mut self.publishing => {
-                    let why = ended.map_or_else(|error| error.to_string(), |()| "it has ended".to_owned());
-                    error!("the publisher of health died: {why}");
+                    let why = ended.map_or_else(|error| error.to_string(), |()| "its task has ended".to_owned());
+                    error!("the health publisher has stopped: {why}");
                     return ExitCode::FAILURE;
                 }
             }
         };
         info!("{stopped_by}: stopping");
-        // A role change that runs is stored before the end, if it ends in time.
+        // A running change of a role is still stored if it ends in time.
         let settled = async { tokio::join!(self.endpoints.end(), self.admin.settle()) };
         if tokio::time::timeout(STOP_GRACE, settled).await.is_err() {
-            warn!("not everything ended within {STOP_GRACE:?}");
+            warn!("work in flight did not end within {STOP_GRACE:?}");
         }
         self.store_health().await;
         info!("stopped");
@@ -115,7 +119,7 @@ impl Daemon {
     }
 }
 
-/// Logs what is odd about a configuration that is used all the same.
+/// Logs the warnings of a configuration that is used.
 pub fn log_warnings(warnings: &Diagnostics) {
     for warning in warnings.iter() {
         warn!("{warning}");

@@ -9,7 +9,8 @@ use crate::open_files;
 use crate::signals::Signals;
 
 impl Daemon {
-    /// Reloads the configuration. If anything is wrong with it, nothing changes, and the log says what.
+    /// Reloads the configuration. If there is a mistake in it, the log shows it, and nothing
+    /// changes.
     ///
     /// # Errors
     /// A signal interrupted the reload; nothing has changed.
@@ -32,13 +33,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Adopts a configuration, unless a signal comes while new nodes are probed.
+    /// Adopts a configuration, unless a signal interrupts the probes of new nodes.
     async fn adopt_reloaded(&mut self, mut loaded: Loaded, signals: &mut Signals) -> Result<Option<Interrupt>, String> {
         open_files::fit(&mut loaded);
         let prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
         log_warnings(&loaded.warnings);
         if self.fixed != FixedConfig::of(&loaded) {
-            warn!("`state_dir` and [admin] change with a restart only");
+            warn!("`state_dir` and [admin]: changes take effect only after a restart");
         }
         let summary = loaded.summary();
         let adopted = self.adopt(prepared, loaded, interrupt(signals)).await;

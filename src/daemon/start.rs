@@ -1,4 +1,4 @@
-//! The start: opens what lasts as long as the process, then adopts the first configuration.
+//! The start: opens what lasts as long as the process, and adopts the first configuration.
 
 use std::fs::File;
 use std::path::Path;
@@ -39,16 +39,19 @@ pub enum StartError {
 }
 
 impl FixedConfig {
+    /// The fixed parts of a configuration.
     pub(super) fn of(loaded: &Loaded) -> Self {
         Self { state_dir: loaded.server.state_dir.clone(), admin: loaded.admin.clone() }
     }
 }
 
 impl Daemon {
-    /// Binds, probes every node once (for at most `startup_grace`), and begins to answer.
+    /// Binds all addresses, probes every node once (for at most `startup_grace`), and begins to
+    /// answer.
     ///
     /// # Errors
-    /// Addresses cannot be bound, or the system refuses what a server needs.
+    /// Addresses cannot be bound, `state_dir` cannot be used, or the admin listeners cannot be
+    /// opened.
     pub async fn start(origin: Origin, mut loaded: Loaded) -> Result<Self, StartError> {
         open_files::fit(&mut loaded);
         let counters = Arc::new(Counters::default());
@@ -108,11 +111,12 @@ impl Daemon {
     }
 }
 
+/// The health to store, or `None` if the publisher has ended.
 async fn remember(health: HealthHandle) -> Option<RememberedHealth> {
     health.remember().await.ok()
 }
 
-/// What survived the process before.
+/// The state from before the start.
 struct State {
     store: OverrideStore,
     remembered: RememberedHealth,
@@ -128,7 +132,7 @@ impl State {
         };
         let lock = directory.map(state_dir::lock).transpose().with_context(unusable)?;
         let OpenedStore { mut store, set_aside } = OverrideStore::open(directory).with_context(unusable)?;
-        // What ended while the server was stopped must not count until the first look at it.
+        // Overrides that expired while the server was stopped must not take effect again.
         if store.overrides().clone().expire(unix_now()) != Expired::default() {
             store.change(|overrides| drop(overrides.expire(unix_now()))).with_context(unusable)?;
         }

@@ -1,4 +1,4 @@
-//! One event: what happened, for the log, the API and notifications alike.
+//! One event: what happened. The log, the API and notifications show the same event.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 /// What happened.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Event {
-    /// Counts from 1 as long as the process lives.
+    /// Sequence number, from 1 at the start of the process.
     pub number: u64,
-    /// When, in UTC: `2026-11-20T14:00:00.123Z`.
+    /// The time in UTC: `2026-11-20T14:00:00.123Z`.
     pub at: String,
-    /// What it is about.
+    /// What changed.
     pub kind: EventKind,
     /// The new state.
     pub state: EventState,
-    /// An operator should look.
+    /// An operator should look at it.
     pub warning: bool,
     /// The pool that it concerns.
     pub pool: String,
@@ -30,24 +30,27 @@ pub struct Event {
     /// Its address, if it concerns one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// Who caused it, if it was an operator or an auto-nomination.
+    /// The operator or the auto-nomination that caused it, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
-    /// All of it in words, as in the log.
+    /// The event in words, as in the log.
     pub text: String,
 }
 
-/// What an event is about.
+/// What changed.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The health of an address: `up`, `down` or `unknown`.
     Health,
-    /// The standby health of a backup's address: `up`, `down` or `unknown`; or a backup is `not_serving`.
+    /// The standby health of a backup's address: `up`, `down` or `unknown`; or a backup is
+    /// `not_serving`.
     Standby,
-    /// The ejection of an address with bad responses is `capped`: it stays eligible; or it is `ejected` after all.
+    /// An address with bad responses stays eligible because of `max_ejected` (`capped`), or it is
+    /// `ejected` after all.
     Ejection,
-    /// The selection tier of a pool: `active`, `backup`, `unknown`, `fail_open`, `servfail`, `nodata`, `fallback`.
+    /// The selection tier of a pool: `active`, `backup`, `unknown`, `fail_open`, `servfail`,
+    /// `nodata`, `fallback`.
     Tier,
     /// The override of a node: `drained`, `forced_up`, `forced_down` or `resumed`.
     Override,
@@ -76,10 +79,10 @@ impl EventKind {
     }
 }
 
-/// The state that an event tells; [`EventKind`] says which states a kind has.
+/// The new state that an event reports. [`EventKind`] lists the states of each kind.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the kinds describe their states")]
+#[allow(missing_docs, reason = "`EventKind` describes them")]
 pub enum EventState {
     Up,
     Down,
@@ -191,7 +194,7 @@ impl Event {
         Self { address: Some(address), ..self }
     }
 
-    /// Names who caused it.
+    /// Names the operator or the auto-nomination that caused it.
     #[must_use]
     pub fn caused_by(self, by: &Actor) -> Self {
         Self { by: Some(by.clone()), ..self }

@@ -1,4 +1,8 @@
 //! The event log: the latest events of this run of the server, in order.
+//!
+//! Each component that changes something records events here. The log writes each event into the
+//! log of the process, keeps it for the API, and puts it into the queues of the notifications.
+//! Recording never fails and never waits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,30 +15,32 @@ use tracing::{info, warn};
 use super::event::{Event, EventKind};
 use super::queue::Queue;
 
-/// Events that are kept: half of them of the kinds that nodes can cause without end, so that these do not push out what
-/// people have said and what became of the answers.
+/// Events that are kept: half of them of the kinds that nodes can cause without end, half of all
+/// others. So a flapping node does not push overrides and changes of tiers out of the log.
 pub const KEPT: usize = 1000;
 
-/// Keeps the latest events. A full log drops the oldest one, so that recording never waits.
+/// Keeps the latest events. A full log drops the oldest one.
 #[derive(Debug)]
 pub struct EventLog {
-    /// When it began, in milliseconds since 1970: which run of the server its numbers belong to.
+    /// The run of the server to which the numbers belong: its start in milliseconds since 1970.
     run: u64,
     kept: Mutex<Kept>,
-    /// Number of the last event, for those who wait.
+    /// Number of the last event, for readers that wait for the next one.
     last: watch::Sender<u64>,
-    /// Queues of those who are told.
+    /// Queues of the notifications. A notification that ends drops its queue.
     queues: Mutex<Vec<Weak<Queue>>>,
 }
 
-/// Events by how often they happen, each in order.
+/// Events in two rings, each in order.
 #[derive(Debug, Default)]
 struct Kept {
+    /// Kinds that nodes can cause without end.
     frequent: VecDeque<Event>,
     rare: VecDeque<Event>,
 }
 
 impl Kept {
+    /// Adds an event. A full ring drops its oldest one.
     fn push(&mut self, event: Event) {
         let is_frequent = matches!(event.kind, EventKind::Health | EventKind::Standby | EventKind::Ejection);
         let ring = if is_frequent { &mut self.frequent } else { &mut self.rare };
@@ -44,7 +50,7 @@ impl Kept {
         ring.push_back(event);
     }
 
-    /// Those after a number, in order.
+    /// The events after a number, in order.
     fn after(&self, number: u64) -> Vec<&Event> {
         let both = self.frequent.iter().chain(&self.rare);
         let mut events: Vec<_> = both.filter(|event| event.number > number).collect();
@@ -53,16 +59,16 @@ impl Kept {
     }
 }
 
-/// Events for somebody who asks.
+/// The response to a request for events.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Page {
-    /// Which run of the server it was: numbers begin anew with each.
+    /// The run of the server: the numbers of each run begin with 1.
     pub run: u64,
     /// In the order in which they happened.
     pub events: Vec<Event>,
-    /// Events between the one that was asked for and the first of these, which are kept no more.
+    /// Events after the requested number that the log does not have any more.
     pub missed: u64,
-    /// Number of the last event that has happened.
+    /// Number of the last event of the run.
     pub last: u64,
 }
 
@@ -74,7 +80,7 @@ impl Default for EventLog {
 }
 
 impl EventLog {
-    /// Writes events into the log, in their order, and keeps them.
+    /// Gives events their number and time, writes them into the log of the process, and keeps them.
     pub fn record(&self, events: impl IntoIterator<Item = Event>) {
         let mut kept = self.kept();
         let mut last = *self.last.borrow();
@@ -88,28 +94,28 @@ impl EventLog {
                 info!("{}", event.text)
             }
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody empties a queue that is gone.
-            queues.retain(|queue| queue.upgrade().map(|queue| queue.offer(&event)).is_some());
+            queues.retain(|queue| queue.upgrade().map(|queue| queue.push(&event)).is_some());
             kept.push(event);
         }
-        // Nobody needs to wait for it.
+        // Replaced also if no reader waits.
         self.last.send_replace(last);
     }
 
-    /// A queue of all events of some kinds from now on, for as long as somebody holds it.
+    /// A queue that gets all events of some kinds from now on, until it is dropped.
     pub(super) fn queue(&self, kinds: Vec<EventKind>) -> Arc<Queue> {
         let queue = Arc::new(Queue::new(kinds));
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&queue));
         queue
     }
 
-    /// The number, or 0 when it was given in another run, whose events are gone.
-    pub fn known(&self, run: Option<u64>, number: u64) -> u64 {
-        let is_ours = run.is_none_or(|run| run == self.run) && number <= *self.last.borrow();
-        if is_ours { number } else { 0 }
+    /// Returns a number that a reader has from an earlier page, or 0 if it is of another run, whose
+    /// events are lost.
+    pub fn number_of_this_run(&self, run: Option<u64>, number: u64) -> u64 {
+        let is_of_this_run = run.is_none_or(|run| run == self.run) && number <= *self.last.borrow();
+        if is_of_this_run { number } else { 0 }
     }
 
-    /// At most `limit` events after the one of a number.
+    /// At most `limit` events after a number.
     pub fn after(&self, number: u64, limit: usize) -> Page {
         let (kept, last) = (self.kept(), *self.last.borrow());
         let events = kept.after(number);
@@ -126,13 +132,14 @@ impl EventLog {
         Page { run: self.run, events, missed: 0, last: *self.last.borrow() }
     }
 
-    /// Tells the number of the last event whenever there is a new one.
+    /// A channel that has the number of the last event.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.last.subscribe()
     }
 
+    /// Locks the rings.
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Events are plain values: a panic elsewhere cannot have left them half written.
+        // Every event in the rings is complete, also after a panic, so lock poisoning is ignored.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,9 +166,9 @@ mod tests {
         assert_eq!(numbers(&log.after(0, 2)), [1, 2]);
         assert_eq!(numbers(&log.last(2)), [2, 3]);
         assert_eq!(numbers(&log.after(3, 10)), [0; 0]);
-        let known = |run, number| log.known(run, number);
-        assert_eq!((known(None, 3), known(Some(log.run), 3)), (3, 3));
-        assert_eq!((known(None, 4), known(Some(log.run + 1), 3)), (0, 0), "numbers of another run");
+        let number = |run, number| log.number_of_this_run(run, number);
+        assert_eq!((number(None, 3), number(Some(log.run), 3)), (3, 3));
+        assert_eq!((number(None, 4), number(Some(log.run + 1), 3)), (0, 0), "numbers of another run");
         log.record([event(EventKind::Nomination, EventState::Active)]);
         log.record((0..KEPT).map(|_| event(EventKind::Health, EventState::Up)));
         let page = log.after(1, 2);

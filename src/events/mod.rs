@@ -1,10 +1,12 @@
 //! Events: what happened, for the log, the API and notifications.
 //!
-//! The component that changes something [`record`](EventLog::record)s an [`Event`]. The [`EventLog`] writes it
-//! into the log, keeps the latest ones for the API, and puts each into the `queue` of every notification that
-//! wants it. The [`Notifiers`] deliver them: to a `webhook`, or to a program.
+//! The component that changes something records an [`Event`] in the [`EventLog`]. The log keeps it
+//! for the API, and puts it into the `queue` of each notification of its kind. The [`Notifiers`]
+//! run one task per notification, which delivers the events of its queue (`delivery`), to a
+//! `webhook` or to a program. A failed delivery is tried again; it never delays anything else.
 
 mod delivery;
+mod delivery_error;
 mod event;
 mod event_log;
 mod notifier;

@@ -1,4 +1,7 @@
-//! Events that wait for one recipient.
+//! The events that wait for one notification.
+//!
+//! The event log pushes events, and the task of the notification delivers the oldest one and then
+//! removes it. A reload can replace the task; the queue stays.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,48 +11,52 @@ use tokio::time::Instant;
 
 use super::event::{Event, EventKind};
 
-/// Events that may wait. One more, and the oldest is lost: what is new matters more.
-const ROOM: usize = 1000;
+/// Events that can wait. If one more arrives, the oldest is lost: new events matter more.
+const CAPACITY: usize = 1000;
 
-/// A queue of the kinds of events that somebody wants to know.
+/// A queue of events of some kinds.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     arrived: Notify,
 }
 
+/// The part behind the lock.
 #[derive(Debug)]
 struct State {
     kinds: Vec<EventKind>,
     waiting: VecDeque<Waiting>,
+    /// Events that were lost since [`Queue::oldest`] last returned.
     lost: u64,
 }
 
-/// An event, and when it happened.
+/// An event in the queue.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) event: Event,
+    /// When it was pushed.
     pub(super) since: Instant,
 }
 
 impl Queue {
+    /// An empty queue.
     pub(super) fn new(kinds: Vec<EventKind>) -> Self {
         let state = State { kinds, waiting: VecDeque::new(), lost: 0 };
         Self { state: Mutex::new(state), arrived: Notify::new() }
     }
 
-    /// Takes other kinds from now on; what waits stays.
-    pub(super) fn want(&self, kinds: Vec<EventKind>) {
+    /// Sets the kinds of the events that follow. Waiting events stay.
+    pub(super) fn set_kinds(&self, kinds: Vec<EventKind>) {
         self.state().kinds = kinds;
     }
 
-    /// Adds an event, if it is wanted.
-    pub(super) fn offer(&self, event: &Event) {
+    /// Adds an event if it is of one of the kinds.
+    pub(super) fn push(&self, event: &Event) {
         let mut state = self.state();
         if !state.kinds.contains(&event.kind) {
             return;
         }
-        if state.waiting.len() == ROOM {
+        if state.waiting.len() == CAPACITY {
             state.waiting.pop_front();
             state.lost += 1;
         }
@@ -57,9 +64,11 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// The oldest event, when there is one, and how many were lost since the last time. It stays until it is
-    /// [`done`](Self::done) with, so that whoever tells it may be replaced meanwhile.
-    pub(super) async fn next(&self) -> (Waiting, u64) {
+    /// Waits for an event. Returns the oldest, and how many events were lost since the last call.
+    ///
+    /// The event stays in the queue until [`remove`](Self::remove), because a reload can replace
+    /// the task that delivers it.
+    pub(super) async fn oldest(&self) -> (Waiting, u64) {
         loop {
             {
                 let mut state = self.state();
@@ -71,16 +80,17 @@ impl Queue {
         }
     }
 
-    /// Takes an event away, unless it was lost meanwhile.
-    pub(super) fn done(&self, event: &Event) {
+    /// Removes the oldest event if it is this one. It may have been lost in the meantime.
+    pub(super) fn remove(&self, event: &Event) {
         let mut state = self.state();
         if state.waiting.front().is_some_and(|oldest| oldest.event.number == event.number) {
             state.waiting.pop_front();
         }
     }
 
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere cannot have left events half written.
+        // Every event in the queue is complete, also after a panic, so lock poisoning is ignored.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -95,21 +105,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wanted_events_wait_in_order_and_the_oldest_are_lost() {
+    async fn events_of_the_kinds_wait_in_order_and_the_oldest_are_lost() {
         let queue = Queue::new(vec![EventKind::Nomination]);
-        queue.offer(&event(EventKind::Nomination, 1));
+        queue.push(&event(EventKind::Nomination, 1));
         // Events of other kinds take no room.
-        (2..5000).for_each(|number| queue.offer(&event(EventKind::Health, number)));
-        queue.offer(&event(EventKind::Nomination, 5000));
-        let (first, lost) = queue.next().await;
+        (2..5000).for_each(|number| queue.push(&event(EventKind::Health, number)));
+        queue.push(&event(EventKind::Nomination, 5000));
+        let (first, lost) = queue.oldest().await;
         assert_eq!((first.event.number, lost), (1, 0));
-        queue.want(vec![EventKind::Health]);
-        (6000..7000).for_each(|number| queue.offer(&event(EventKind::Health, number)));
-        let (next, lost) = queue.next().await;
+        queue.set_kinds(vec![EventKind::Health]);
+        (6000..7000).for_each(|number| queue.push(&event(EventKind::Health, number)));
+        let (next, lost) = queue.oldest().await;
         assert_eq!((next.event.number, lost), (6000, 2));
-        queue.done(&first.event);
-        assert_eq!(queue.next().await.0.event.number, 6000, "what was lost is not taken away again");
-        queue.done(&next.event);
-        assert_eq!(queue.next().await.0.event.number, 6001);
+        queue.remove(&first.event);
+        assert_eq!(queue.oldest().await.0.event.number, 6000, "an event that was lost is not removed again");
+        queue.remove(&next.event);
+        assert_eq!(queue.oldest().await.0.event.number, 6001);
     }
 }

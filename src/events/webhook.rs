@@ -1,4 +1,7 @@
-//! Webhooks: an event as the JSON body of a POST, signed so that whoever takes it knows where it comes from.
+//! Webhooks: an event as the JSON body of a POST, with a signature that proves who sent it.
+//!
+//! A delivery fails temporarily if there is no response, or if the status says that another attempt
+//! can succeed; any other status is permanent. Redirects are not followed.
 
 use std::fmt;
 
@@ -6,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode, Url, redirect};
 use ring::hmac;
 
-use super::delivery::DeliveryError;
+use super::delivery_error::DeliveryError;
 use super::event::Event;
 use crate::error_cause::innermost;
 use crate::tls::TlsClient;
@@ -14,7 +17,7 @@ use crate::tls::TlsClient;
 /// Header with the HMAC of the body.
 pub const SIGNATURE: &str = "x-evenkeel-signature";
 
-/// Header with the name of the machine: of two servers, each tells.
+/// Header with the name of the machine: of two servers, each sends its own events.
 pub const SOURCE: &str = "x-evenkeel-source";
 
 /// Where events go.
@@ -22,20 +25,20 @@ pub const SOURCE: &str = "x-evenkeel-source";
 pub struct Webhook {
     /// HTTP or HTTPS.
     pub url: Url,
-    /// Sent besides the event's own.
+    /// Sent in addition to the headers that evenkeel sets.
     pub headers: HeaderMap,
-    /// Key of the signature.
+    /// Key of the signature. Without one, events are not signed.
     pub secret: Option<Secret>,
-    /// For HTTPS.
+    /// Set if the URL is HTTPS.
     pub tls: Option<TlsClient>,
 }
 
-/// The key of signatures; nothing shows it.
+/// The key of signatures. Its `Debug` output does not show it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a key.
+    /// A secret with this key.
     pub fn new(key: String) -> Self {
         Self(key)
     }
@@ -47,15 +50,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A webhook, ready for events.
+/// Sends events to a webhook.
 pub(super) struct Sender {
     client: Client,
     webhook: Webhook,
     key: Option<hmac::Key>,
+    /// Host name of this machine.
     source: String,
 }
 
 impl Sender {
+    /// # Errors
+    /// No HTTP client can be made.
     pub(super) fn new(webhook: &Webhook) -> reqwest::Result<Self> {
         let tls = webhook.tls.clone().unwrap_or_else(TlsClient::trusting_no_server);
         let client = Client::builder()
@@ -69,6 +75,7 @@ impl Sender {
         Ok(Self { client, webhook: webhook.clone(), key, source })
     }
 
+    /// Sends one event.
     pub(super) async fn send(&self, event: &Event) -> Result<(), DeliveryError> {
         let Self { client, webhook, key, source } = self;
         let body = serde_json::to_vec(event).map_err(|error| DeliveryError::Permanent(error.to_string()))?;
@@ -102,7 +109,7 @@ mod tests {
 
     /// Test case 2 of RFC 4231.
     #[test]
-    fn signatures_are_those_of_the_standard() {
+    fn signatures_are_those_of_rfc_4231() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
         assert_eq!(
             signature(&key, b"what do ya want for nothing?"),

@@ -1,4 +1,7 @@
-//! The ways to the publisher: one for configurations, one for operators.
+//! The handles of the publisher: one for the daemon, which brings configurations, and one for the
+//! requests of operators.
+//!
+//! Every call fails with [`Stopped`] if the publisher has ended.
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::{AddressTargets, Nominees, RememberedHealth};
@@ -14,7 +17,7 @@ use crate::pool_config::PoolConfig;
 #[error("the publisher of health has stopped")]
 pub struct Stopped;
 
-/// The operators' way to the publisher.
+/// Sends the requests of operators to the publisher; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HealthHandle(pub(super) mpsc::Sender<Message>);
 
@@ -24,15 +27,15 @@ impl HealthHandle {
     /// # Errors
     /// The publisher has ended.
     pub async fn set_overrides(&self, overrides: Overrides) -> Result<(), Stopped> {
-        self.ask(|done| Message::Overrides { overrides, done }).await
+        self.request(|done| Message::Overrides { overrides, done }).await
     }
 
-    /// What to remember across a restart.
+    /// The health to remember across a restart.
     ///
     /// # Errors
     /// The publisher has ended.
     pub async fn remember(&self) -> Result<RememberedHealth, Stopped> {
-        self.ask(Message::Remember).await
+        self.request(Message::Remember).await
     }
 
     /// The generation, and the state of every pool.
@@ -40,7 +43,7 @@ impl HealthHandle {
     /// # Errors
     /// The publisher has ended.
     pub async fn status(&self) -> Result<(u64, Vec<PoolStatus>), Stopped> {
-        self.ask(Message::Status).await
+        self.request(Message::Status).await
     }
 
     /// A pool of the configuration that is served.
@@ -48,25 +51,26 @@ impl HealthHandle {
     /// # Errors
     /// The publisher has ended.
     pub async fn pool(&self, name: &str) -> Result<Option<PoolConfig>, Stopped> {
-        self.ask(|reply| Message::Pool(name.to_owned(), reply)).await
+        self.request(|reply| Message::Pool(name.to_owned(), reply)).await
     }
 
-    /// Backups to nominate without an operator, by pool.
+    /// Backups to nominate without an operator, per pool.
     ///
     /// # Errors
     /// The publisher has ended.
     pub async fn nominees(&self) -> Result<Vec<Nominees>, Stopped> {
-        self.ask(Message::Nominees).await
+        self.request(Message::Nominees).await
     }
 
-    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(message(reply)).await.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
+    /// Sends a message and waits for its reply.
+    async fn request<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Stopped> {
+        let (sender, reply) = oneshot::channel();
+        self.0.send(message(sender)).await.map_err(|_| Stopped)?;
+        reply.await.map_err(|_| Stopped)
     }
 }
 
-/// The way of configurations to the publisher and the scheduler.
+/// Brings configurations to the publisher and the scheduler.
 #[derive(Debug)]
 pub struct ConfigHandle {
     pub(super) publisher: mpsc::Sender<Message>,
@@ -74,10 +78,11 @@ pub struct ConfigHandle {
 }
 
 impl ConfigHandle {
-    /// Makes a configuration the current one. Probes the targets that have not been probed until each has a
-    /// result, or `enough` ends; then stores the first snapshot. Health of targets that stay is kept.
+    /// Makes a configuration the current one. First, targets that have not been probed are probed
+    /// until each has a result, or until `wait_ends`. Then the publisher stores the first snapshot.
+    /// Health of targets that stay is kept.
     ///
-    /// If `enough` returns an interruption, nothing changes, and the interruption is returned.
+    /// If `wait_ends` returns an interruption, nothing changes, and the interruption is returned.
     ///
     /// # Errors
     /// The publisher has ended.
@@ -85,21 +90,21 @@ impl ConfigHandle {
         &mut self,
         plan: Plan,
         in_flight: usize,
-        enough: impl Future<Output = Option<I>>,
+        wait_ends: impl Future<Output = Option<I>>,
     ) -> Result<Option<I>, Stopped> {
         let (PublisherTargets { targets, new, changed }, mut prepared) = self.scheduler.prepare(&plan.pools);
         let all = targets.iter().flatten().flatten().flat_map(AddressTargets::all).collect();
         let (probed, all_probed) = oneshot::channel();
         self.publisher.send(Message::Prepare { new, all, probed }).await.map_err(|_| Stopped)?;
-        self.scheduler.begin(&mut prepared);
-        // Targets without a result by then are unknown, which is no error.
-        let interrupted = tokio::select! {
+        self.scheduler.start_new(&mut prepared);
+        // Targets without a result when the wait ends are unknown, which is not an error.
+        let interruption = tokio::select! {
             _ = all_probed => None,
-            interrupted = enough => interrupted,
+            interruption = wait_ends => interruption,
         };
-        if interrupted.is_some() {
-            self.scheduler.give_up();
-            return Ok(interrupted);
+        if interruption.is_some() {
+            self.scheduler.rollback();
+            return Ok(interruption);
         }
         let (done, adopted) = oneshot::channel();
         let adoption = Message::Adopt(Box::new(Adoption { plan, targets, changed, done }));

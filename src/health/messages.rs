@@ -1,4 +1,4 @@
-//! Messages to the publisher.
+//! The messages to the publisher. Those with a `oneshot` sender are requests that wait for a reply.
 
 use std::sync::Arc;
 
@@ -11,33 +11,34 @@ use tokio::sync::oneshot;
 
 use crate::pool_config::PoolConfig;
 
-/// What the publisher is told, and what it is asked.
+/// A message to the publisher.
 #[derive(Debug)]
 pub(super) enum Message {
     /// A probe has ended.
     Observed(Observation),
     /// A probe of a monitor did not run.
     NotRun { target: TargetId, monitor: Arc<str>, why: ProbeNotRun },
-    /// New targets will be probed. `probed` is sent when all targets of a configuration have a result.
+    /// New targets will be probed. `probed` is sent when all targets of a configuration have a
+    /// result.
     Prepare { new: Vec<Limits>, all: Vec<TargetId>, probed: oneshot::Sender<()> },
     /// The overrides have changed.
     Overrides { overrides: Overrides, done: oneshot::Sender<()> },
-    /// What is to be remembered across a restart?
+    /// Asks for the health to remember across a restart.
     Remember(oneshot::Sender<RememberedHealth>),
-    /// What is the state of every pool?
+    /// Asks for the generation and the state of every pool.
     Status(oneshot::Sender<(u64, Vec<PoolStatus>)>),
-    /// What is the configuration of a pool?
+    /// Asks for the configuration of a pool.
     Pool(String, oneshot::Sender<Option<PoolConfig>>),
-    /// Which backups should be nominated without an operator?
+    /// Asks for the backups to nominate without an operator.
     Nominees(oneshot::Sender<Vec<Nominees>>),
-    /// A configuration replaces the one before.
+    /// A configuration replaces the current one.
     Adopt(Box<Adoption>),
 }
 
 /// A configuration as the publisher needs it.
 #[derive(Debug)]
 pub struct Plan {
-    /// Number of the configuration, from 1.
+    /// The generation: the number of the configuration, from 1.
     pub generation: u64,
     /// Zones and names.
     pub config: Arc<SnapshotConfig>,

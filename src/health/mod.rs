@@ -1,10 +1,29 @@
-//! The path of an observation, as far as it takes tasks and timers.
+//! The path of an observation, from the timer of a probe target to the next snapshot.
 //!
-//! In reading order: the `scheduler` runs the probes of every [`Monitor`](crate::monitor::Monitor) and sends
-//! what they observe to the `publisher`, which owns the state of all pools
-//! ([`PoolStates`](evenkeel_core::state::PoolStates)) and stores the snapshots that queries read.
-//! `transition_events` tells what has changed. `handles` are the ways in for configurations and operators,
-//! in `messages`.
+//! ```text
+//!  scheduler.rs           one task per probe target: an address, a monitor and a host name
+//!       │ once per interval
+//!       ▼
+//!  monitor/prober.rs      one probe within its timeout; each monitor kind has a file beside it
+//!       │ Message::Observed or Message::NotRun (messages.rs)
+//!       ▼
+//!  publisher.rs           one task, which owns the state of all pools
+//!       │ observe
+//!       ▼
+//!  evenkeel_core::state   PoolStates: counts rise and fall, finds transitions, decides which nodes
+//!       │                 are eligible
+//!       │ the views of the pools that have changed
+//!       ▼
+//!  publisher.rs ────────► transition_events.rs: what has changed, for the event log
+//!       │ store, at most once per millisecond
+//!       ▼
+//!  Snapshot               what queries read (evenkeel_core::snapshot)
+//! ```
+//!
+//! `handles.rs` has the other ways to the publisher: [`ConfigHandle`] for configurations, and
+//! [`HealthHandle`] for the requests of operators. The publisher takes both from the same queue as
+//! observations, so that all changes have one order. If the publisher ends, the handles return
+//! [`Stopped`] and the daemon ends the process.
 
 mod handles;
 mod messages;

@@ -1,8 +1,10 @@
-//! The publisher: the one task that owns the state of all pools and stores the snapshots that queries read.
+//! The publisher: the one task that owns the state of all pools and stores the snapshots that
+//! queries read.
 //!
-//! It takes observations, overrides and configurations from one queue, so that there is one order of events.
-//! Changes within [`GATHER`] go into one snapshot. Replaced snapshots are kept until no query holds them and
-//! are freed here, never on a thread that answers. If the task panics, the daemon ends the process.
+//! It takes observations, overrides and configurations from one queue, so that all changes have one
+//! order. Changes within [`GATHER`] go into one snapshot. A replaced snapshot is kept until no
+//! query holds it and is freed here, never on a thread that answers. If the task panics, the daemon
+//! ends the process.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,10 +30,10 @@ use crate::pool_config::PoolConfig;
 /// How long changes are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// How often changes that can wait are published, and replaced snapshots are freed.
+/// Time between two sweeps: they publish changes that can wait, and free replaced snapshots.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Messages that may wait. If the queue is full, probes wait.
+/// Messages that may wait in the queue. If it is full, the next probe of a target waits.
 const QUEUE: usize = 1024;
 
 /// The state of the task.
@@ -42,9 +44,10 @@ pub struct Publisher {
     states: PoolStates,
     /// The pools of the configuration that is served, in its order.
     pools: Vec<PoolConfig>,
-    /// Pools to decide on again for the next snapshot.
+    /// Pools to decide on again for the next snapshot, by index.
     dirty: HashSet<usize>,
-    /// Pools to decide on again at the next sweep: weights have changed, or roles settle.
+    /// Pools to decide on again at the next sweep: their weights have changed, or their roles are
+    /// settling.
     drifting: HashSet<usize>,
     /// Targets without a result that a new configuration waits for.
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
@@ -52,24 +55,23 @@ pub struct Publisher {
     retired: Vec<Arc<Snapshot>>,
     events: TransitionEvents,
     overrides: Overrides,
-    /// From before the process began.
+    /// The health that was stored before the process started.
     remembered: RememberedHealth,
-    /// By monitor, so that one does not hide the faults of another.
+    /// Per monitor, so that one monitor does not hide the faults of another.
     not_run: HashMap<Arc<str>, LogThrottle>,
-    /// The time of the last sweep.
-    swept: Instant,
+    last_sweep: Instant,
     rng: fastrand::Rng,
 }
 
 /// The targets of a pool: per node, per address.
 type PoolTargets = Vec<Vec<AddressTargets>>;
 
-/// What the publisher begins with.
+/// The values with which the publisher starts.
 #[derive(Debug)]
 pub struct Beginning {
     /// Runs the probes.
     pub prober: Prober,
-    /// Probes that may run at the same time.
+    /// Probes in flight, at most.
     pub in_flight: usize,
     /// From the state directory.
     pub overrides: Overrides,
@@ -100,7 +102,7 @@ impl Publisher {
             overrides,
             remembered,
             not_run: HashMap::new(),
-            swept: Instant::now(),
+            last_sweep: Instant::now(),
             rng: fastrand::Rng::new(),
         };
         let handle = HealthHandle(sender.clone());
@@ -111,27 +113,27 @@ impl Publisher {
     pub async fn run(mut self) {
         loop {
             let is_idle = self.retired.is_empty() && self.drifting.is_empty();
-            let sweep = if is_idle { Instant::now() + Duration::from_secs(86_400) } else { self.swept + SWEEP };
+            let sweep = if is_idle { Instant::now() + Duration::from_secs(86_400) } else { self.last_sweep + SWEEP };
             let Ok(message) = timeout_at(sweep, self.messages.recv()).await else {
                 self.sweep();
                 continue;
             };
             let Some(message) = message else { return };
-            self.take(message);
+            self.handle(message);
             if self.dirty.is_empty() {
                 continue;
             }
             let deadline = Instant::now() + GATHER;
             while let Ok(Some(message)) = timeout_at(deadline, self.messages.recv()).await {
-                self.take(message);
+                self.handle(message);
             }
             self.publish();
         }
     }
 
-    /// Publishes what could wait, and frees snapshots that a query held a moment ago.
+    /// Publishes the changes that could wait, and frees snapshots that queries have released.
     fn sweep(&mut self) {
-        self.swept = Instant::now();
+        self.last_sweep = Instant::now();
         self.dirty.extend(self.drifting.drain());
         if self.dirty.is_empty() {
             self.free_retired();
@@ -140,7 +142,7 @@ impl Publisher {
         }
     }
 
-    fn take(&mut self, message: Message) {
+    fn handle(&mut self, message: Message) {
         match message {
             Message::Observed(observation) => self.observe(observation),
             Message::NotRun { target, monitor, why } => {
@@ -153,11 +155,11 @@ impl Publisher {
                 self.states.set_limits(&new);
                 let unprobed = all.into_iter().filter(|&target| self.states.is_unprobed(target)).collect();
                 self.awaited = Some((unprobed, probed));
-                self.tell_if_all_probed();
+                self.signal_if_all_probed();
             }
             Message::Overrides { overrides, done } => {
                 self.set_overrides(overrides);
-                // A receiver that has gone needs no reply, here and below.
+                // If the receiver is gone, the reply is not needed, here and below.
                 let _ = done.send(());
             }
             Message::Remember(reply) => drop(reply.send(self.states.remember())),
@@ -189,13 +191,13 @@ impl Publisher {
         }
         if let Some((unprobed, _)) = &mut self.awaited {
             unprobed.remove(&target);
-            self.tell_if_all_probed();
+            self.signal_if_all_probed();
         }
     }
 
-    fn tell_if_all_probed(&mut self) {
+    fn signal_if_all_probed(&mut self) {
         if let Some((_, probed)) = self.awaited.take_if(|(unprobed, _)| unprobed.is_empty()) {
-            // The receiver has gone if the grace period is over.
+            // The receiver is gone if the wait for the first round of probes is over.
             let _ = probed.send(());
         }
     }
@@ -253,7 +255,8 @@ impl Publisher {
         self.store(next);
     }
 
-    /// Makes a snapshot the current one. Logging and freeing come after that: queries do not wait for them.
+    /// Makes a snapshot the current one. Logging and freeing come later: queries do not wait for
+    /// them.
     fn store(&mut self, snapshot: Snapshot) {
         self.retired.push(self.current.swap(Arc::new(snapshot)));
         self.free_retired();

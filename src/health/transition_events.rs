@@ -1,11 +1,13 @@
-//! Events about health: transitions, new pools, changed roles, and changes of what is answered.
+//! Events about health: transitions, new pools, changed roles, other selection tiers and ejections.
 //!
-//! They are gathered while a snapshot is made and recorded after it is stored: queries do not wait for the log.
+//! [`super::publisher`] collects them while it makes a snapshot, and records them after it has
+//! stored the snapshot: queries do not wait for the log.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use evenkeel_core::health::{Health, ProbeFailure};
+use evenkeel_core::plural::counted;
 use evenkeel_core::pool::{AdminState, Role, SelectionTier, WhenEmpty};
 use evenkeel_core::state::{AddressIndex, HealthTransition, PoolState, PoolStates, PreviousPool, StateChange};
 
@@ -23,15 +25,15 @@ impl TransitionEvents {
         Self { log, waiting: Vec::new() }
     }
 
-    /// Records the events.
+    /// Records the events that wait.
     pub(super) fn write(&mut self) {
         if !self.waiting.is_empty() {
             self.log.record(self.waiting.drain(..));
         }
     }
 
-    /// The health of an address has changed by a row of probes. The standby health of active nodes is of no
-    /// interest.
+    /// Successes or failures in a row have changed the health of an address. For an active node, a
+    /// change of its standby health is no event.
     pub(super) fn transition(&mut self, state: &PoolState, transition: &HealthTransition, monitor: &str) {
         let &HealthTransition { at, is_standby, to, count, .. } = transition;
         let is_backup = state.node(at).1.admin().role == Role::Backup;
@@ -45,15 +47,17 @@ impl TransitionEvents {
         let may_wait = is_backup && state.pool().has_standby_monitors;
         let (kind, event_state, what) = match (is_standby, may_wait, to) {
             (true, _, _) => (EventKind::Standby, to.into(), format!("{to} as a backup")),
-            // A backup that refuses work does not serve, which is no fault.
+            // Not a fault: the backup refuses work until it is nominated.
             (false, true, Health::Down) => (EventKind::Standby, EventState::NotServing, "not serving".to_owned()),
             _ => (EventKind::Health, to.into(), to.to_string()),
         };
-        let text = format!("is {what}: {count} of {count} probes of {monitor} {why}");
+        let probes = counted(count as usize, "probe", "probes");
+        let text = format!("is {what}: {count} of {probes} of {monitor} {why}");
         self.address(state, at, (kind, event_state), &text);
     }
 
-    /// What a reload brings to a pool: all of a new pool, and the new nodes of one that was there.
+    /// The events of one pool of a new configuration: a summary if the pool is new, or else changed
+    /// roles; then the addresses that are new and not up, or whose health is another now.
     pub(super) fn reload(&mut self, states: &PoolStates, pool: usize, previous: Option<&PreviousPool>) {
         let state = states.pool(pool);
         match previous {
@@ -66,7 +70,9 @@ impl TransitionEvents {
             let known = previous.and_then(|previous| previous.health(&node.name, address.address()));
             let may_wait = state.pool().has_standby_monitors && node_state.admin().role == Role::Backup;
             match known {
-                Some(known) if known != health => self.judged_anew(state, at, health, states.failure(pool, at)),
+                Some(known) if known != health => {
+                    self.health_by_new_monitors(state, at, health, states.failure(pool, at))
+                }
                 None if health != Health::Up && may_wait => {
                     let standby = address.health().standby;
                     self.new_backup(state, at, standby, states.standby_failure(pool, at));
@@ -77,7 +83,7 @@ impl TransitionEvents {
         }
     }
 
-    /// A new configuration brings an address that is not up.
+    /// A new configuration has a new address that is not up.
     fn new_address(&mut self, state: &PoolState, at: AddressIndex, health: Health, failure: Option<&ProbeFailure>) {
         let why = match (health, failure) {
             (Health::Down, Some(failure)) => format!("first probe failed, {failure}"),
@@ -87,29 +93,37 @@ impl TransitionEvents {
         self.address(state, at, (EventKind::Health, health.into()), &format!("is {health}: {why}"));
     }
 
-    /// A new configuration brings a backup that does not serve, which is as it should be.
+    /// A new configuration has a new backup that does not serve yet, which is not a fault.
     fn new_backup(&mut self, state: &PoolState, at: AddressIndex, standby: Health, failure: Option<&ProbeFailure>) {
         let why = failure.map(|failure| format!(": first probe failed, {failure}")).unwrap_or_default();
         let text = format!("is {standby} as a backup{why}");
         self.address(state, at, (EventKind::Standby, standby.into()), &text);
     }
 
-    /// A new configuration judges an address by other monitors than before, and to another result.
-    fn judged_anew(&mut self, state: &PoolState, at: AddressIndex, health: Health, failure: Option<&ProbeFailure>) {
+    /// A new configuration has other monitors for an address, and by them its health is another.
+    fn health_by_new_monitors(
+        &mut self,
+        state: &PoolState,
+        at: AddressIndex,
+        health: Health,
+        failure: Option<&ProbeFailure>,
+    ) {
         let why = failure.filter(|_| health == Health::Down).map(|failure| format!(", {failure}")).unwrap_or_default();
         let text = format!("is {health} by the monitors of the new configuration{why}");
         self.address(state, at, (EventKind::Health, health.into()), &text);
     }
 
-    /// A new configuration brings a pool.
+    /// A new configuration has a new pool.
     fn pool_loaded(&mut self, state: &PoolState) {
         let up = state.addresses().filter(|(_, address)| address.health().health == Health::Up).count();
         let name = &state.pool().name;
-        let text = format!("pool {name}: {up} of {} addresses up", state.pool().address_count());
+        let addresses = counted(state.pool().address_count(), "address", "addresses");
+        let text = format!("pool {name}: {up} of {addresses} up");
         self.waiting.push(Event::of_pool(EventKind::Pool, EventState::Loaded, name, text));
     }
 
-    /// A new configuration changes roles, also because the node that replaced another one is gone from it.
+    /// A new configuration changes roles. One cause is that it lacks the node that had replaced
+    /// another one.
     fn changed_roles(&mut self, state: &PoolState, previous: &PreviousPool) {
         for (node, node_state) in state.nodes() {
             let role = node_state.admin().role;
@@ -121,7 +135,7 @@ impl TransitionEvents {
         }
     }
 
-    /// What a decision has changed, besides the eligible addresses.
+    /// A decision has changed the selection tier of a pool, or which nodes are ejected.
     pub(super) fn changes(&mut self, states: &PoolStates, pool: usize, changes: Vec<StateChange>) {
         let state = states.pool(pool);
         let max_ejected = state.max_ejected();
@@ -130,14 +144,17 @@ impl TransitionEvents {
                 StateChange::Tier => self.tier(state),
                 StateChange::EjectionCapped(at) => {
                     let text =
-                        format!("has bad responses and is not ejected: {max_ejected} active nodes are out for that");
+                        format!("gives bad responses but stays in the answers: max_ejected ({max_ejected}) is reached");
                     self.address(state, at, (EventKind::Ejection, EventState::Capped), &text);
                 }
                 StateChange::Ejected(at) => {
                     let why = match states.failure(pool, at) {
                         Some(failure) if !failure.is_bad_response() => failure.to_string(),
                         _ if state.available() == 0 => "no active node is up".to_owned(),
-                        _ => format!("at most {max_ejected} active nodes are out for bad responses"),
+                        _ => {
+                            let nodes = counted(max_ejected, "active node is", "active nodes are");
+                            format!("at most {nodes} out for bad responses")
+                        }
                     };
                     self.address(state, at, (EventKind::Ejection, EventState::Ejected), &format!("is ejected: {why}"));
                 }
@@ -145,9 +162,9 @@ impl TransitionEvents {
         }
     }
 
-    /// The nodes of a pool are picked by another rule.
+    /// The selection tier of a pool has changed.
     fn tier(&mut self, state: &PoolState) {
-        let (event_state, text) = tier_in_words(state);
+        let (event_state, text) = describe_tier(state);
         let name = &state.pool().name;
         let text = format!("pool {name}: {text}");
         self.waiting.push(Event::of_pool(EventKind::Tier, event_state, name, text).as_warning());
@@ -163,8 +180,8 @@ impl TransitionEvents {
     }
 }
 
-/// The rule that picks the nodes of a pool, as an event tells it.
-fn tier_in_words(state: &PoolState) -> (EventState, String) {
+/// The selection tier of a pool, as the state and the text of an event.
+fn describe_tier(state: &PoolState) -> (EventState, String) {
     let pool = state.pool();
     let (active, eligible) = (state.active(), state.eligible());
     let is_active = |admin: &AdminState| admin.role == Role::Active;
@@ -173,24 +190,32 @@ fn tier_in_words(state: &PoolState) -> (EventState, String) {
     match (state.tier(), pool.when_empty) {
         (SelectionTier::Active, _) => (EventState::Active, "active nodes are up again and answered".to_owned()),
         (SelectionTier::Backup, _) => {
-            let text = format!("fewer than {} active nodes are up, backups are answered, too", state.min_available());
+            let text = match state.min_available() {
+                1 => "no active node is up, backups are answered".to_owned(),
+                required => format!("fewer than {required} active nodes are up, backups are answered, too"),
+            };
             (EventState::Backup, text)
         }
         (SelectionTier::Unknown, _) => {
             (EventState::Unknown, "no node is up, nodes that are not probed yet are answered".to_owned())
         }
         (SelectionTier::Empty, WhenEmpty::All) if eligible == active => {
-            (EventState::FailOpen, format!("no node is up, all {active} active nodes are answered (fail open)"))
+            let nodes = match active {
+                1 => "the only active node is".to_owned(),
+                _ => format!("all {active} active nodes are"),
+            };
+            (EventState::FailOpen, format!("no node is up, {nodes} answered (fail open)"))
         }
         (SelectionTier::Empty, WhenEmpty::All) if eligible > 0 => {
-            (EventState::FailOpen, format!("no node is up, {eligible} nodes that may serve are answered (fail open)"))
+            let nodes = counted(eligible, "node that may serve is", "nodes that may serve are");
+            (EventState::FailOpen, format!("no node is up, {nodes} answered (fail open)"))
         }
         (SelectionTier::Empty, WhenEmpty::All) if held_out && !has_fallback => {
             (EventState::ServFail, "operators hold out every active node, SERVFAIL is answered".to_owned())
         }
         (SelectionTier::Empty, WhenEmpty::All | WhenEmpty::Fallback) if has_fallback => {
-            let addresses = pool.fallback.len();
-            (EventState::Fallback, format!("no node is up, {addresses} fallback addresses are answered"))
+            let addresses = counted(pool.fallback.len(), "fallback address is", "fallback addresses are");
+            (EventState::Fallback, format!("no node is up, {addresses} answered"))
         }
         (SelectionTier::Empty, WhenEmpty::NoData) => {
             (EventState::NoData, "no node is up, no addresses are answered".to_owned())

@@ -1,7 +1,8 @@
-//! What differs between sockets of IPv4 and of IPv6 for a UDP worker: the addresses of clients, and how a packet
-//! tells which of our addresses it came to.
+//! The address families of UDP: the type of client addresses, and the packet information that holds
+//! the local address of a query.
 //!
-//! With one type for both families every packet would carry the largest address there is, copied at each step.
+//! [`super::udp`] is generic over the family. With one type for both, each packet would carry the
+//! larger socket address, copied at each step.
 
 use std::fmt::Display;
 
@@ -10,27 +11,27 @@ use nix::cmsg_space;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, SockaddrIn, SockaddrIn6, SockaddrLike};
 
 /// An address family.
-pub(super) trait Family {
+pub(super) trait AddressFamily {
     /// Address and port of a client.
     type Client: Copy + Display + SockaddrLike;
 
-    /// The address that a client has asked.
-    type Asked: Copy;
+    /// The local address to which a query was sent. Its response must leave from there.
+    type PacketInfo: Copy;
 
-    /// Room for the control message that holds it.
-    fn room() -> Vec<u8>;
+    /// A buffer for the control message that holds the packet information.
+    fn control_buffer() -> Vec<u8>;
 
-    /// A client's port.
+    /// The port of a client.
     fn port(client: &Self::Client) -> u16;
 
-    /// Reads which address was asked.
-    fn asked(message: ControlMessageOwned) -> Option<Self::Asked>;
+    /// Reads the packet information of a query, in the form that its response needs.
+    fn packet_info(message: ControlMessageOwned) -> Option<Self::PacketInfo>;
 
-    /// Makes an answer leave from it.
-    fn source(asked: &Self::Asked) -> ControlMessage<'_>;
+    /// The control message that makes a response leave from a local address.
+    fn control_message(info: &Self::PacketInfo) -> ControlMessage<'_>;
 
-    /// Whether answers to both can be sent by one call.
-    fn is_same(one: &Self::Asked, other: &Self::Asked) -> bool;
+    /// Returns true if one system call can send the responses of both.
+    fn is_same_source(one: &Self::PacketInfo, other: &Self::PacketInfo) -> bool;
 }
 
 /// IPv4.
@@ -39,11 +40,11 @@ pub(super) struct V4;
 /// IPv6.
 pub(super) struct V6;
 
-impl Family for V4 {
+impl AddressFamily for V4 {
     type Client = SockaddrIn;
-    type Asked = in_pktinfo;
+    type PacketInfo = in_pktinfo;
 
-    fn room() -> Vec<u8> {
+    fn control_buffer() -> Vec<u8> {
         cmsg_space!(in_pktinfo)
     }
 
@@ -51,9 +52,9 @@ impl Family for V4 {
         client.port()
     }
 
-    fn asked(message: ControlMessageOwned) -> Option<in_pktinfo> {
+    fn packet_info(message: ControlMessageOwned) -> Option<in_pktinfo> {
         match message {
-            // The address as it was asked; the route decides the interface.
+            // Interface 0: the route to the client decides the interface.
             ControlMessageOwned::Ipv4PacketInfo(info) => {
                 Some(in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: info.ipi_addr, ipi_addr: in_addr { s_addr: 0 } })
             }
@@ -61,20 +62,20 @@ impl Family for V4 {
         }
     }
 
-    fn source(asked: &in_pktinfo) -> ControlMessage<'_> {
-        ControlMessage::Ipv4PacketInfo(asked)
+    fn control_message(info: &in_pktinfo) -> ControlMessage<'_> {
+        ControlMessage::Ipv4PacketInfo(info)
     }
 
-    fn is_same(one: &in_pktinfo, other: &in_pktinfo) -> bool {
+    fn is_same_source(one: &in_pktinfo, other: &in_pktinfo) -> bool {
         one.ipi_spec_dst.s_addr == other.ipi_spec_dst.s_addr
     }
 }
 
-impl Family for V6 {
+impl AddressFamily for V6 {
     type Client = SockaddrIn6;
-    type Asked = in6_pktinfo;
+    type PacketInfo = in6_pktinfo;
 
-    fn room() -> Vec<u8> {
+    fn control_buffer() -> Vec<u8> {
         cmsg_space!(in6_pktinfo)
     }
 
@@ -82,19 +83,19 @@ impl Family for V6 {
         client.port()
     }
 
-    fn asked(message: ControlMessageOwned) -> Option<in6_pktinfo> {
+    fn packet_info(message: ControlMessageOwned) -> Option<in6_pktinfo> {
         match message {
-            // Link-local addresses need their interface, and for the others it is the one the packet came by.
+            // The interface on which the query arrived stays: link-local addresses need it.
             ControlMessageOwned::Ipv6PacketInfo(info) => Some(info),
             _ => None,
         }
     }
 
-    fn source(asked: &in6_pktinfo) -> ControlMessage<'_> {
-        ControlMessage::Ipv6PacketInfo(asked)
+    fn control_message(info: &in6_pktinfo) -> ControlMessage<'_> {
+        ControlMessage::Ipv6PacketInfo(info)
     }
 
-    fn is_same(one: &in6_pktinfo, other: &in6_pktinfo) -> bool {
+    fn is_same_source(one: &in6_pktinfo, other: &in6_pktinfo) -> bool {
         one.ipi6_addr.s6_addr == other.ipi6_addr.s6_addr && one.ipi6_ifindex == other.ipi6_ifindex
     }
 }
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_in_the_order_of_the_machine() {
+    fn ports_are_in_host_byte_order() {
         let client: SocketAddrV4 = "127.0.0.1:53".parse().unwrap();
         assert_eq!(V4::port(&client.into()), 53);
         let client: SocketAddrV6 = "[::1]:53".parse().unwrap();
@@ -116,20 +117,26 @@ mod tests {
     }
 
     #[test]
-    fn answers_go_together_when_address_and_interface_are_the_same() {
-        let asked = |last: u8, interface: u32| {
+    fn ipv6_sources_are_the_same_if_address_and_interface_are() {
+        let info = |last_octet: u8, interface: u32| {
             let mut s6_addr = [0; 16];
-            s6_addr[15] = last;
+            s6_addr[15] = last_octet;
             in6_pktinfo { ipi6_addr: in6_addr { s6_addr }, ipi6_ifindex: interface }
         };
-        assert!(V6::is_same(&asked(1, 2), &asked(1, 2)));
-        assert!(!V6::is_same(&asked(1, 2), &asked(1, 3)) && !V6::is_same(&asked(1, 2), &asked(2, 2)));
-        let asked = |last: u8| {
-            let address = in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, last]) };
-            let info = in_pktinfo { ipi_ifindex: 7, ipi_spec_dst: in_addr { s_addr: 0 }, ipi_addr: address };
-            V4::asked(ControlMessageOwned::Ipv4PacketInfo(info)).expect("an address")
+        assert!(V6::is_same_source(&info(1, 2), &info(1, 2)));
+        assert!(!V6::is_same_source(&info(1, 2), &info(1, 3)));
+        assert!(!V6::is_same_source(&info(1, 2), &info(2, 2)));
+    }
+
+    #[test]
+    fn ipv4_sources_are_the_same_if_the_address_is_and_name_no_interface() {
+        let info = |last_octet: u8| {
+            let address = in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, last_octet]) };
+            let received = in_pktinfo { ipi_ifindex: 7, ipi_spec_dst: in_addr { s_addr: 0 }, ipi_addr: address };
+            V4::packet_info(ControlMessageOwned::Ipv4PacketInfo(received)).expect("the message is of IPv4")
         };
-        assert!(V4::is_same(&asked(1), &asked(1)) && !V4::is_same(&asked(1), &asked(2)));
-        assert_eq!(asked(1).ipi_ifindex, 0, "the route decides");
+        assert!(V4::is_same_source(&info(1), &info(1)));
+        assert!(!V4::is_same_source(&info(1), &info(2)));
+        assert_eq!(info(1).ipi_ifindex, 0, "the route decides the interface");
     }
 }

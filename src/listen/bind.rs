@@ -1,10 +1,18 @@
-//! Sockets: bound before anything is answered, named in errors by their place in the configuration.
+//! Binds the sockets of an endpoint and sets their options.
 //!
-//! `SO_REUSEPORT` lets the workers of one address share it, and lets a reload go from `0.0.0.0:53` to `127.0.0.1:53`. But it
-//! would also let another process of the same user take half of the queries unseen; so every address is bound
-//! exclusively once before it is bound for real, unless this process itself holds one that overlaps. And it costs two
-//! hundredths of a query, since the system draws a socket for every packet; so the only worker of an address shares it
-//! only while this process binds another one that overlaps it, and while it ends.
+//! Errors are those of the system; [`super::endpoints`] adds the place in the configuration.
+//!
+//! # `SO_REUSEPORT`
+//!
+//! The option lets the workers of one address share it, and lets a reload go from `0.0.0.0:53` to
+//! `127.0.0.1:53`. It has two disadvantages:
+//!
+//! - Another process of the same user could bind the address too and take half of the queries,
+//!   unnoticed. So each address is first bound without the option and released. This is left out
+//!   only if this process itself has bound an address that overlaps.
+//! - It adds about 2 % to the cost of a query, because the kernel chooses a socket per packet. So a
+//!   worker that is alone at its address has it in two cases only: while this process binds an
+//!   address that overlaps, and while the worker ends.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -21,67 +29,73 @@ use tracing::debug;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Tries to find a port that is free for UDP and TCP when the system may choose.
-const PORT_TRIES: usize = 20;
+/// Attempts to find a port that is free for both UDP and TCP, if the system chooses the port.
+const PORT_ATTEMPTS: usize = 20;
 
-/// What a UDP socket may hold until its worker comes to it, in bytes: a burst, but no more than a few milliseconds of
-/// questions. The system gives less unless `net.core.rmem_max` is raised.
+/// Receive buffer of a UDP socket, in bytes: room for a burst, but for at most a few milliseconds
+/// of queries. The system gives less unless `net.core.rmem_max` is raised.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// How long a worker waits for packets before it looks whether it should stop.
-pub(super) const RECEIVE_WAIT: Duration = Duration::from_millis(100);
+/// How often an idle UDP worker checks if it should stop.
+pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The sockets of one address.
+/// The sockets of an address for plain DNS, over UDP and TCP.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(super) struct PlainSockets {
     /// The address, with the port that the system chose.
     pub address: SocketAddr,
-    /// One for each worker.
+    /// One per worker.
     pub udp: Vec<Arc<UdpSocket>>,
     /// Non-blocking.
     pub tcp: TcpListener,
 }
 
-/// Whether an address is free, or held by this process already.
+/// What this process has bound already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Held {
-    /// Nobody may hold it.
+pub(super) enum AddressUse {
+    /// No address that overlaps. A process that has bound the address is another one.
     Free,
-    /// An overlapping address is bound by this process.
-    ByUs,
+    /// An address that overlaps.
+    OverlapsOurs,
 }
 
-/// Binds UDP, once for each worker, and TCP.
+/// Binds UDP sockets, one per worker, and a TCP listener.
 ///
 /// # Errors
-/// The system's; `AddrInUse` also when a process of the same user shares the port.
-pub(super) fn bind(address: SocketAddr, workers: NonZeroUsize, held: Held) -> io::Result<Bound> {
-    for _ in 1..PORT_TRIES {
-        match bind_once(address, workers, held) {
+/// The system's. `AddrInUse` also if a process of the same user has bound the address with
+/// `SO_REUSEPORT`.
+pub(super) fn bind_plain(
+    address: SocketAddr,
+    workers: NonZeroUsize,
+    address_use: AddressUse,
+) -> io::Result<PlainSockets> {
+    for _ in 1..PORT_ATTEMPTS {
+        match try_bind_plain(address, workers, address_use) {
             Err(error) if address.port() == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
             outcome => return outcome,
         }
     }
-    bind_once(address, workers, held)
+    try_bind_plain(address, workers, address_use)
 }
 
-fn bind_once(address: SocketAddr, workers: NonZeroUsize, held: Held) -> io::Result<Bound> {
-    // With port 0, the system chooses here; the port is free again for a moment then.
-    let address = if held == Held::Free { try_exclusively(address, Type::DGRAM)? } else { address };
-    let tcp = bind_tcp(address, held)?;
-    let shares = workers.get() > 1 || held == Held::ByUs;
-    let udp = (0..workers.get()).map(|_| bind_udp(address, shares).map(Arc::new)).collect::<io::Result<_>>()?;
-    Ok(Bound { address, udp, tcp })
+fn try_bind_plain(address: SocketAddr, workers: NonZeroUsize, address_use: AddressUse) -> io::Result<PlainSockets> {
+    // If the system chooses the port, it does so here. Another process can take it before it is
+    // bound again.
+    let address = refuse_if_in_use(address, Type::DGRAM, address_use)?;
+    let tcp = bind_tcp(address, address_use)?;
+    let reuse_port = workers.get() > 1 || address_use == AddressUse::OverlapsOurs;
+    let udp = (0..workers.get()).map(|_| bind_udp(address, reuse_port).map(Arc::new)).collect::<io::Result<_>>()?;
+    Ok(PlainSockets { address, udp, tcp })
 }
 
 /// Binds a TCP listener, non-blocking.
 ///
 /// # Errors
-/// As [`bind`].
-pub(super) fn bind_tcp(address: SocketAddr, held: Held) -> io::Result<TcpListener> {
-    let address = if held == Held::Free { try_exclusively(address, Type::STREAM)? } else { address };
-    let socket = socket(address, Type::STREAM)?;
-    // Connections of a server that ran before may linger in TIME_WAIT.
+/// As [`bind_plain`].
+pub(super) fn bind_tcp(address: SocketAddr, address_use: AddressUse) -> io::Result<TcpListener> {
+    let address = refuse_if_in_use(address, Type::STREAM, address_use)?;
+    let socket = new_socket(address, Type::STREAM)?;
+    // Connections of an earlier server may linger in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
@@ -90,50 +104,58 @@ pub(super) fn bind_tcp(address: SocketAddr, held: Held) -> io::Result<TcpListene
     Ok(socket.into())
 }
 
-/// Binds a single UDP socket, non-blocking, for QUIC.
+/// Binds one UDP socket for QUIC, non-blocking.
 ///
 /// # Errors
-/// As [`bind`].
-pub(super) fn bind_quic(address: SocketAddr, held: Held) -> io::Result<UdpSocket> {
-    let address = if held == Held::Free { try_exclusively(address, Type::DGRAM)? } else { address };
-    let socket = socket(address, Type::DGRAM)?;
+/// As [`bind_plain`].
+pub(super) fn bind_quic(address: SocketAddr, address_use: AddressUse) -> io::Result<UdpSocket> {
+    let address = refuse_if_in_use(address, Type::DGRAM, address_use)?;
+    let socket = new_socket(address, Type::DGRAM)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// Binds an address so that nobody can share it, and lets it go; gives it with the port that the system chose.
-fn try_exclusively(address: SocketAddr, kind: Type) -> io::Result<SocketAddr> {
-    let exclusive = socket(address, kind)?;
+/// Fails if another process has bound the address. Returns the address, with the port that the
+/// system chose.
+fn refuse_if_in_use(address: SocketAddr, kind: Type, address_use: AddressUse) -> io::Result<SocketAddr> {
+    match address_use {
+        AddressUse::Free => bind_exclusively_and_release(address, kind),
+        AddressUse::OverlapsOurs => Ok(address),
+    }
+}
+
+fn bind_exclusively_and_release(address: SocketAddr, kind: Type) -> io::Result<SocketAddr> {
+    let exclusive = new_socket(address, kind)?;
     if kind == Type::STREAM {
         exclusive.set_reuse_address(true)?;
     }
     exclusive.bind(&address.into())?;
     if kind == Type::STREAM {
-        // Only listening makes the system look at other listeners.
+        // With `SO_REUSEADDR`, `bind` alone does not find every conflict with another listener.
         exclusive.listen(1)?;
     }
     local_address(&exclusive)
 }
 
-/// Lets addresses that overlap those of these sockets be bound, by this user, or no more. Several workers of one address share
-/// it in any case.
-pub(super) fn share(sockets: &[Arc<UdpSocket>], shares: bool) {
+/// Lets this user bind addresses that overlap the address of these sockets, or no longer. With
+/// several workers, the option stays set.
+pub(super) fn set_reuse_port(sockets: &[Arc<UdpSocket>], reuse_port: bool) {
     for socket in sockets {
-        // Where it fails, whoever binds such an address is told that it is in use.
-        let _ = SockRef::from(&**socket).set_reuse_port(shares || sockets.len() > 1);
+        // If this fails, binding the address that overlaps fails with `AddrInUse`.
+        let _ = SockRef::from(&**socket).set_reuse_port(reuse_port || sockets.len() > 1);
     }
 }
 
-fn bind_udp(address: SocketAddr, shares: bool) -> io::Result<UdpSocket> {
-    let socket = socket(address, Type::DGRAM)?;
-    socket.set_reuse_port(shares)?;
-    socket.set_read_timeout(Some(RECEIVE_WAIT))?;
+fn bind_udp(address: SocketAddr, reuse_port: bool) -> io::Result<UdpSocket> {
+    let socket = new_socket(address, Type::DGRAM)?;
+    socket.set_reuse_port(reuse_port)?;
+    socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     never_fragment(&socket, address)?;
     if address.ip().is_unspecified() {
-        // Replies must leave from the address that was asked.
+        // A response must leave from the address to which the query was sent.
         match address {
             SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
             SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
@@ -143,12 +165,15 @@ fn bind_udp(address: SocketAddr, shares: bool) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Makes the socket send replies whole or not at all (RFC 9715 R1, R2): whoever gets a reply fragmented can replace a
-/// fragment. `PROBE` sets DF and believes only the interface's own MTU, not what ICMP claims of a path; with `OMIT`, routers
-/// on the way could still fragment. It also spares the kernel to look for the path's MTU and to number the packet.
+/// Makes the socket send a response whole or not at all (RFC 9715 R1, R2): an attacker can replace
+/// a fragment of a fragmented response.
+///
+/// `PROBE` sets DF and uses only the MTU of the interface, not the path MTU that ICMP messages
+/// claim. With `OMIT`, routers on the path could still fragment. `PROBE` also saves the kernel the
+/// lookup of the path MTU and the numbering of packets.
 ///
 /// # Errors
-/// The system's; a system that does not know the option may fragment.
+/// The system's. A system without the option may send fragments.
 fn never_fragment(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     let outcome = match address {
         SocketAddr::V4(_) => set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE),
@@ -156,25 +181,25 @@ fn never_fragment(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     };
     match outcome {
         Err(Errno::OPNOTSUPP | Errno::NOPROTOOPT) => {
-            debug!("{address}: this system may send replies in fragments");
+            debug!("{address}: this system may send responses in fragments");
             Ok(())
         }
         outcome => Ok(outcome?),
     }
 }
 
-fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
-        // 0.0.0.0 and [::] are configured and bound apart.
+        // The configuration lists 0.0.0.0 and [::] separately, and they are bound separately.
         socket.set_only_v6(true)?;
     }
     Ok(socket)
 }
 
 fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
-    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an address of the internet"))
+    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the local address is not an IP address"))
 }
 
 #[cfg(test)]
@@ -185,43 +210,47 @@ mod tests {
 
     const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
-    #[test]
-    fn the_system_may_choose_one_port_for_udp_and_tcp() {
-        let bound = bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::new(3).unwrap(), Held::Free).unwrap();
-        assert_ne!(bound.address.port(), 0);
-        assert_eq!(bound.tcp.local_addr().unwrap(), bound.address);
-        assert_eq!(bound.udp.len(), 3);
-        assert!(bound.udp.iter().all(|socket| socket.local_addr().unwrap() == bound.address));
+    fn bind_on_loopback(address: &str, workers: NonZeroUsize) -> PlainSockets {
+        bind_plain(address.parse().unwrap(), workers, AddressUse::Free).unwrap()
     }
 
     #[test]
-    fn sockets_set_df_and_ignore_what_is_claimed_of_paths() {
-        let v4 = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::Free).unwrap();
+    fn the_system_chooses_one_port_for_udp_and_tcp() {
+        let sockets = bind_on_loopback("127.0.0.1:0", NonZeroUsize::new(3).unwrap());
+        assert_ne!(sockets.address.port(), 0);
+        assert_eq!(sockets.tcp.local_addr().unwrap(), sockets.address);
+        assert_eq!(sockets.udp.len(), 3);
+        assert!(sockets.udp.iter().all(|socket| socket.local_addr().unwrap() == sockets.address));
+    }
+
+    #[test]
+    fn udp_sockets_set_df_and_ignore_the_path_mtu() {
+        let v4 = bind_on_loopback("127.0.0.1:0", ONE);
         assert_eq!(ip_mtu_discover(&v4.udp[0]).unwrap(), Ipv4PathMtuDiscovery::PROBE);
-        let v6 = bind("[::1]:0".parse().unwrap(), ONE, Held::Free).unwrap();
+        let v6 = bind_on_loopback("[::1]:0", ONE);
         assert_eq!(ipv6_mtu_discover(&v6.udp[0]).unwrap(), Ipv6PathMtuDiscovery::PROBE);
     }
 
     #[test]
-    fn a_port_in_use_is_noticed_although_it_could_be_shared() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::Free).unwrap();
-        let error = bind(first.address, ONE, Held::Free).unwrap_err();
+    fn a_port_in_use_is_refused_although_it_could_be_shared() {
+        let first = bind_on_loopback("127.0.0.1:0", ONE);
+        let error = bind_plain(first.address, ONE, AddressUse::Free).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        let error = bind_tcp(first.address, Held::Free).unwrap_err();
+        let error = bind_tcp(first.address, AddressUse::Free).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        share(&first.udp, true);
-        assert!(bind(first.address, ONE, Held::ByUs).is_ok());
+        set_reuse_port(&first.udp, true);
+        assert!(bind_plain(first.address, ONE, AddressUse::OverlapsOurs).is_ok());
     }
 
     #[test]
-    fn the_only_worker_of_an_address_shares_it_with_nobody_until_it_must() {
-        let bound = bind("127.0.0.1:0".parse().unwrap(), ONE, Held::Free).unwrap();
-        let error = bind_udp(bound.address, true).unwrap_err();
+    fn a_worker_alone_at_its_address_shares_it_only_on_demand() {
+        let sockets = bind_on_loopback("127.0.0.1:0", ONE);
+        let error = bind_udp(sockets.address, true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        share(&bound.udp, true);
-        let second = bind_udp(bound.address, true).unwrap();
-        share(&bound.udp, false);
+        set_reuse_port(&sockets.udp, true);
+        let second = bind_udp(sockets.address, true).unwrap();
+        set_reuse_port(&sockets.udp, false);
         drop(second);
-        assert_eq!(bind_udp(bound.address, true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(bind_udp(sockets.address, true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }

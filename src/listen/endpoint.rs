@@ -1,4 +1,7 @@
-//! One address that is listened on: its socket, the threads and tasks that answer there, and their end.
+//! One endpoint: an address with its sockets, and the threads and tasks that answer there.
+//!
+//! [`super::endpoints`] binds a [`BoundEndpoint`], starts it, and ends the running [`Endpoint`].
+//! Binding fails if the address is in use, starting fails if a thread cannot be created.
 
 use std::fmt;
 use std::io;
@@ -11,9 +14,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::bind::{self, Bound, Held};
-use super::encrypted::{self, Certificate, Encrypted, EncryptedSocket};
-use super::shared_responder::SharedResponder;
+use super::bind::{self, AddressUse, PlainSockets};
+use super::encrypted::{Certificate, EncryptedEndpoint, EncryptedSocket, EncryptedTransport};
+use super::stream_responder::StreamResponder;
 use super::{tcp, udp};
 use crate::abort_on_panic;
 use crate::config::Server;
@@ -21,19 +24,19 @@ use evenkeel_core::counters::{Counters, Protocol};
 use evenkeel_core::respond::Responder;
 use evenkeel_core::snapshot::CurrentSnapshot;
 
-/// What is spoken at an address.
+/// The transport of an endpoint.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Transport {
     /// UDP and TCP.
     Plain,
-    /// One of the encrypted ones.
-    Encrypted(Encrypted),
+    /// TLS, HTTPS or QUIC.
+    Encrypted(EncryptedTransport),
 }
 
 impl Transport {
-    /// Whether both need the same port of TCP, or of UDP.
+    /// Returns true if both use UDP ports, or both use TCP ports.
     pub(super) fn shares_ports_with(&self, other: &Self) -> bool {
-        let is_quic = |transport: &Self| matches!(transport, Self::Encrypted(Encrypted::Quic));
+        let is_quic = |transport: &Self| matches!(transport, Self::Encrypted(EncryptedTransport::Quic));
         *self == Self::Plain || *other == Self::Plain || is_quic(self) == is_quic(other)
     }
 }
@@ -47,21 +50,31 @@ impl fmt::Display for Transport {
     }
 }
 
-/// A socket that is bound but not answered yet.
+/// An endpoint that is bound and does not answer yet. Queries wait in its sockets.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(super) enum BoundEndpoint {
     /// For UDP and TCP.
-    Plain(Bound),
-    /// For an encrypted transport.
-    Encrypted(Encrypted, EncryptedSocket, SocketAddr),
+    Plain(PlainSockets),
+    /// For an encrypted transport. The address has the port that the system chose.
+    Encrypted(EncryptedTransport, EncryptedSocket, SocketAddr),
 }
 
-impl Socket {
-    pub(super) fn bind(transport: &Transport, address: SocketAddr, server: &Server, held: Held) -> io::Result<Self> {
+impl BoundEndpoint {
+    /// Binds an address.
+    ///
+    /// # Errors
+    /// The system's. `AddrInUse` also if a process of the same user has bound the address with
+    /// `SO_REUSEPORT`.
+    pub(super) fn bind(
+        transport: &Transport,
+        address: SocketAddr,
+        server: &Server,
+        address_use: AddressUse,
+    ) -> io::Result<Self> {
         match transport {
-            Transport::Plain => bind::bind(address, server.workers, held).map(Self::Plain),
+            Transport::Plain => bind::bind_plain(address, server.workers, address_use).map(Self::Plain),
             Transport::Encrypted(encrypted) => {
-                let socket = encrypted::bind(encrypted, address, held)?;
+                let socket = encrypted.bind(address, address_use)?;
                 let address = socket.local_addr()?;
                 Ok(Self::Encrypted(encrypted.clone(), socket, address))
             }
@@ -71,82 +84,51 @@ impl Socket {
     /// The address, with the port that the system chose.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
-            Self::Plain(bound) => bound.address,
-            Self::Encrypted(.., address) => *address,
+            Self::Plain(sockets) => sockets.address,
+            Self::Encrypted(_, _, address) => *address,
         }
     }
 
-    /// Lets addresses that overlap be bound, or no more.
-    pub(super) fn share(&self, shares: bool) {
-        if let Self::Plain(bound) = self {
-            bind::share(&bound.udp, shares);
+    /// Lets this process bind addresses that overlap, or no longer.
+    pub(super) fn set_reuse_port(&self, reuse_port: bool) {
+        // The sockets of encrypted transports always let it.
+        if let Self::Plain(sockets) = self {
+            bind::set_reuse_port(&sockets.udp, reuse_port);
         }
     }
 
-    /// Begins to answer.
+    /// Starts to answer.
     ///
     /// # Errors
-    /// The system has no room for the threads.
-    pub(super) fn begin(
+    /// The system cannot create a thread, or an encrypted transport has no certificate.
+    pub(super) fn start(
         self,
         server: &Server,
         certificate: Option<&Arc<Certificate>>,
         current: &CurrentSnapshot,
         counters: &Counters,
     ) -> io::Result<Endpoint> {
-        let (address, stop) = (self.address(), CancellationToken::new());
         let current = Arc::clone(current);
-        let mut workers = Workers::default();
-        let task = match self {
-            Self::Plain(Bound { udp, tcp, .. }) => {
-                let log = Arc::default();
-                workers.sockets = udp.iter().map(Arc::downgrade).collect();
-                for socket in udp {
-                    let worker = udp::Worker::new(
-                        socket,
-                        address,
-                        Arc::clone(&current),
-                        Responder::new(counters.worker(Protocol::Udp)),
-                        Arc::clone(&workers.stop),
-                        Arc::clone(&log),
-                    );
-                    workers.spawn(worker, address)?;
-                }
-                let responder = SharedResponder::new(counters.worker(Protocol::Tcp));
-                let (limits, stop) = (server.tcp, stop.clone());
-                let task = async move {
-                    match tokio::net::TcpListener::from_std(tcp) {
-                        Ok(listener) => tcp::serve(listener, current, responder, limits, stop).await,
-                        Err(error) => warn!("{address}: TCP is not answered: {error}"),
-                    }
-                };
-                tokio::spawn(abort_on_panic::task(task))
-            }
-            Self::Encrypted(encrypted, socket, address) => {
+        match self {
+            Self::Plain(sockets) => Endpoint::start_plain(sockets, server, current, counters),
+            Self::Encrypted(transport, socket, address) => {
                 let no_certificate = || io::Error::other("no certificate is configured");
                 let certificate = Arc::clone(certificate.ok_or_else(no_certificate)?);
-                let responder = SharedResponder::new(counters.worker(encrypted.protocol()));
-                tokio::spawn(encrypted::serve(
-                    encrypted,
-                    socket,
-                    address,
-                    certificate,
-                    current,
-                    responder,
-                    stop.clone(),
-                ))
+                let responder = StreamResponder::new(counters.worker(transport.protocol()));
+                let endpoint = EncryptedEndpoint { transport, address, certificate, current, responder };
+                Ok(Endpoint::start_encrypted(endpoint, socket))
             }
-        };
-        Ok(Endpoint { address, workers, stop, task })
+        }
     }
 }
 
-/// The UDP threads of an address; they are told to stop when this is dropped.
+/// The UDP threads of an endpoint. They are told to stop when this is dropped.
 #[derive(Debug, Default)]
 struct Workers {
     stop: Arc<AtomicBool>,
     threads: Vec<thread::JoinHandle<()>>,
-    /// Theirs alone: a socket that nobody reads any more would swallow what another one could answer.
+    /// Weak, because the workers own the sockets. The kernel would give packets to a socket that
+    /// outlives its worker, and these packets would be lost.
     sockets: Vec<Weak<UdpSocket>>,
 }
 
@@ -156,41 +138,87 @@ impl Workers {
         self.threads.push(thread.spawn(move || abort_on_panic::call(|| worker.run()))?);
         Ok(())
     }
-}
 
-impl Drop for Workers {
-    fn drop(&mut self) {
+    fn signal_stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// An address that is being answered.
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.signal_stop();
+    }
+}
+
+/// An endpoint that answers.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    /// With the port that the system chose.
+    /// The address, with the port that the system chose.
     pub(super) address: SocketAddr,
+    /// None for an encrypted transport.
     workers: Workers,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Endpoint {
-    /// Lets addresses that overlap be bound, or no more.
-    pub(super) fn share(&self, shares: bool) {
-        let sockets: Vec<_> = self.workers.sockets.iter().filter_map(Weak::upgrade).collect();
-        bind::share(&sockets, shares);
+    fn start_plain(
+        sockets: PlainSockets,
+        server: &Server,
+        current: CurrentSnapshot,
+        counters: &Counters,
+    ) -> io::Result<Self> {
+        let PlainSockets { address, udp, tcp } = sockets;
+        let log = Arc::default();
+        let mut workers = Workers::default();
+        workers.sockets.extend(udp.iter().map(Arc::downgrade));
+        for socket in udp {
+            let worker = udp::Worker::new(
+                socket,
+                address,
+                Arc::clone(&current),
+                Responder::new(counters.worker(Protocol::Udp)),
+                Arc::clone(&workers.stop),
+                Arc::clone(&log),
+            );
+            workers.spawn(worker, address)?;
+        }
+        let responder = StreamResponder::new(counters.worker(Protocol::Tcp));
+        let stop = CancellationToken::new();
+        let (limits, stop_tcp) = (server.tcp, stop.clone());
+        let task = async move {
+            match tokio::net::TcpListener::from_std(tcp) {
+                Ok(listener) => tcp::serve(listener, current, responder, limits, stop_tcp).await,
+                Err(error) => warn!("{address}: cannot serve TCP: {error}"),
+            }
+        };
+        Ok(Self { address, workers, stop, task: tokio::spawn(abort_on_panic::task(task)) })
     }
 
-    /// Tells everybody there to stop; what has arrived is still answered.
-    pub(super) fn tell(&self) {
-        self.workers.stop.store(true, Ordering::Relaxed);
+    fn start_encrypted(endpoint: EncryptedEndpoint, socket: EncryptedSocket) -> Self {
+        let stop = CancellationToken::new();
+        let address = endpoint.address;
+        let task = tokio::spawn(endpoint.serve(socket, stop.clone()));
+        Self { address, workers: Workers::default(), stop, task }
+    }
+
+    /// Lets this process bind addresses that overlap, or no longer.
+    pub(super) fn set_reuse_port(&self, reuse_port: bool) {
+        let sockets: Vec<_> = self.workers.sockets.iter().filter_map(Weak::upgrade).collect();
+        bind::set_reuse_port(&sockets, reuse_port);
+    }
+
+    /// Tells all threads and tasks to stop. Queries that have arrived are still answered.
+    pub(super) fn signal_stop(&self) {
+        self.workers.signal_stop();
         self.stop.cancel();
     }
 
-    /// Waits until all of them have stopped.
+    /// Stops, and waits until all threads and tasks have ended.
     pub(super) async fn end(mut self) {
-        self.tell();
-        // A panic in an encrypted transport was reported when it happened; any other has ended the process.
+        self.signal_stop();
+        // A panic in an encrypted transport was reported when it happened; any other has ended the
+        // process.
         let _ = self.task.await;
         let threads = std::mem::take(&mut self.workers.threads);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));

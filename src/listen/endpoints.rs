@@ -1,9 +1,17 @@
-//! All addresses that are listened on, and how they change on a reload.
+//! All endpoints, and how they change on a reload.
 //!
-//! A reload first binds what is new, then begins to answer there from the old snapshot, so that no address is bound and
-//! silent while new nodes are probed. Only when the new snapshot is published do the endpoints end that are no longer
-//! wanted; when the reload is given up, the new ones do. Endpoints that stay go on as they are; those that
-//! overlap a new one let it be bound.
+//! The daemon calls, for the start and for each reload:
+//!
+//! 1. [`Endpoints::prepare`] binds the new addresses. If one cannot be bound, the configuration is
+//!    refused and nothing has changed.
+//! 2. [`Endpoints::start`] answers there from the current snapshot. On a reload, this comes before
+//!    new nodes are probed, so that no address is bound and silent meanwhile.
+//! 3. [`Endpoints::commit`] ends the endpoints that the new configuration does not have, once the
+//!    new snapshot is stored. If the reload is interrupted, [`Endpoints::rollback`] ends the new
+//!    ones instead.
+//!
+//! Endpoints that are in both configurations go on unchanged. If one overlaps a new address, it
+//! lets this address be bound.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,55 +21,68 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use super::bind::Held;
-use super::encrypted::{Certificate, Encrypted};
-use super::endpoint::{Endpoint, Socket, Transport};
-use crate::config::{Listen, Server, TcpLimits, Tls, overlap};
+use super::bind::AddressUse;
+use super::encrypted::{Certificate, EncryptedTransport};
+use super::endpoint::{BoundEndpoint, Endpoint, Transport};
+use crate::config::{Listen, Server, TcpLimits, overlap};
 use evenkeel_core::counters::Counters;
 use evenkeel_core::diagnostic::Diagnostics;
 use evenkeel_core::snapshot::CurrentSnapshot;
 
-/// What makes two endpoints the same across reloads: the transport and the configured address.
-type Key = (Transport, SocketAddr);
+/// What makes two endpoints the same across reloads.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Key {
+    transport: Transport,
+    /// As configured: port 0 stays 0.
+    address: SocketAddr,
+}
 
-/// Sockets of a configuration that is about to be used.
+impl Key {
+    /// Returns true if an endpoint that is bound to `address` overlaps this one.
+    fn overlaps(&self, transport: &Transport, address: SocketAddr) -> bool {
+        self.transport.shares_ports_with(transport) && overlap(self.address, address)
+    }
+}
+
+/// The endpoints of a configuration that is about to be adopted.
 #[derive(Debug)]
 pub struct Prepared {
     wanted: Vec<Key>,
-    new: Vec<(Key, Socket)>,
+    new: Vec<(Key, BoundEndpoint)>,
+}
+
+/// An endpoint that still answers the queries that have arrived.
+#[derive(Debug)]
+struct Ending {
+    transport: Transport,
+    /// With the port that the system chose.
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+/// Settings of plain endpoints, which apply when an endpoint starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct PlainSettings {
+    workers: usize,
+    tcp: TcpLimits,
 }
 
 /// All endpoints.
 #[derive(Debug, Default)]
 pub struct Endpoints {
     running: HashMap<Key, Endpoint>,
-    /// Those of the configuration that is served.
+    /// The endpoints of the configuration that is served.
     wanted: Vec<Key>,
-    /// Those that were ended, while they still finish what has arrived.
-    ending: Vec<(Key, SocketAddr, JoinHandle<()>)>,
+    ending: Vec<Ending>,
     certificate: Option<Arc<Certificate>>,
-    /// What they have answered.
+    /// Counts the responses of all endpoints.
     counters: Arc<Counters>,
-    /// Of the plain endpoints, as they were begun.
-    settings: Option<(usize, TcpLimits)>,
-}
-
-/// Every address of a configuration, with its transport.
-fn listens(server: &Server) -> Vec<(Transport, &Listen)> {
-    fn of(transport: Encrypted, listens: &[Listen]) -> impl Iterator<Item = (Transport, &Listen)> {
-        listens.iter().map(move |listen| (Transport::Encrypted(transport.clone()), listen))
-    }
-    let mut all: Vec<_> = server.listen.iter().map(|listen| (Transport::Plain, listen)).collect();
-    if let Some(Tls { dot, doh, doq, doh_path, .. }) = &server.tls {
-        all.extend(
-            of(Encrypted::Tls, dot).chain(of(Encrypted::Https(doh_path.clone()), doh)).chain(of(Encrypted::Quic, doq)),
-        );
-    }
-    all
+    /// None before the first configuration.
+    settings: Option<PlainSettings>,
 }
 
 impl Endpoints {
-    /// None yet; what they will answer is counted there.
+    /// No endpoints yet. Their responses will be counted in `counters`.
     pub fn new(counters: Arc<Counters>) -> Self {
         Self { counters, ..Self::default() }
     }
@@ -69,50 +90,63 @@ impl Endpoints {
     /// Binds every address that is not listened on yet.
     ///
     /// # Errors
-    /// Names each address that cannot be bound, where it stands in the configuration.
+    /// Names each address that cannot be bound, with its place in the configuration.
     pub fn prepare(&self, server: &Server) -> Result<Prepared, Diagnostics> {
         let mut prepared = Prepared { wanted: Vec::new(), new: Vec::new() };
         let mut problems = Diagnostics::default();
-        for (transport, listen) in listens(server) {
-            let key = (transport, listen.address);
+        for (transport, listen) in configured(server) {
+            let key = Key { transport, address: listen.address };
             if !self.running.contains_key(&key) {
-                let held = self.held(&key, &prepared.new);
-                match Socket::bind(&key.0, key.1, server, held) {
-                    Ok(socket) => prepared.new.push((key.clone(), socket)),
+                let address_use = self.share_overlapping(&key, &prepared.new);
+                match BoundEndpoint::bind(&key.transport, key.address, server, address_use) {
+                    Ok(bound) => prepared.new.push((key.clone(), bound)),
                     Err(error) => problems.push(listen.problem(describe(&key, &error))),
                 }
             }
             prepared.wanted.push(key);
         }
-        self.running.values().for_each(|endpoint| endpoint.share(false));
-        prepared.new.iter().for_each(|(_, socket)| socket.share(false));
+        self.running.values().for_each(|endpoint| endpoint.set_reuse_port(false));
+        prepared.new.iter().for_each(|(_, bound)| bound.set_reuse_port(false));
         if problems.has_errors() { Err(problems) } else { Ok(prepared) }
     }
 
-    /// Whether this process holds an address that overlaps; whatever does is shared, for as long as it takes to bind.
-    fn held(&self, (transport, address): &Key, new: &[(Key, Socket)]) -> Held {
-        let overlaps = |other: &Key, bound| transport.shares_ports_with(&other.0) && overlap(bound, *address);
-        let running: Vec<_> = self.running.iter().filter(|(key, endpoint)| overlaps(key, endpoint.address)).collect();
-        let new: Vec<_> = new.iter().filter(|(key, socket)| overlaps(key, socket.address())).collect();
-        let is_ending = self.ending.iter().any(|(key, address, end)| !end.is_finished() && overlaps(key, *address));
-        running.iter().for_each(|(_, endpoint)| endpoint.share(true));
-        new.iter().for_each(|(_, socket)| socket.share(true));
-        if running.is_empty() && new.is_empty() && !is_ending { Held::Free } else { Held::ByUs }
+    /// Lets an address be bound although this process has bound others that overlap it. Returns
+    /// whether there are any.
+    fn share_overlapping(&self, key: &Key, new: &[(Key, BoundEndpoint)]) -> AddressUse {
+        let mut address_use = AddressUse::Free;
+        for (other, endpoint) in &self.running {
+            if key.overlaps(&other.transport, endpoint.address) {
+                endpoint.set_reuse_port(true);
+                address_use = AddressUse::OverlapsOurs;
+            }
+        }
+        for (other, bound) in new {
+            if key.overlaps(&other.transport, bound.address()) {
+                bound.set_reuse_port(true);
+                address_use = AddressUse::OverlapsOurs;
+            }
+        }
+        // These are shared since they began to end.
+        let is_ending = |ending: &Ending| !ending.task.is_finished() && key.overlaps(&ending.transport, ending.address);
+        if self.ending.iter().any(is_ending) {
+            address_use = AddressUse::OverlapsOurs;
+        }
+        address_use
     }
 
-    /// Begins to answer at the new addresses; all others go on.
+    /// Starts to answer at the new addresses. All others go on.
     ///
     /// # Errors
-    /// The system has no room for the threads; then nothing has begun.
-    pub fn begin(&mut self, prepared: &mut Prepared, server: &Server, current: &CurrentSnapshot) -> io::Result<()> {
+    /// The system cannot create a thread. The new endpoints that have started end again.
+    pub fn start(&mut self, prepared: &mut Prepared, server: &Server, current: &CurrentSnapshot) -> io::Result<()> {
         if let (Some(tls), None) = (&server.tls, &self.certificate) {
             self.certificate = Some(Arc::new(Certificate::new(Arc::clone(&tls.certified))));
         }
-        for (key, socket) in prepared.new.drain(..) {
-            match socket.begin(server, self.certificate.as_ref(), current, &self.counters) {
+        for (key, bound) in prepared.new.drain(..) {
+            match bound.start(server, self.certificate.as_ref(), current, &self.counters) {
                 Ok(endpoint) => drop(self.running.insert(key, endpoint)),
                 Err(error) => {
-                    self.give_up();
+                    self.rollback();
                     return Err(error);
                 }
             }
@@ -120,61 +154,86 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Ends what the new configuration does not want any more.
+    /// Makes the prepared endpoints the wanted ones, and ends all others.
     pub fn commit(&mut self, prepared: Prepared, server: &Server) {
         if let (Some(tls), Some(certificate)) = (&server.tls, &self.certificate) {
             certificate.replace(Arc::clone(&tls.certified));
         }
-        let settings = (server.workers.get(), server.tcp);
-        if self.settings.is_some_and(|running| running != settings) {
+        let settings = PlainSettings { workers: server.workers.get(), tcp: server.tcp };
+        if self.settings.is_some_and(|before| before != settings) {
             warn!("`workers` and the TCP limits apply to addresses that are bound from now on; restart for the others");
         }
         self.settings = Some(settings);
         self.wanted = prepared.wanted;
-        self.give_up();
+        self.end_unwanted();
     }
 
-    /// Ends what the configuration that is served does not want: a reload came to nothing.
-    pub fn give_up(&mut self) {
-        self.ending.retain(|(.., end)| !end.is_finished());
+    /// Ends the endpoints of a configuration that was not adopted.
+    pub fn rollback(&mut self) {
+        self.end_unwanted();
+    }
+
+    fn end_unwanted(&mut self) {
+        self.ending.retain(|ending| !ending.task.is_finished());
         let unwanted: Vec<Key> = self.running.keys().filter(|key| !self.wanted.contains(key)).cloned().collect();
         for key in unwanted {
             if let Some(endpoint) = self.running.remove(&key) {
-                // It ends beside us: its slowest client must not hold up signals, nor its address a reload.
+                // In a task of its own: a slow client must not delay signals, and a reload can bind
+                // the address again.
                 let address = endpoint.address;
-                endpoint.share(true);
-                self.ending.push((key, address, tokio::spawn(endpoint.end())));
+                endpoint.set_reuse_port(true);
+                self.ending.push(Ending { transport: key.transport, address, task: tokio::spawn(endpoint.end()) });
             }
         }
     }
 
-    /// Ends all of them, once what has arrived is answered.
+    /// Ends all endpoints, once the queries that have arrived are answered.
     pub async fn end(&mut self) {
         for endpoint in self.running.values() {
-            endpoint.tell();
+            endpoint.signal_stop();
         }
-        let ends: Vec<_> = self.running.drain().map(|(_, endpoint)| tokio::spawn(endpoint.end())).collect();
-        for end in self.ending.drain(..).map(|(.., end)| end).chain(ends) {
+        let running: Vec<_> = self.running.drain().map(|(_, endpoint)| tokio::spawn(endpoint.end())).collect();
+        let ending = self.ending.drain(..).map(|ending| ending.task);
+        for task in ending.chain(running) {
             // A panic of a task was reported when it happened.
-            let _ = end.await;
+            let _ = task.await;
         }
     }
 
-    /// What is listened on: the transport and the address with the port that the system chose.
+    /// All endpoints, plain ones first: the transport, and the address with the port that the
+    /// system chose.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        let mut addresses: Vec<_> =
-            self.running.iter().map(|((transport, _), endpoint)| (transport.to_string(), endpoint.address)).collect();
-        let plain = Transport::Plain.to_string();
-        addresses.sort_by(|a, b| (a.0 != plain, a).cmp(&(b.0 != plain, b)));
-        addresses
+        let mut endpoints: Vec<_> = self.running.iter().collect();
+        endpoints.sort_by_cached_key(|(key, endpoint)| {
+            (key.transport != Transport::Plain, key.transport.to_string(), endpoint.address)
+        });
+        endpoints.into_iter().map(|(key, endpoint)| (key.transport.to_string(), endpoint.address)).collect()
     }
 }
 
-fn describe((transport, address): &Key, error: &io::Error) -> String {
+/// Every address of a configuration, with its transport.
+fn configured(server: &Server) -> Vec<(Transport, &Listen)> {
+    let mut all: Vec<_> = server.listen.iter().map(|listen| (Transport::Plain, listen)).collect();
+    if let Some(tls) = &server.tls {
+        let encrypted = [
+            (EncryptedTransport::Tls, &tls.dot),
+            (EncryptedTransport::Https(tls.doh_path.clone()), &tls.doh),
+            (EncryptedTransport::Quic, &tls.doq),
+        ];
+        for (transport, listens) in encrypted {
+            all.extend(listens.iter().map(|listen| (Transport::Encrypted(transport.clone()), listen)));
+        }
+    }
+    all
+}
+
+/// Why an address cannot be bound.
+fn describe(key: &Key, error: &io::Error) -> String {
+    let Key { transport, address } = key;
     match error.kind() {
         io::ErrorKind::AddrInUse => format!("{address} is in use by another process ({transport})"),
         io::ErrorKind::PermissionDenied => format!("{address} may not be bound by this user ({transport})"),
-        io::ErrorKind::AddrNotAvailable => format!("{} is no address of this machine", address.ip()),
+        io::ErrorKind::AddrNotAvailable => format!("{} is not an address of this machine", address.ip()),
         _ => format!("{address} cannot be bound ({transport}): {error}"),
     }
 }

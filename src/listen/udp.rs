@@ -1,8 +1,12 @@
-//! UDP: threads that take packets in batches, answer them in place, and send the answers in batches.
+//! UDP workers: threads that receive queries in batches, answer them in place, and send the
+//! responses in batches.
 //!
-//! Each worker has a socket of its own and shares nothing but the snapshot with the others; the kernel spreads
-//! clients over the sockets. Two system calls serve a batch, or more where its answers must leave from several
-//! addresses or are longer than the network takes, and usually nothing is allocated.
+//! [`super::endpoint`] runs [`Worker::run`] in a thread per worker. Each worker has its own socket
+//! and shares only the snapshot with the others; the kernel spreads clients over the sockets.
+//!
+//! A batch usually takes two system calls and no allocation. It takes more calls if its responses
+//! leave from several addresses, or if one is too long for the network. Errors of the system are
+//! logged, and the worker goes on.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -17,56 +21,59 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg, sendmsg};
 use smallvec::SmallVec;
 use tracing::warn;
 
-use super::address_family::{Family, V4, V6};
+use super::address_family::{AddressFamily, V4, V6};
 use crate::log_throttle::LogThrottle;
 use evenkeel_core::message::{is_truncated, truncate};
 use evenkeel_core::respond::{Responder, Transport};
 use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot};
 
-/// Packets taken by one system call: enough that the call is a small part of what each of them costs. To prepare for more
-/// costs more at each call, also when there are only a few.
-const BATCH: usize = 16;
+/// Packets per system call, at most. With 16, the call is a small part of the cost of a query. A
+/// larger batch costs more to prepare at every call, even if only a few packets are waiting.
+const BATCH_SIZE: usize = 16;
 
-/// Longest packet that is read: more than the 1,232 bytes that clients are told; what is cut off makes a FORMERR. It is
-/// an odd number of cache lines, so that the beginnings of a batch's packets do not compete for the same few places in the
-/// cache.
-const PACKET: usize = 21 * 64;
+/// Bytes that are read of a packet: more than the 1,232 bytes that responses advertise. A query
+/// that is longer gets FORMERR. The size is an odd number of cache lines, so that the first bytes
+/// of the packets of a batch lie in different cache sets.
+const PACKET_SIZE: usize = 21 * 64;
 
-/// Batches that are still answered once the worker is told to stop: 4,096 packets are more than a socket's buffer holds, so
-/// that what had arrived by then is answered, but a flood does not keep the worker for ever.
-const LAST_BATCHES: u32 = 4096 / BATCH as u32;
+/// Batches that are still answered once the worker is told to stop. A socket buffer holds fewer
+/// than these 4,096 packets, so all that had arrived by then is answered. The bound keeps a flood
+/// from delaying the stop.
+const LAST_BATCHES: u32 = 4096 / BATCH_SIZE as u32;
 
-/// One batch in so many is timed: to look at the clock for each would cost more than to answer.
-const TIMED: u32 = 64;
+/// The latency of one batch in 64 is measured: reading the clock for each would cost more than
+/// answering it.
+const BATCHES_PER_MEASUREMENT: u32 = 64;
 
-/// How long a worker waits when the system refuses to give it packets.
+/// Pause after an error of receiving.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
-/// A thread's state.
+/// The state of a worker thread.
 pub(super) struct Worker {
     socket: Arc<UdpSocket>,
-    /// The socket's.
+    /// The address of the socket.
     address: SocketAddr,
     snapshot: Cache<CurrentSnapshot, Arc<Snapshot>>,
     stop: Arc<AtomicBool>,
     responder: Responder,
-    /// Batches that were taken.
+    /// Batches received so far.
     batches: u32,
-    /// Of all workers of the address.
+    /// Shared by all workers of the address.
     log: Arc<Mutex<LogThrottle>>,
 }
 
-/// The responses to a batch, in the order of their arrival.
-struct Replies<F: Family> {
-    to: Vec<Option<F::Client>>,
-    /// The address that was asked, on a wildcard socket.
-    from: Vec<Option<F::Asked>>,
-    /// At least as many as there are replies.
+/// The responses to a batch, in the order in which the queries arrived.
+struct Responses<F: AddressFamily> {
+    clients: Vec<Option<F::Client>>,
+    /// Where the responses leave from. None if the socket is bound to one address.
+    sources: Vec<Option<F::PacketInfo>>,
+    /// At least one per response; reused by the next batch.
     buffers: Vec<Vec<u8>>,
 }
 
 impl Worker {
-    /// Takes a blocking socket with a read timeout, bound to this address. The worker ends soon after `stop` is set.
+    /// Takes a blocking socket with a read timeout, bound to `address`. The worker ends soon after
+    /// `stop` is set.
     pub(super) fn new(
         socket: Arc<UdpSocket>,
         address: SocketAddr,
@@ -78,42 +85,41 @@ impl Worker {
         Self { socket, address, snapshot: Cache::new(current), stop, responder, batches: 0, log }
     }
 
-    /// Answers until told to stop, then what is still waiting in the socket.
+    /// Answers until `stop` is set, then answers what still waits in the socket.
     pub(super) fn run(self) {
         match self.address {
-            SocketAddr::V4(_) => self.answer::<V4>(),
-            SocketAddr::V6(_) => self.answer::<V6>(),
+            SocketAddr::V4(_) => self.serve::<V4>(),
+            SocketAddr::V6(_) => self.serve::<V6>(),
         }
     }
 
-    /// The same for an address family.
-    fn answer<F: Family>(mut self) {
-        let mut packets = Box::new([[0_u8; PACKET]; BATCH]);
+    fn serve<F: AddressFamily>(mut self) {
+        let mut packets = Box::new([[0_u8; PACKET_SIZE]; BATCH_SIZE]);
         let is_wildcard = self.is_wildcard();
-        let room = || is_wildcard.then(F::room);
-        let mut received = MultiHeaders::<F::Client>::preallocate(BATCH, room());
-        let mut plain = MultiHeaders::<F::Client>::preallocate(BATCH, None);
-        let mut sourced = MultiHeaders::<F::Client>::preallocate(BATCH, room());
-        let mut replies = Replies::<F> {
-            to: Vec::with_capacity(BATCH),
-            from: Vec::with_capacity(BATCH),
-            buffers: vec![Vec::new(); BATCH],
+        let control_buffer = || is_wildcard.then(F::control_buffer);
+        let mut received = MultiHeaders::<F::Client>::preallocate(BATCH_SIZE, control_buffer());
+        let mut plain = MultiHeaders::<F::Client>::preallocate(BATCH_SIZE, None);
+        let mut sourced = MultiHeaders::<F::Client>::preallocate(BATCH_SIZE, control_buffer());
+        let mut responses = Responses::<F> {
+            clients: Vec::with_capacity(BATCH_SIZE),
+            sources: Vec::with_capacity(BATCH_SIZE),
+            buffers: vec![Vec::new(); BATCH_SIZE],
         };
         let mut last_batches = 0;
         while last_batches < LAST_BATCHES {
             let stopping = self.stop.load(Ordering::Relaxed);
             last_batches += u32::from(stopping);
             let flags = if stopping { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
-            match self.receive(&mut packets, &mut received, flags, &mut replies) {
-                Ok(began) => {
-                    self.send(&replies, &mut plain, &mut sourced);
-                    if let Some(began) = began {
-                        self.responder.counters().count_latency(began.elapsed(), replies.to.len());
+            match self.receive(&mut packets, &mut received, flags, &mut responses) {
+                Ok(measured_from) => {
+                    self.send(&responses, &mut plain, &mut sourced);
+                    if let Some(start) = measured_from {
+                        self.responder.counters().count_latency(start.elapsed(), responses.clients.len());
                     }
                 }
-                // The read timeout, or, when stopping, nothing is left.
+                // Nothing is left in the socket.
                 Err(Errno::EAGAIN) if stopping => return,
-                // An idle worker must not hold on to a snapshot that was replaced.
+                // The read timeout. An idle worker must not hold a snapshot that was replaced.
                 Err(Errno::EAGAIN | Errno::EINTR) => drop(self.snapshot.load()),
                 Err(error) => {
                     self.log(|| format!("cannot receive: {error}"));
@@ -123,25 +129,26 @@ impl Worker {
         }
     }
 
-    /// Whether packets tell which address was asked.
+    /// Returns true if queries can come to several addresses of this machine.
     fn is_wildcard(&self) -> bool {
         self.address.ip().is_unspecified()
     }
 
-    /// Takes a batch and prepares the replies to it; gives the moment at which it had come, for batches that are timed.
-    fn receive<F: Family>(
+    /// Receives a batch and prepares the responses. Returns the time of its arrival if the latency
+    /// of this batch is measured.
+    fn receive<F: AddressFamily>(
         &mut self,
-        packets: &mut [[u8; PACKET]; BATCH],
+        packets: &mut [[u8; PACKET_SIZE]; BATCH_SIZE],
         headers: &mut MultiHeaders<F::Client>,
         flags: MsgFlags,
-        replies: &mut Replies<F>,
+        responses: &mut Responses<F>,
     ) -> Result<Option<Instant>, Errno> {
-        replies.to.clear();
-        replies.from.clear();
+        responses.clients.clear();
+        responses.sources.clear();
         let mut slices = packets.each_mut().map(|packet| [IoSliceMut::new(packet)]);
         let received = recvmmsg(self.socket.as_raw_fd(), headers, slices.iter_mut(), flags, None)?;
         self.batches = self.batches.wrapping_add(1);
-        let began = self.batches.is_multiple_of(TIMED).then(Instant::now);
+        let measured_from = self.batches.is_multiple_of(BATCHES_PER_MEASUREMENT).then(Instant::now);
         let is_wildcard = self.is_wildcard();
         let snapshot = self.snapshot.load();
         for message in received {
@@ -150,80 +157,87 @@ impl Worker {
                 continue;
             };
             let packet = message.iovs().next().unwrap_or_default();
-            let out = &mut replies.buffers[replies.to.len()];
+            let out = &mut responses.buffers[responses.clients.len()];
             if self.responder.respond(packet, Transport::Udp, snapshot, out) {
-                replies.to.push(Some(client));
-                let messages = is_wildcard.then(|| message.cmsgs().ok()).flatten();
-                replies.from.push(messages.and_then(|mut messages| messages.find_map(F::asked)));
+                responses.clients.push(Some(client));
+                let control_messages = is_wildcard.then(|| message.cmsgs().ok()).flatten();
+                responses.sources.push(control_messages.and_then(|mut messages| messages.find_map(F::packet_info)));
             }
         }
-        Ok(began)
+        Ok(measured_from)
     }
 
-    /// Sends the replies, those that leave from the same address by one call.
-    fn send<F: Family>(
+    /// Sends the responses. Consecutive responses from the same local address take one system call.
+    fn send<F: AddressFamily>(
         &self,
-        replies: &Replies<F>,
+        responses: &Responses<F>,
         plain: &mut MultiHeaders<F::Client>,
         sourced: &mut MultiHeaders<F::Client>,
     ) {
         let fd = self.socket.as_raw_fd();
-        let slices: SmallVec<[[IoSlice<'_>; 1]; BATCH]> =
-            replies.buffers[..replies.to.len()].iter().map(|reply| [IoSlice::new(reply)]).collect();
+        let slices: SmallVec<[[IoSlice<'_>; 1]; BATCH_SIZE]> =
+            responses.buffers[..responses.clients.len()].iter().map(|response| [IoSlice::new(response)]).collect();
         let mut next = 0;
         while next < slices.len() {
-            let (first, flags) = (replies.from[next], MsgFlags::empty());
-            let is_same = |from: &&Option<F::Asked>| match (first, from) {
-                (Some(first), Some(from)) => F::is_same(&first, from),
-                (first, from) => first.is_none() && from.is_none(),
-            };
-            let together = next..next + replies.from[next..].iter().take_while(is_same).count();
-            let (slices, to) = (&slices[together.clone()], &replies.to[together]);
-            let outcome = match &first {
-                Some(from) => sendmmsg(fd, sourced, slices, to, [F::source(from)], flags),
-                None => sendmmsg(fd, plain, slices, to, [], flags),
+            let (source, flags) = (responses.sources[next], MsgFlags::empty());
+            let same_source = responses.sources[next..].iter().take_while(|other| is_same_source::<F>(&source, other));
+            let batch = next..next + same_source.count();
+            let (slices, clients) = (&slices[batch.clone()], &responses.clients[batch]);
+            let outcome = match &source {
+                Some(source) => sendmmsg(fd, sourced, slices, clients, [F::control_message(source)], flags),
+                None => sendmmsg(fd, plain, slices, clients, [], flags),
             };
             match outcome.map(Iterator::count) {
                 Ok(sent) => next += sent.max(1),
                 Err(Errno::EINTR) => {}
                 Err(error) => {
-                    if let Some(to) = &replies.to[next] {
+                    if let Some(client) = &responses.clients[next] {
                         if error == Errno::EMSGSIZE {
-                            self.send_truncated::<F>(&replies.buffers[next], to, first.as_ref());
+                            self.send_truncated::<F>(&responses.buffers[next], client, source.as_ref());
                         } else {
-                            self.log(|| format!("cannot send to {to}: {error}"));
+                            self.log(|| format!("cannot send to {client}: {error}"));
                         }
                     }
-                    // One destination that cannot be reached must not keep the others from their answers.
+                    // A client that cannot be reached must not keep the others from their
+                    // responses.
                     next += 1;
                 }
             }
         }
     }
 
-    /// Sends a reply without its records, with TC set, because the interface towards the client takes no packet as long as
-    /// the whole (RFC 9715 R4).
-    fn send_truncated<F: Family>(&self, reply: &[u8], to: &F::Client, from: Option<&F::Asked>) {
-        let Some(short) = truncate(reply) else {
-            return self.log(|| format!("cannot send {} bytes to {to}: too long for the network", reply.len()));
+    /// Sends a response without its records and with TC set, because the whole is too long for the
+    /// interface (RFC 9715 R4).
+    fn send_truncated<F: AddressFamily>(&self, response: &[u8], client: &F::Client, source: Option<&F::PacketInfo>) {
+        let Some(short) = truncate(response) else {
+            let len = response.len();
+            return self.log(|| format!("cannot send {len} bytes to {client}: too long for the network"));
         };
-        if !is_truncated(reply) {
+        if !is_truncated(response) {
             self.responder.counters().count_truncated();
         }
-        let (fd, source) = (self.socket.as_raw_fd(), from.map(F::source));
+        let (fd, control_message) = (self.socket.as_raw_fd(), source.map(F::control_message));
         let slices = [IoSlice::new(&short)];
-        while let Err(error) = sendmsg(fd, &slices, source.as_slice(), MsgFlags::empty(), Some(to)) {
+        while let Err(error) = sendmsg(fd, &slices, control_message.as_slice(), MsgFlags::empty(), Some(client)) {
             if error != Errno::EINTR {
-                return self.log(|| format!("cannot send a truncated response to {to}: {error}"));
+                return self.log(|| format!("cannot send a truncated response to {client}: {error}"));
             }
         }
     }
 
-    /// Logs an error, seldom: whoever sends packets must not be able to fill the log.
+    /// Logs an error, throttled: clients must not be able to fill the log.
     fn log(&self, message: impl FnOnce() -> String) {
         let is_due = self.log.lock().unwrap_or_else(PoisonError::into_inner).is_due();
         if is_due {
             warn!("{}: {}", self.address, message());
         }
+    }
+}
+
+fn is_same_source<F: AddressFamily>(one: &Option<F::PacketInfo>, other: &Option<F::PacketInfo>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => F::is_same_source(one, other),
+        (None, None) => true,
+        _ => false,
     }
 }

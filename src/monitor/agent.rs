@@ -1,36 +1,40 @@
-//! Agent probes: one line that a program on the node says of it, in the words of HAProxy's agent-check.
+//! Monitor kind `agent`: one line that a program on the node sends, in the words of HAProxy's
+//! agent-check.
 //!
-//! | words | meaning here |
+//! | words | result |
 //! |---|---|
-//! | `up`, `ready` | passes |
-//! | `down`, `fail`, `failed`, `stopped` | fails; what follows a `#` is the reason |
-//! | `drain`, `maint` | fails: the node shall get no new sessions |
-//! | `75%` | passes with that part of its weight; `0%` fails |
-//! | `maxconn:…` | nothing, connections are not counted here |
+//! | `up`, `ready` | success |
+//! | `down`, `fail`, `failed`, `stopped` | failure; the text after a `#` is the reason |
+//! | `drain`, `maint` | failure: the node must not get new sessions |
+//! | `75%` | success with this part of the weight; `0%` is a failure |
+//! | `maxconn:…` | ignored: connections are not counted here |
 //!
-//! Several words may stand in a line, with blanks or commas between them; the worst decides.
+//! A line can hold several words, separated by spaces or commas. The worst word decides.
 
 use std::net::SocketAddr;
 
 use evenkeel_core::health::{ProbeFailure, ProbeSuccess};
 use tokio::io::AsyncWriteExt;
 
-use super::outcome::Broken;
+use super::outcome::ProbeError;
 use super::stream::{beginning, connect, read_until};
 
-/// Bytes of a line that are read.
-const LIMIT: usize = 1024;
+/// Longest line that is read, in bytes.
+const LINE_LIMIT: usize = 1024;
+
+/// Longest reason that is shown, in characters.
+const REASON_LIMIT: usize = 200;
 
 /// Where the agent listens (HAProxy's agent-check).
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgentCheck {
     /// TCP port.
     pub port: u16,
-    /// Sent once connected.
+    /// Sent after the connection is established.
     pub send: Vec<u8>,
 }
 
-/// Asks an agent.
+/// Probes an agent.
 pub(super) struct Probe {
     check: AgentCheck,
     to: SocketAddr,
@@ -41,51 +45,73 @@ impl Probe {
         Self { check: check.clone(), to }
     }
 
-    pub(super) async fn run(&self) -> Result<ProbeSuccess, Broken> {
+    pub(super) async fn run(&self) -> Result<ProbeSuccess, ProbeError> {
         let mut stream = connect(self.to).await?;
         stream.write_all(&self.check.send).await?;
-        let reply = read_until(&mut stream, LIMIT, |reply| reply.contains(&b'\n')).await?;
+        let reply = read_until(&mut stream, LINE_LIMIT, |reply| reply.contains(&b'\n')).await?;
         Ok(judge(&reply)?)
+    }
+}
+
+/// The meaning of one word of a line.
+enum Word<'w> {
+    Up,
+    Ignored,
+    /// The part of its weight that the node gets, in percent.
+    Weight(u8),
+    /// The node must not be answered, for this reason.
+    Down(&'w str),
+    Unknown,
+}
+
+impl<'w> Word<'w> {
+    /// Reads a word in lower case.
+    fn parse(word: &'w str) -> Self {
+        match word {
+            "up" | "ready" => Self::Up,
+            "down" | "fail" | "failed" | "stopped" | "drain" | "maint" => Self::Down(word),
+            _ if word.starts_with("maxconn:") => Self::Ignored,
+            _ => match word.strip_suffix('%').and_then(|number| number.parse::<u16>().ok()) {
+                Some(0) => Self::Down("0%"),
+                // The weight is never more than the configured one.
+                Some(percent) => Self::Weight(percent.min(100) as u8),
+                None => Self::Unknown,
+            },
+        }
     }
 }
 
 fn judge(reply: &[u8]) -> Result<ProbeSuccess, ProbeFailure> {
     let text = String::from_utf8_lossy(reply);
     let line = text.lines().next().unwrap_or_default();
-    let (words, reason) = line.split_once('#').map_or((line, ""), |(words, reason)| (words, reason.trim()));
-    let out = |word: &str| {
-        let why = if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") };
-        Err(ProbeFailure::Agent(why.chars().take(200).filter(|c| !c.is_control()).collect()))
-    };
-    let (mut percent, mut understood) = (100, false);
+    let (words, comment) = line.split_once('#').map_or((line, ""), |(words, comment)| (words, comment.trim()));
+    let mut weight_percent = 100;
+    let mut has_words = false;
     for word in words.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
-        let lower = word.to_ascii_lowercase();
-        match lower.as_str() {
-            "up" | "ready" => understood = true,
-            "down" | "fail" | "failed" | "stopped" | "drain" | "maint" | "0%" => return out(&lower),
-            _ if lower.starts_with("maxconn:") => understood = true,
-            _ => match lower.strip_suffix('%').and_then(|number| number.parse::<u16>().ok()) {
-                Some(0) => return out("0%"),
-                Some(number) => {
-                    // More than all of its weight is still the weight of the configuration.
-                    percent = number.min(100) as u8;
-                    understood = true;
-                }
-                None => {
-                    return Err(ProbeFailure::Reply(format!(
-                        "agent said \"{}\", which is no word of agents",
-                        beginning(reply)
-                    )));
-                }
-            },
+        has_words = true;
+        match Word::parse(&word.to_ascii_lowercase()) {
+            Word::Up | Word::Ignored => {}
+            Word::Weight(percent) => weight_percent = percent,
+            Word::Down(word) => return Err(ProbeFailure::Agent(reason(word, comment))),
+            Word::Unknown => {
+                let line = beginning(reply);
+                return Err(ProbeFailure::Reply(format!("agent said \"{line}\", which contains an unknown word")));
+            }
         }
     }
     let nothing = "agent said nothing".to_owned();
-    match (understood, reply) {
-        (true, _) => Ok(ProbeSuccess { weight_percent: percent }),
+    match (has_words, reply) {
+        (true, _) => Ok(ProbeSuccess { weight_percent }),
+        // The agent closed the connection without a reply.
         (false, []) => Err(ProbeFailure::Connection(nothing)),
         (false, _) => Err(ProbeFailure::Reply(nothing)),
     }
+}
+
+/// The reason that users see: the word, and the comment of the agent.
+fn reason(word: &str, comment: &str) -> String {
+    let text = if comment.is_empty() { word.to_owned() } else { format!("{word}: {comment}") };
+    text.chars().take(REASON_LIMIT).filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -93,8 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_of_the_protocol_has_its_meaning() {
-        for (line, percent) in [
+    fn up_words_and_weights_are_successes() {
+        for (line, weight_percent) in [
             ("up\n", 100),
             ("ready\n", 100),
             ("up 75%\n", 75),
@@ -104,8 +130,12 @@ mod tests {
             ("maxconn:30 up\n", 100),
             ("up", 100),
         ] {
-            assert_eq!(judge(line.as_bytes()), Ok(ProbeSuccess { weight_percent: percent }), "{line}");
+            assert_eq!(judge(line.as_bytes()), Ok(ProbeSuccess { weight_percent }), "{line}");
         }
+    }
+
+    #[test]
+    fn down_words_are_failures_with_a_reason() {
         for (line, why) in [
             ("down\n", "agent says down"),
             ("down#disk is full\n", "agent says down: disk is full"),
@@ -118,9 +148,15 @@ mod tests {
         ] {
             assert_eq!(judge(line.as_bytes()).unwrap_err().to_string(), why, "{line}");
         }
-        assert!(matches!(judge(b""), Err(ProbeFailure::Connection(_))));
-        for odd in ["\n", "# busy\n", "hello\n", "150\n", "-5%\n", "%\n"] {
-            assert!(matches!(judge(odd.as_bytes()), Err(ProbeFailure::Reply(_))), "{odd}");
+    }
+
+    #[test]
+    fn other_lines_are_bad_responses_and_no_line_is_a_connection_failure() {
+        for line in ["\n", "# busy\n", "hello\n", "150\n", "-5%\n", "%\n"] {
+            assert!(matches!(judge(line.as_bytes()), Err(ProbeFailure::Reply(_))), "{line}");
         }
+        let why = judge(b"up hello\n").unwrap_err().to_string();
+        assert_eq!(why, "agent said \"up hello\", which contains an unknown word");
+        assert!(matches!(judge(b""), Err(ProbeFailure::Connection(_))));
     }
 }

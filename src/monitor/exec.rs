@@ -1,12 +1,16 @@
-//! Program probes: exit code 0 passes, the last line that the program prints is the reason.
+//! Monitor kind `exec`: a program. Exit code 0 is a success; the last line of its output is the
+//! reason of a failure.
+//!
+//! The check is the [`Program`] itself.
 
 use std::net::IpAddr;
 
-use evenkeel_core::health::{ProbeFailure, ProbeSuccess};
+use evenkeel_core::health::{ProbeFailure, ProbeNotRun, ProbeSuccess};
 
-use super::outcome::Broken;
+use super::outcome::ProbeError;
 use crate::program::Program;
 
+/// Runs a program for one address.
 pub(super) struct Probe {
     program: Program,
     address: String,
@@ -18,10 +22,13 @@ impl Probe {
         Self { program: program.clone(), address: address.to_string(), host: host.to_owned() }
     }
 
-    pub(super) async fn run(&self) -> Result<ProbeSuccess, Broken> {
+    pub(super) async fn run(&self) -> Result<ProbeSuccess, ProbeError> {
         let environment = [("EVENKEEL_ADDRESS", self.address.as_str()), ("EVENKEEL_HOST", self.host.as_str())];
         // A program that cannot be started says nothing about the node.
-        let ended = self.program.run(&environment).await.map_err(|error| Broken::Machine(error.to_string()))?;
-        ended.map(|()| ProbeSuccess::FULL_WEIGHT).map_err(|failure| ProbeFailure::Program(failure.to_string()).into())
+        let not_started = |error: std::io::Error| ProbeError::NotRun(ProbeNotRun(error.to_string()));
+        match self.program.run(&environment).await.map_err(not_started)? {
+            Ok(()) => Ok(ProbeSuccess::FULL_WEIGHT),
+            Err(failure) => Err(ProbeFailure::Program(failure.to_string()).into()),
+        }
     }
 }

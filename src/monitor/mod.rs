@@ -1,8 +1,19 @@
-//! Monitors: what is checked of a node, how often, and one attempt of it, a probe.
+//! Monitors: the configured checks of nodes, and the probes that make one attempt each.
 //!
-//! One file per kind holds its check (the configuration) and its probe. [`Prober`] prepares the probes of all
-//! kinds. `outcome` tells a failure of the node from a fault of this machine; `stream` is what the kinds over
-//! TCP share. The scheduler in [`crate::health`] decides when to probe.
+//! The scheduler in [`crate::health`] decides when to probe. It prepares a [`Probe`] per probe
+//! target with the [`Prober`] and runs it repeatedly. [`crate::role_action`] uses a probe as a
+//! request to a node. The outcome of a run is a result about the node, or the reason why this
+//! machine could not probe.
+//!
+//! A monitor kind is one file (`http` is a folder) and consists of:
+//!
+//! - a check: what is configured, a variant of [`MonitorKind`]. `config/monitor_kinds.rs` reads its
+//!   keys, `config/http_request.rs` those of `http`.
+//! - a `Probe`: `new` prepares it for one address, `run` makes one attempt and judges the reply.
+//! - its place in `prober`, which prepares the probes of all kinds and bounds each by the timeout.
+//!
+//! The kinds share `outcome`, which separates failures of the node from faults of this machine,
+//! `stream`, which connects over TCP and TLS, and `pattern`, which compares regular expressions.
 
 mod agent;
 mod exec;
@@ -32,7 +43,7 @@ pub use tcp::TcpCheck;
 /// A configured check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Monitor {
-    /// As in the configuration.
+    /// The name in the configuration.
     pub name: Arc<str>,
     /// What a probe does.
     pub kind: MonitorKind,
@@ -40,9 +51,9 @@ pub struct Monitor {
     pub interval: Duration,
     /// Bounds a whole probe, from connecting to the last byte that is read.
     pub timeout: Duration,
-    /// Good probes in a row that bring an address up, at least 1.
+    /// Successes in a row that bring an address up, at least 1.
     pub rise: u32,
-    /// Failed probes in a row that take it down, at least 1.
+    /// Failures in a row that take an address down, at least 1.
     pub fall: u32,
 }
 
@@ -55,9 +66,9 @@ pub enum MonitorKind {
     Tcp(TcpCheck),
     /// OPTIONS of an ICAP service.
     Icap(IcapCheck),
-    /// A program and its exit code.
+    /// The exit code of a program.
     Exec(Program),
-    /// The line of an agent on the node.
+    /// The line that an agent on the node sends.
     Agent(AgentCheck),
     /// An ICMP echo.
     Ping,

@@ -1,4 +1,6 @@
-//! What becomes of a probe: a result for the node, or a fault of this machine.
+//! The outcome of a probe: separates failures of the node from faults of this machine.
+//!
+//! The kinds return [`ProbeError`]; [`super::prober`] turns it into a [`ProbeOutcome`].
 
 use std::io;
 
@@ -12,28 +14,28 @@ pub type ProbeOutcome = Result<ProbeResult, ProbeNotRun>;
 
 /// Why a probe did not succeed.
 #[derive(Debug)]
-pub(super) enum Broken {
-    /// The node failed it.
-    Node(ProbeFailure),
-    /// A fault of this machine, which says nothing of the node.
-    Machine(String),
+pub(super) enum ProbeError {
+    /// The node failed the probe.
+    Failed(ProbeFailure),
+    /// A fault of this machine. It says nothing about the node.
+    NotRun(ProbeNotRun),
 }
 
-impl Broken {
-    /// A connection that ended before the node said all that it was expected to say.
+impl ProbeError {
+    /// The connection ended before the reply was complete.
     pub(super) fn closed_early() -> Self {
-        Self::Node(ProbeFailure::Connection("connection closed before message completed".to_owned()))
+        Self::Failed(ProbeFailure::Connection("connection closed before message completed".to_owned()))
     }
 
-    /// A TLS handshake that failed.
+    /// The TLS handshake failed.
     pub(super) fn handshake(error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(code) => Self::of_system(Errno::from_raw(code)),
-            None => Self::Node(ProbeFailure::Connection(innermost(error).to_string())),
+            None => Self::Failed(ProbeFailure::Connection(innermost(error).to_string())),
         }
     }
 
-    /// An error of the system, in its words.
+    /// An error of the system, with the text of the system.
     fn of_system(errno: Errno) -> Self {
         let text = errno.desc().to_lowercase();
         match errno {
@@ -44,34 +46,35 @@ impl Broken {
             | Errno::ENOMEM
             | Errno::EACCES
             | Errno::EPERM
-            | Errno::EAGAIN => Self::Machine(text),
-            _ => Self::Node(ProbeFailure::Connection(text)),
+            | Errno::EAGAIN => Self::NotRun(ProbeNotRun(text)),
+            _ => Self::Failed(ProbeFailure::Connection(text)),
         }
     }
 }
 
-impl From<ProbeFailure> for Broken {
+impl From<ProbeFailure> for ProbeError {
     fn from(failure: ProbeFailure) -> Self {
-        Self::Node(failure)
+        Self::Failed(failure)
     }
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for ProbeError {
     fn from(error: io::Error) -> Self {
         match (error.raw_os_error(), error.kind()) {
             (Some(code), _) => Self::of_system(Errno::from_raw(code)),
-            // TLS without a closing message. Its own text names an address to read more at.
+            // TLS that ended without close_notify. The text of rustls has a link, which is not for
+            // `evenkeel status`.
             (None, io::ErrorKind::UnexpectedEof) => Self::closed_early(),
-            (None, _) => Self::Node(ProbeFailure::Connection(innermost(&error).to_string())),
+            (None, _) => Self::Failed(ProbeFailure::Connection(innermost(&error).to_string())),
         }
     }
 }
 
-/// Turns what a kind of probe returns into an outcome.
-pub(super) fn outcome(attempt: Result<ProbeSuccess, Broken>) -> ProbeOutcome {
+/// The outcome of an attempt.
+pub(super) fn outcome(attempt: Result<ProbeSuccess, ProbeError>) -> ProbeOutcome {
     match attempt {
         Ok(success) => Ok(Ok(success)),
-        Err(Broken::Node(failure)) => Ok(Err(failure)),
-        Err(Broken::Machine(why)) => Err(ProbeNotRun(why)),
+        Err(ProbeError::Failed(failure)) => Ok(Err(failure)),
+        Err(ProbeError::NotRun(why)) => Err(why),
     }
 }

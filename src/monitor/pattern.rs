@@ -1,4 +1,4 @@
-//! Regular expressions that can be compared, so that a reload finds unchanged monitors.
+//! Regular expressions that can be compared, so that a reload recognizes unchanged monitors.
 
 use regex::bytes::Regex;
 

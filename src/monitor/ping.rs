@@ -1,19 +1,22 @@
-//! Ping probes: an ICMP echo through the kernel's unprivileged echo sockets (`net.ipv4.ping_group_range`).
+//! Monitor kind `ping`: an ICMP echo.
+//!
+//! It uses the unprivileged echo sockets of Linux, which `net.ipv4.ping_group_range` allows or not.
 
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::health::ProbeSuccess;
+use evenkeel_core::health::{ProbeNotRun, ProbeSuccess};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::outcome::Broken;
+use super::outcome::ProbeError;
 
-/// Types of the messages (RFC 792, RFC 4443 §4).
+/// Message types (RFC 792, RFC 4443 §4).
 const REQUEST_V4: u8 = 8;
 const REPLY_V4: u8 = 0;
 const REQUEST_V6: u8 = 128;
 const REPLY_V6: u8 = 129;
 
+/// Pings one address.
 pub(super) struct Probe {
     address: IpAddr,
 }
@@ -23,18 +26,19 @@ impl Probe {
         Self { address }
     }
 
-    pub(super) async fn run(&self) -> Result<ProbeSuccess, Broken> {
+    pub(super) async fn run(&self) -> Result<ProbeSuccess, ProbeError> {
         let (domain, protocol, request, reply) = match self.address {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, REQUEST_V4, REPLY_V4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6, REQUEST_V6, REPLY_V6),
         };
         let forbidden = |error| {
-            let hint = "the kernel allows no ping to this user (net.ipv4.ping_group_range)";
-            Broken::Machine(format!("{hint}: {error}"))
+            let hint = "the kernel does not let this user ping (net.ipv4.ping_group_range)";
+            ProbeError::NotRun(ProbeNotRun(format!("{hint}: {error}")))
         };
         let socket = Socket::new(domain, Type::DGRAM, Some(protocol)).map_err(forbidden)?;
         socket.set_nonblocking(true)?;
-        // The kernel treats it like UDP: it fills in identifier and checksum, and gives only replies to this socket.
+        // The kernel treats the socket like UDP: it sets identifier and checksum, and delivers only
+        // replies to requests of this socket.
         let socket = UdpSocket::from_std(socket.into())?;
         socket.connect(SocketAddr::new(self.address, 0)).await?;
         let sequence = fastrand::u16(..).to_be_bytes();

@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::health::ProbeFailure;
+use evenkeel_core::health::{ProbeFailure, ProbeNotRun};
 
-use super::outcome::{Broken, ProbeOutcome, outcome};
+use super::outcome::{ProbeError, ProbeOutcome, outcome};
 #[cfg(test)]
 use super::script::Script;
 use super::{MonitorKind, agent, exec, http, icap, ping, tcp};
@@ -15,13 +15,14 @@ use super::{MonitorKind, agent, exec, http, icap, ping, tcp};
 /// Prepares probes; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Prober {
-    /// Takes the place of the network.
+    /// Replaces the network in tests.
     #[cfg(test)]
     pub(super) script: Option<Arc<Script>>,
 }
 
 impl Prober {
-    /// Prepares a check of one address under a host name.
+    /// Prepares a check of one address under a host name. If that is impossible, every run of the
+    /// probe returns the reason.
     pub(crate) fn prepare(&self, kind: &MonitorKind, timeout: Duration, address: IpAddr, host: &str) -> Probe {
         #[cfg(test)]
         if let Some(script) = &self.script {
@@ -34,7 +35,7 @@ impl Prober {
             }
             MonitorKind::Tcp(check) => tcp::Probe::new(check, at(check.port), host).map(Attempt::Tcp),
             MonitorKind::Icap(check) => Ok(Attempt::Icap(icap::Probe::new(check, at(check.port), host))),
-            MonitorKind::Exec(check) => Ok(Attempt::Exec(exec::Probe::new(check, address, host))),
+            MonitorKind::Exec(program) => Ok(Attempt::Exec(exec::Probe::new(program, address, host))),
             MonitorKind::Agent(check) => Ok(Attempt::Agent(agent::Probe::new(check, at(check.port)))),
             MonitorKind::Ping => Ok(Attempt::Ping(ping::Probe::new(address))),
         };
@@ -55,7 +56,7 @@ enum Attempt {
     Exec(exec::Probe),
     Agent(agent::Probe),
     Ping(ping::Probe),
-    /// It could not be prepared.
+    /// The probe could not be prepared, for this reason.
     Impossible(String),
     #[cfg(test)]
     Script(Arc<Script>, IpAddr),
@@ -65,20 +66,21 @@ impl Probe {
     /// Probes once, within the timeout.
     ///
     /// # Errors
-    /// The probe did not run. It says nothing of the address.
+    /// The probe did not run. It says nothing about the address.
     pub(crate) async fn run(&mut self) -> ProbeOutcome {
         let attempt = async {
             match &mut self.attempt {
                 Attempt::Http(probe) => probe.run().await,
                 Attempt::Tcp(probe) => probe.run().await,
                 Attempt::Icap(probe) => probe.run().await,
-                // Boxed, because it has large buffers, and every target has room for the largest kind.
+                // Boxed because of its large buffers: the future of every target has the size of
+                // the largest kind.
                 Attempt::Exec(probe) => Box::pin(probe.run()).await,
                 Attempt::Agent(probe) => probe.run().await,
                 Attempt::Ping(probe) => probe.run().await,
-                Attempt::Impossible(why) => Err(Broken::Machine(why.clone())),
+                Attempt::Impossible(why) => Err(ProbeError::NotRun(ProbeNotRun(why.clone()))),
                 #[cfg(test)]
-                Attempt::Script(script, address) => script.run(*address).await.map_err(Broken::Node),
+                Attempt::Script(script, address) => script.run(*address).await.map_err(ProbeError::Failed),
             }
         };
         match tokio::time::timeout(self.timeout, attempt).await {

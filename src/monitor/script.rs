@@ -1,4 +1,4 @@
-//! Probes that take a given time and touch no network, for tests with a paused clock.
+//! Scripted probes for tests with a paused clock: they take a given time and use no network.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -9,25 +9,23 @@ use tokio::time::Instant;
 
 use super::Prober;
 
-/// What probes do, and what was done.
+/// What probes do, and a record of the probes that ran.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    /// How long every probe takes.
-    takes: Duration,
-    /// Begin and end of every probe, by the order of their ends.
+    /// The duration of every probe.
+    duration: Duration,
+    /// Begin and end of every probe, in the order of their ends.
     pub(crate) probes: Mutex<Vec<(IpAddr, Instant, Instant)>>,
     /// Addresses whose probes fail.
     pub(crate) failing: Mutex<Vec<IpAddr>>,
-    /// How much less than all of their weight nodes can carry, in percent.
-    pub(crate) less: Mutex<u8>,
-    under_way: Mutex<usize>,
-    /// The most probes that were ever under way together.
-    pub(crate) most_under_way: Mutex<usize>,
+    in_flight: Mutex<usize>,
+    /// The most probes that were in flight at the same time.
+    pub(crate) max_in_flight: Mutex<usize>,
 }
 
 impl Script {
-    pub(crate) fn taking(takes: Duration) -> Self {
-        Self { takes, ..Self::default() }
+    pub(crate) fn with_duration(duration: Duration) -> Self {
+        Self { duration, ..Self::default() }
     }
 
     pub(crate) fn prober(self: &Arc<Self>) -> Prober {
@@ -37,34 +35,30 @@ impl Script {
     pub(super) async fn run(&self, address: IpAddr) -> Result<ProbeSuccess, ProbeFailure> {
         let began = Instant::now();
         {
-            let _under_way = UnderWay::begin(self);
-            tokio::time::sleep(self.takes).await;
+            let _guard = InFlight::begin(self);
+            tokio::time::sleep(self.duration).await;
         }
         self.probes.lock().unwrap().push((address, began, Instant::now()));
         let fails = self.failing.lock().unwrap().contains(&address);
-        if fails {
-            Err(ProbeFailure::Status(503))
-        } else {
-            Ok(ProbeSuccess { weight_percent: 100 - *self.less.lock().unwrap() })
-        }
+        if fails { Err(ProbeFailure::Status(503)) } else { Ok(ProbeSuccess::FULL_WEIGHT) }
     }
 }
 
-/// Counts a probe, also one that is dropped on its way.
-struct UnderWay<'s>(&'s Script);
+/// Counts a probe until it ends or is dropped.
+struct InFlight<'s>(&'s Script);
 
-impl<'s> UnderWay<'s> {
+impl<'s> InFlight<'s> {
     fn begin(script: &'s Script) -> Self {
-        let mut under_way = script.under_way.lock().unwrap();
-        *under_way += 1;
-        let mut most = script.most_under_way.lock().unwrap();
-        *most = (*most).max(*under_way);
+        let mut in_flight = script.in_flight.lock().unwrap();
+        *in_flight += 1;
+        let mut max_in_flight = script.max_in_flight.lock().unwrap();
+        *max_in_flight = (*max_in_flight).max(*in_flight);
         Self(script)
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        *self.0.under_way.lock().unwrap() -= 1;
+        *self.0.in_flight.lock().unwrap() -= 1;
     }
 }

@@ -1,4 +1,8 @@
-//! Stores health: in one file of `state_dir`, written every two seconds if it has changed.
+//! Stores health in one file of `state_dir`. The file is written within 2 s of a change, and every
+//! 15 min otherwise.
+//!
+//! The daemon reads it at the start, so that addresses keep their health until the first probe. If
+//! it cannot be written, the log says so and the server goes on.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +18,13 @@ use crate::log_throttle::LogThrottle;
 /// Name of the file in `state_dir`.
 const FILE: &str = "health.json";
 
-/// Time between two looks at whether health has changed.
+/// Time between two checks whether health has changed.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Health that was written longer ago is not used, in seconds.
+/// Health that is older is not used, in seconds.
 const MAX_AGE: u64 = 3600;
 
-/// Reads the health that a directory holds, unless it is too old.
+/// Reads the health in a directory, unless it is too old.
 ///
 /// # Errors
 /// The directory or the file cannot be used.
@@ -35,7 +39,7 @@ pub(crate) fn read_health(directory: &Path) -> io::Result<RememberedHealth> {
     })
 }
 
-/// Writes health for as long as `current` returns it.
+/// Writes health until `current` returns `None`.
 pub(crate) async fn store_health<F: Future<Output = Option<RememberedHealth>>>(
     current: impl Fn() -> F,
     directory: PathBuf,
@@ -56,10 +60,10 @@ pub(crate) async fn store_health<F: Future<Output = Option<RememberedHealth>>>(
     }
 }
 
-/// Writes health, and returns it with the time.
+/// Writes health, and returns it with the time of writing.
 ///
 /// # Errors
-/// The system's.
+/// The file cannot be written.
 pub(crate) async fn write_health(mut health: RememberedHealth, directory: PathBuf) -> io::Result<RememberedHealth> {
     health.at = unix_now();
     let writing = tokio::task::spawn_blocking(move || {

@@ -1,6 +1,6 @@
 //! JSON files that survive crashes: written under another name, synced, and renamed.
 //!
-//! After a crash, a file is either the old one or the new one. A file that cannot be understood is set
+//! After a crash, a file is either the old one or the new one. A file that cannot be parsed is set
 //! aside under another name, never deleted.
 
 use std::fs::{self, File};
@@ -18,11 +18,11 @@ const VERSION: u32 = 1;
 /// What a file holds.
 #[derive(Debug)]
 pub(super) enum Found<T> {
-    /// What was last written.
+    /// What was written last.
     Written(T),
     /// There is no file.
     Nothing,
-    /// The file could not be understood and was set aside. The text says where and why.
+    /// The file could not be parsed and was set aside. The text says where and why.
     SetAside(String),
 }
 
@@ -53,13 +53,13 @@ pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Res
     };
     fs::rename(&path, &aside)?;
     let (path, aside) = (path.display(), aside.display());
-    Ok(Found::SetAside(format!("{path} is not what was written there: {why}; it is now {aside}")))
+    Ok(Found::SetAside(format!("{path} is damaged or foreign ({why}) and was renamed to {aside}")))
 }
 
 /// Writes a file of a directory. When this returns, it is on disk.
 ///
 /// # Errors
-/// The system's. The old file is still there.
+/// The file cannot be written. The old one is still there.
 pub(super) fn write(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
     let (aside, path) = (directory.join(format!("{name}.new")), directory.join(name));
     let mut file = File::create(&aside)?;

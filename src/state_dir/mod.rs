@@ -1,8 +1,9 @@
 //! The directory for state that survives a restart: overrides (`override_store`) and health
 //! (`health_store`).
 //!
-//! Only one server can use a directory at a time: [`lock`] sees to it. How files survive crashes is in
-//! `json_file`.
+//! `json_file` writes files so that they survive a crash. [`lock`] ensures that only one server
+//! uses the directory at a time. The daemon opens all of them at the start, and fails if the
+//! directory cannot be used.
 
 mod health_store;
 mod json_file;
@@ -18,10 +19,12 @@ use nix::fcntl::{Flock, FlockArg};
 pub(crate) use health_store::{read_health, store_health, write_health};
 pub(crate) use override_store::{OpenedStore, OverrideStore};
 
-/// Locks a directory for as long as the returned file is open. Creates the directory if it is missing.
+/// Locks a directory for as long as the returned file is open. Creates the directory if it is
+/// missing.
 ///
 /// # Errors
-/// The directory cannot be used, or another server has locked it. Two servers would overwrite each other's files.
+/// The directory cannot be used, or another server has locked it. Two servers would overwrite each
+/// other's files.
 pub(crate) fn lock(directory: &Path) -> io::Result<Flock<File>> {
     fs::create_dir_all(directory)?;
     let file = File::create(directory.join("lock"))?;

@@ -1,4 +1,4 @@
-//! Stores overrides: in one file of `state_dir`, written before a change is acknowledged.
+//! Stores overrides in one file of `state_dir`. A change is written before it takes effect.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ const FILE: &str = "overrides.json";
 /// The overrides, and their file.
 #[derive(Debug)]
 pub(crate) struct OverrideStore {
-    /// Without one, overrides end with the process.
+    /// Without a directory, overrides end with the process.
     directory: Option<PathBuf>,
     overrides: Overrides,
 }
 
-/// A store, and what was wrong with its file.
+/// A store, and whether its file was lost.
 #[derive(Debug)]
 pub(crate) struct OpenedStore {
     /// The store.
     pub(crate) store: OverrideStore,
-    /// The file could not be understood: where it was put, and why.
+    /// Set if the file could not be parsed: where it was put, and why.
     pub(crate) set_aside: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl OverrideStore {
     /// Opens the store of a directory. Creates the directory if it is missing.
     ///
     /// # Errors
-    /// The directory or the file cannot be used. A file that cannot be understood is no error; it is set aside.
+    /// The directory or the file cannot be used. A file that cannot be parsed is set aside instead.
     pub(crate) fn open(directory: Option<&Path>) -> io::Result<OpenedStore> {
         let mut store = Self { directory: directory.map(Path::to_owned), overrides: Overrides::default() };
         let mut set_aside = None;
@@ -58,7 +58,7 @@ impl OverrideStore {
     /// Changes the overrides. When this returns, the change is on disk.
     ///
     /// # Errors
-    /// The system's; nothing has changed.
+    /// The file cannot be written; nothing has changed.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut Overrides)) -> io::Result<()> {
         let mut overrides = self.overrides.clone();
         change(&mut overrides);

@@ -1,4 +1,5 @@
-//! The client against fake nodes behind a running server: sessions stay, or fail with the node's name.
+//! The client library with fake Core nodes behind a server: sessions stay on their node, or fail
+//! with an error that names it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -8,29 +9,33 @@ use std::time::Duration;
 use evenkeel_client::{Cluster, Error, Method, ResumedSession, ScanEvent, Source, Ticket, Verdict};
 use tokio::task::JoinSet;
 
-use crate::support::fake_core::{Node, eicar};
+use crate::support::certificates::self_signed;
+use crate::support::cluster::{Wait, builder, start_server};
+use crate::support::commands::config_with_nodes;
+use crate::support::fake_core_process::{FakeCoreProcess, eicar};
 use crate::support::nodes::Nodes;
-use crate::support::operator::config;
 use crate::support::program::{output_of, required};
 use crate::support::server::{PROGRAM, Server, ZONE};
-use crate::support::session::{Wait, cluster, serve};
 
-/// What may run in a task that moves between threads.
-fn in_any_task<F: Future + Send>(future: F) -> F {
+/// Asserts that a future is `Send`, so that it can run in any task.
+fn assert_send<F: Future + Send>(future: F) -> F {
     future
 }
 
 #[test]
-fn files_stay_on_the_node_that_took_them() {
+fn files_stay_on_the_node_that_accepted_them() {
     let nodes = Nodes::start(3);
-    let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let server = start_server(&nodes);
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
     let scan = |i: i64| {
         let cluster = cluster.clone();
         async move {
             let content = if i % 2 == 0 { b"harmless".to_vec() } else { eicar() };
-            let scan = cluster.scan(&mut Source::bytes(format!("{i}.txt"), content)).await.expect("a node takes it");
-            let report = scan.result().await.expect("a result");
+            let scan = cluster
+                .scan(&mut Source::bytes(format!("{i}.txt"), content))
+                .await
+                .expect("a node accepts the session");
+            let report = scan.result().await.expect("the node has the result");
             assert_eq!(report.verdict == Verdict::Allowed, i % 2 == 0, "{report:?}");
             assert_eq!((report.name, report.result_code), (format!("{i}.txt"), Some(i % 2)));
             scan.node()
@@ -38,184 +43,209 @@ fn files_stay_on_the_node_that_took_them() {
     };
     let scans = async {
         let mut tasks: JoinSet<_> = (0..60).map(scan).collect();
-        let mut at: BTreeMap<_, u32> = BTreeMap::new();
+        let mut sessions: BTreeMap<_, u32> = BTreeMap::new();
         while let Some(node) = tasks.join_next().await {
-            *at.entry(node.expect("no scan panics")).or_default() += 1;
+            *sessions.entry(node.expect("no scan panics")).or_default() += 1;
         }
-        at
+        sessions
     };
-    let at = scans.wait();
-    assert_eq!(at.len(), 3, "new sessions are spread: {at:?}");
-    assert_eq!(nodes.wrong(), 0);
+    let sessions = scans.wait();
+    assert_eq!(sessions.len(), 3, "sessions are spread over all nodes: {sessions:?}");
+    assert_eq!(nodes.requests_at_wrong_node(), 0);
 }
 
 #[test]
-fn another_process_resumes_a_session() {
+fn another_process_can_resume_a_session() {
     let nodes = Nodes::start(2);
-    let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server).build().expect("a cluster");
-    let ticket = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it").ticket().to_string();
-    let other = Cluster::new(&format!("http://core.lb.example:{}", nodes.port)).expect("a cluster");
-    let Ok(ResumedSession::File(scan)) = other.resume(&ticket.parse::<Ticket>().expect("a ticket")) else {
-        panic!("a file: {ticket}")
+    let server = start_server(&nodes);
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
+    let ticket =
+        cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node accepts the session").ticket().to_string();
+    let other = Cluster::new(&format!("http://core.lb.example:{}", nodes.port)).expect("the options are valid");
+    let Ok(ResumedSession::File(scan)) = other.resume(&ticket.parse::<Ticket>().expect("the ticket is valid")) else {
+        panic!("not the ticket of a file: {ticket}")
     };
-    assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
-    // The same identifier at the other node.
+    assert_eq!(scan.result().wait().expect("the node has the result").verdict, Verdict::Allowed);
+    // A ticket with the same identifier at the other node is for an unknown session.
     let elsewhere = nodes.addresses().into_iter().find(|address| !ticket.contains(&address.to_string()));
-    let here = ticket.split(' ').nth(1).expect("a node").to_owned();
-    let there = ticket.replace(&here, &format!("{}:{}", elsewhere.expect("two nodes"), nodes.port));
-    let Ok(ResumedSession::File(scan)) = other.resume(&there.parse().expect("a ticket")) else { panic!("a file") };
+    let here = ticket.split(' ').nth(1).expect("the ticket names the node").to_owned();
+    let there = ticket.replace(&here, &format!("{}:{}", elsewhere.expect("the cluster has another node"), nodes.port));
+    let Ok(ResumedSession::File(scan)) = other.resume(&there.parse().expect("the ticket is valid")) else {
+        panic!("not the ticket of a file: {there}")
+    };
     assert!(matches!(scan.result().wait(), Err(Error::UnknownSession(session)) if session.node.to_string() != here));
-    // And where it cannot be.
-    let foreign = there.replace(&format!(":{}", nodes.port), ":1").parse().expect("a ticket");
+    // A ticket with another port is invalid.
+    let foreign = there.replace(&format!(":{}", nodes.port), ":1").parse().expect("the ticket is valid");
     assert!(matches!(other.resume(&foreign), Err(Error::InvalidTicket { .. })));
-    assert_eq!(nodes.wrong(), 1);
+    assert_eq!(nodes.requests_at_wrong_node(), 1);
 }
 
 #[test]
-fn batches_are_opened_filled_and_closed_at_one_node() {
+fn a_batch_is_opened_filled_and_closed_at_one_node() {
     let nodes = Nodes::start(3);
-    let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server).build().expect("a cluster");
-    let batch = cluster.open_batch().wait().expect("a node takes it");
-    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
+    let server = start_server(&nodes);
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
+    let batch = cluster.open_batch().wait().expect("a node accepts the session");
+    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node accepts the session");
     let more = ["b", "c", "", "e", "f"];
-    let sent = in_any_task(batch.send_all(more.map(|name| Source::bytes(name, name)), 2)).wait();
+    let sent = assert_send(batch.send_all(more.map(|name| Source::bytes(name, name)), 2)).wait();
     assert_eq!(sent.len(), more.len());
     for (name, sent) in more.iter().zip(&sent) {
         assert_eq!(matches!(sent, Err(Error::EmptyFile { .. })), name.is_empty(), "{sent:?}");
     }
-    let files = batch.status().wait().expect("a status").files;
+    let files = batch.status().wait().expect("curl prints the status").files;
     assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<BTreeSet<_>>(), ["a", "b", "c", "e", "f"].into());
     for (name, sent) in more.iter().zip(sent.iter().flatten()).take(2) {
-        assert!(files.iter().any(|file| file.name == *name && file.data_id == *sent), "each at its place");
+        assert!(
+            files.iter().any(|file| file.name == *name && file.data_id == *sent),
+            "results are in the order of the files"
+        );
     }
-    let closed = batch.close().wait().expect("it closes when its files are done");
-    let results = closed.results().wait().expect("results");
+    let closed = batch.close().wait().expect("the node closes the batch");
+    let results = closed.results().wait().expect("the node has the results");
     assert!(results.is_closed && results.verdict == Some(Verdict::Allowed), "{results:?}");
     for data_id in sent.iter().flatten() {
-        let report = closed.file(data_id).wait().expect("the node knows it").report.expect("it is closed");
+        let report = closed.file(data_id).wait().expect("the node knows the file").report.expect("the batch is closed");
         assert_eq!(report.verdict, Verdict::Allowed);
     }
-    let signed = closed.signed_result().wait().expect("a text");
-    assert!(signed.starts_with("---\n") && signed.ends_with("\ncertificate: fake\n"), "all of it: {signed}");
-    let ticket = closed.ticket().to_string().parse().expect("a ticket");
-    let Ok(ResumedSession::ClosedBatch(resumed)) = cluster.resume(&ticket) else { panic!("a closed batch: {ticket}") };
-    assert_eq!(resumed.results().wait().expect("results"), results);
-    cluster.open_batch().wait().expect("a node takes it").cancel().wait().expect("it is given up");
-    assert_eq!(nodes.wrong(), 0);
+    let signed = closed.signed_result().wait().expect("the node has the signed result");
+    assert!(
+        signed.starts_with("---\n") && signed.ends_with("\ncertificate: fake\n"),
+        "the signed result is complete: {signed}"
+    );
+    let ticket = closed.ticket().to_string().parse().expect("the ticket is valid");
+    let Ok(ResumedSession::ClosedBatch(resumed)) = cluster.resume(&ticket) else {
+        panic!("not the ticket of a closed batch: {ticket}")
+    };
+    assert_eq!(resumed.results().wait().expect("the node has the results"), results);
+    cluster
+        .open_batch()
+        .wait()
+        .expect("a node accepts the session")
+        .cancel()
+        .wait()
+        .expect("the node cancels the batch");
+    assert_eq!(nodes.requests_at_wrong_node(), 0);
 }
 
 #[test]
-fn before_a_session_exists_dead_and_busy_nodes_are_passed_over() {
+fn dead_and_busy_nodes_are_skipped_before_a_session_starts() {
     let mut nodes = Nodes::start(3);
-    let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server);
-    // Whom the server still answers.
-    nodes.kill(0);
-    nodes.fake(1, r#"{"queue": 0}"#);
-    let eager = cluster.clone().build().expect("a cluster");
+    let server = start_server(&nodes);
+    let cluster = builder(&nodes, &server);
+    // The server still answers both nodes.
+    nodes.stop(0);
+    nodes.set_faults(1, r#"{"queue": 0}"#);
+    let patient = cluster.clone().build().expect("the options are valid");
     for _ in 0..20 {
-        let scan = eager.scan(&mut Source::bytes("a", "x")).wait().expect("the third one takes it");
+        let scan = patient.scan(&mut Source::bytes("a", "x")).wait().expect("the third node accepts the session");
         assert_eq!(scan.node().ip(), nodes.address(2));
     }
-    nodes.fake(2, r#"{"queue": 0}"#);
-    let impatient = cluster.deadline(Duration::from_millis(300)).build().expect("a cluster");
+    nodes.set_faults(2, r#"{"queue": 0}"#);
+    // Long enough for several rounds on a loaded machine.
+    let impatient = cluster.deadline(Duration::from_secs(3)).build().expect("the options are valid");
     let busy = impatient.scan(&mut Source::bytes("a", "x")).wait();
     assert!(matches!(&busy, Err(Error::AllNodesBusy { .. })), "{busy:?}");
     assert!(busy.unwrap_err().to_string().contains("Server is too busy. Try again later."));
-    nodes.kill(1);
-    nodes.kill(2);
-    let gone = impatient.scan(&mut Source::bytes("a", "x")).wait();
-    assert!(matches!(&gone, Err(Error::NoNodeReachable { skipped, .. }) if !skipped.is_empty()), "{gone:?}");
+    nodes.stop(1);
+    nodes.stop(2);
+    let unreachable = impatient.scan(&mut Source::bytes("a", "x")).wait();
+    assert!(
+        matches!(&unreachable, Err(Error::NoNodeReachable { skipped, .. }) if !skipped.is_empty()),
+        "{unreachable:?}"
+    );
 }
 
 #[test]
-fn a_session_whose_node_dies_is_an_error_that_names_it() {
+fn a_session_on_a_dead_node_fails_with_the_name_of_the_node() {
     let mut nodes = Nodes::start(2);
-    let server = serve(&nodes);
-    (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 60000}"#));
-    let cluster = cluster(&nodes, &server).outage_timeout(Duration::from_millis(500)).build().expect("a cluster");
-    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node takes it");
+    let server = start_server(&nodes);
+    (0..2).for_each(|node| nodes.set_faults(node, r#"{"scan_ms": 60000}"#));
+    let cluster =
+        builder(&nodes, &server).outage_timeout(Duration::from_millis(500)).build().expect("the options are valid");
+    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("a node accepts the session");
     let node = u8::from(scan.node().ip() == nodes.address(1));
     let id = scan.data_id().to_owned();
-    nodes.kill(node);
-    let lost = scan.result().wait().expect_err("it is gone");
+    nodes.stop(node);
+    let lost = scan.result().wait().expect_err("the node is gone");
     assert!(matches!(&lost, Error::NodeGone { session, .. } if session.id.as_deref() == Some(&id)), "{lost}");
     assert_eq!(lost.session().map(|session| session.node), Some(scan.node()));
 }
 
 #[test]
-fn who_wants_it_is_moved_with_the_whole_file_when_the_node_dies() {
+fn resubmissions_send_the_file_to_another_node_if_its_node_dies() {
     for times in [0, 1] {
         let mut nodes = Nodes::start(2);
-        let server = serve(&nodes);
-        (0..2).for_each(|node| nodes.fake(node, r#"{"scan_ms": 60000}"#));
-        let cluster = cluster(&nodes, &server).outage_timeout(Duration::from_millis(200)).resubmissions(times);
-        let cluster = cluster.build().expect("a cluster");
+        let server = start_server(&nodes);
+        (0..2).for_each(|node| nodes.set_faults(node, r#"{"scan_ms": 60000}"#));
+        let cluster = builder(&nodes, &server).outage_timeout(Duration::from_millis(200)).resubmissions(times);
+        let cluster = cluster.build().expect("the options are valid");
         let (mut died, mut lost) = (None, 0);
         let mut source = Source::bytes("a", "x");
         let report = cluster.scan_to_end_with_events(&mut source, |event| match event {
             ScanEvent::Started(scan) if died.is_none() => {
                 let node = u8::from(scan.node().ip() == nodes.address(1));
-                nodes.fake(1 - node, r#"{"scan_ms": 0}"#);
+                nodes.set_faults(1 - node, r#"{"scan_ms": 0}"#);
                 died = Some(node);
-                // From a runtime of its own, which must not be ended within another.
-                std::thread::scope(|scope| drop(scope.spawn(|| nodes.kill(node)).join()));
+                // In a thread: the runtime of a node must not be stopped inside another runtime.
+                std::thread::scope(|scope| drop(scope.spawn(|| nodes.stop(node)).join()));
             }
             ScanEvent::Lost(_) => lost += 1,
             _ => {}
         });
         let outcome = report.wait();
-        let died = died.expect("a node has taken it");
+        let died = died.expect("a node has accepted the file");
         assert_eq!(lost, times);
         match outcome {
             Ok(report) => assert!(times == 1 && report.node.ip() == nodes.address(1 - died), "{report:?}"),
             Err(error) => assert!(times == 0 && error.is_session_lost(), "{error}"),
         }
-        assert_eq!(nodes.wrong(), 0);
+        assert_eq!(nodes.requests_at_wrong_node(), 0);
     }
 }
 
-/// What happens between two machines now and then, and is no reason to lose a session.
+/// Short outages are common, and no reason to lose a session.
 #[test]
-fn a_short_outage_is_outlived() {
+fn a_session_survives_a_short_outage() {
     let nodes = Nodes::start(1);
-    let server = serve(&nodes);
-    nodes.fake(0, r#"{"scan_ms": 300}"#);
-    let cluster = cluster(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("a cluster");
-    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
-    let batch = cluster.open_batch().wait().expect("the node takes it");
-    nodes.fake(0, r#"{"outage": {"ms": 700}}"#);
-    assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
-    nodes.fake(0, r#"{"outage": {"ms": 700}}"#);
-    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node takes it");
-    nodes.fake(0, r#"{"outage": {"ms": 700, "kind": "blackhole"}}"#);
-    batch.close().wait().expect("it is closed");
+    let server = start_server(&nodes);
+    nodes.set_faults(0, r#"{"scan_ms": 300}"#);
+    let cluster =
+        builder(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("the options are valid");
+    let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the node accepts the session");
+    let batch = cluster.open_batch().wait().expect("the node accepts the session");
+    nodes.set_faults(0, r#"{"outage": {"ms": 700}}"#);
+    assert_eq!(scan.result().wait().expect("the node has the result").verdict, Verdict::Allowed);
+    nodes.set_faults(0, r#"{"outage": {"ms": 700}}"#);
+    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node accepts the session");
+    nodes.set_faults(0, r#"{"outage": {"ms": 700, "kind": "blackhole"}}"#);
+    batch.close().wait().expect("the batch is closed");
 }
 
-/// The node says so before it has read all, and closes the connection.
+/// The node refuses before it has read the whole file, and closes the connection.
 #[test]
-fn refusals_of_large_uploads_are_heard() {
+fn a_refusal_of_a_large_upload_is_received() {
     let nodes = Nodes::start(3);
-    let server = serve(&nodes);
-    (0..2).for_each(|node| nodes.fake(node, r#"{"scan": 503}"#));
-    let cluster = cluster(&nodes, &server).build().expect("a cluster");
+    let server = start_server(&nodes);
+    (0..2).for_each(|node| nodes.set_faults(node, r#"{"scan": 503}"#));
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
     let large = vec![0; 8_000_000];
     for _ in 0..10 {
-        let scan = cluster.scan(&mut Source::bytes("a", large.clone())).wait().expect("the third node takes it");
+        let scan =
+            cluster.scan(&mut Source::bytes("a", large.clone())).wait().expect("the third node accepts the session");
         assert_eq!(scan.node().ip(), nodes.address(2));
     }
-    nodes.fake(2, r#"{"scan": 403}"#);
-    let denied = cluster.scan(&mut Source::bytes("a", large)).wait().expect_err("nobody takes it");
+    nodes.set_faults(2, r#"{"scan": 403}"#);
+    let denied = cluster.scan(&mut Source::bytes("a", large)).wait().expect_err("no node accepts the session");
     assert!(matches!(denied, Error::AccessDenied { .. } | Error::AllNodesBusy { .. }), "{denied}");
 }
 
 #[test]
-fn documented_refusals_have_variants_of_their_own() {
+fn each_documented_refusal_has_its_error_variant() {
     let nodes = Nodes::start(1);
-    let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("a cluster");
+    let server = start_server(&nodes);
+    let cluster =
+        builder(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("the options are valid");
     let empty = cluster.scan(&mut Source::bytes("a", "")).wait();
     assert!(matches!(empty, Err(Error::EmptyFile { message, .. }) if message == "File is empty."));
     for (status, is_expected) in [
@@ -224,32 +254,32 @@ fn documented_refusals_have_variants_of_their_own() {
         (500, |error| matches!(error, Error::ScanFailed { .. })),
         (418, |error| matches!(error, Error::UnexpectedStatus { status: 418, .. })),
     ] {
-        nodes.fake(0, &format!("{{\"scan\": {status}}}"));
-        let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is refused");
+        nodes.set_faults(0, &format!("{{\"scan\": {status}}}"));
+        let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("the node refuses the file");
         assert!(is_expected(&refused), "{refused:?}");
     }
-    nodes.fake(0, r#"{"scan": 200, "license_expired": true}"#);
+    nodes.set_faults(0, r#"{"scan": 200, "license_expired": true}"#);
     let expired = cluster.scan(&mut Source::bytes("a", "x")).wait();
     assert!(matches!(expired, Err(Error::LicenseExpired { message, .. }) if message == "License is expired"));
-    nodes.fake(0, r#"{"license_expired": false}"#);
-    let missing = cluster.scan(&mut Source::path("/nonexistent")).wait().expect_err("nothing is there");
+    nodes.set_faults(0, r#"{"license_expired": false}"#);
+    let missing = cluster.scan(&mut Source::path("/nonexistent")).wait().expect_err("the file does not exist");
     assert!(missing.to_string().starts_with("/nonexistent cannot be read: No such file"), "{missing}");
-    // It has fewer bytes than it is said to have: the node has nothing to do with it.
-    let short = cluster.scan(&mut Source::reader("a.txt", 9, &b"short"[..])).wait().expect_err("it ends early");
+    // The source has fewer bytes than declared. This is an error of the source, not of the node.
+    let short = cluster.scan(&mut Source::reader("a.txt", 9, &b"short"[..])).wait().expect_err("the source ends early");
     assert_eq!(short.to_string(), "a.txt cannot be read: it ended 4 bytes early");
     let pipe = server.directory().join("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe for the test");
-    let pipe = cluster.scan(&mut Source::path(pipe)).wait().expect_err("nobody writes it");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("the test can write its directory");
+    let pipe = cluster.scan(&mut Source::path(pipe)).wait().expect_err("a pipe cannot be scanned");
     assert!(pipe.to_string().contains("not a regular file"), "{pipe}");
-    nodes.fake(0, r#"{"hang": true}"#);
-    let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("nobody answers");
+    nodes.set_faults(0, r#"{"hang": true}"#);
+    let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("no node responds");
     assert!(silent.to_string().contains("no data was transferred for 2s"), "{silent}");
 }
 
 #[test]
-fn scripts_pin_a_node_and_curl_reaches_it_under_the_shared_name() {
+fn curl_reaches_a_pinned_node_under_the_shared_name() {
     let nodes = Nodes::start(3);
-    let server = serve(&nodes);
+    let server = start_server(&nodes);
     let name = format!("core.lb.example:{}", nodes.port);
     let pin = |more: &[&str]| {
         let output = Command::new(PROGRAM)
@@ -258,7 +288,7 @@ fn scripts_pin_a_node_and_curl_reaches_it_under_the_shared_name() {
             .output()
             .expect("the built program starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+        String::from_utf8(output.stdout).expect("the output is text").trim().to_owned()
     };
     let seen: BTreeSet<String> = (0..40).map(|_| pin(&[])).collect();
     let all: BTreeSet<String> = nodes.addresses().iter().map(|node| format!("{node}:{}", nodes.port)).collect();
@@ -270,38 +300,43 @@ fn scripts_pin_a_node_and_curl_reaches_it_under_the_shared_name() {
             .args(arguments.split(' '))
             .arg(format!("http://{name}/version")),
     );
-    let node = nodes.addresses().iter().position(|node| arguments.ends_with(&node.to_string())).expect("a node");
+    let node = nodes
+        .addresses()
+        .iter()
+        .position(|node| arguments.ends_with(&node.to_string()))
+        .expect("the arguments name a node");
     assert!(curl.contains(&format!("x-core-id: core-{}", node + 1)), "{arguments}: {curl}");
 }
 
-/// By its address, under the shared name: the certificate is for the name alone.
+/// The client connects to an address, but the certificate must be for the shared name.
 #[test]
-fn over_https_the_certificate_of_the_shared_name_is_what_counts() {
-    let directory = tempfile::tempdir().expect("a directory for the test");
+fn over_https_the_certificate_must_be_for_the_shared_name() {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let issued = |file: &str, name: &str| {
-        let issued = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
+        let issued = self_signed(name);
         let path = directory.path().join(file);
-        std::fs::write(&path, issued.cert.pem() + &issued.signing_key.serialize_pem()).expect("a file for the test");
+        std::fs::write(&path, issued.cert.pem() + &issued.signing_key.serialize_pem())
+            .expect("the test can write its directory");
         (path.to_string_lossy().into_owned(), issued.cert.der().clone())
     };
     let (right, certificate) = issued("right.pem", "core.lb.example");
     let (wrong, wrong_certificate) = issued("wrong.pem", "other.example");
-    let node = Node::start(&["--certificate", &right, "--key", &right, "--wrong-certificate", &wrong]);
-    let port = node.url.rsplit(':').next().expect("a port");
-    let text = config(0).replace("nodes = [\n", "nodes = [\n{ name = \"a\", address = \"127.0.0.1\" },\n");
+    let node = FakeCoreProcess::start(&["--certificate", &right, "--key", &right, "--wrong-certificate", &wrong]);
+    let port = node.url.rsplit(':').next().expect("the URL has a port");
+    let text = config_with_nodes(0).replace("nodes = [\n", "nodes = [\n{ name = \"a\", address = \"127.0.0.1\" },\n");
     let server = Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE)]);
     let cluster = Cluster::builder(&format!("https://core.lb.example:{port}"))
         .name_servers(vec![server.address()])
         .root_certificates(vec![certificate, wrong_certificate])
-        .deadline(Duration::from_secs(1))
+        .deadline(Duration::from_secs(60))
         .build()
-        .expect("a cluster");
+        .expect("the options are valid");
     let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the certificate is for the shared name");
     assert_eq!(scan.node().ip(), Ipv4Addr::LOCALHOST);
-    assert_eq!(scan.result().wait().expect("a result").verdict, Verdict::Allowed);
-    let pin = cluster.pin().wait().expect("a node");
+    assert_eq!(scan.result().wait().expect("the node has the result").verdict, Verdict::Allowed);
+    let pin = cluster.pin().wait().expect("a node accepts connections");
     let fault = pin.request(Method::PUT, "/_fake").body("{\"wrong_certificate\": true}").send();
-    assert!(fault.wait().expect("an answer").status().is_success());
-    let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("it is another one's");
+    assert!(fault.wait().expect("the server responds").status().is_success());
+    let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("the certificate has another name");
     assert!(refused.to_string().contains("certificate not valid for name \"core.lb.example\""), "{refused}");
 }

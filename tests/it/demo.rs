@@ -10,18 +10,19 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::support::namespace::Namespace;
-use crate::support::program::{Running, output_of, required};
+use crate::support::program::{Process, output_of, required};
 use crate::support::server::PROGRAM;
 use crate::support::wait_until;
 
 /// A running demo. It is stopped by SIGTERM, so that it removes its socket.
-struct Demo(Running);
+struct Demo(Process);
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let kill = format!("kill -TERM {}", self.0.0.id());
+        // A panic here would abort the tests, so an error of `kill` is ignored: the demo has ended.
+        let kill = format!("kill -TERM {}", self.0.child.id());
         if Command::new("/bin/sh").arg("-c").arg(kill).status().is_ok_and(|status| status.success()) {
-            let _ = self.0.0.wait();
+            let _ = self.0.child.wait();
         }
     }
 }
@@ -29,9 +30,10 @@ impl Drop for Demo {
 /// The network in which a test runs the demo.
 enum Network {
     Namespace(Namespace),
-    /// The network of this machine: a namespace cannot be created. One test at a time uses it.
+    /// The network of this machine, because a namespace cannot be created. One test at a time uses
+    /// it.
     Machine {
-        why: String,
+        reason: String,
         _lock: MutexGuard<'static, ()>,
     },
 }
@@ -39,14 +41,14 @@ enum Network {
 impl Network {
     fn new() -> Self {
         static MACHINE: Mutex<()> = Mutex::new(());
-        let programs = Path::new(PROGRAM).parent().expect("a directory of cargo");
+        let programs = Path::new(PROGRAM).parent().expect("the program is in a directory");
         match Namespace::with_empty_tmp(&[programs]) {
             Ok(namespace) => Self::Namespace(namespace),
-            Err(why) => Self::Machine { why, _lock: MACHINE.lock().unwrap_or_else(PoisonError::into_inner) },
+            Err(reason) => Self::Machine { reason, _lock: MACHINE.lock().unwrap_or_else(PoisonError::into_inner) },
         }
     }
 
-    /// A program in this network.
+    /// A command that runs in this network.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = match self {
             Self::Namespace(namespace) => namespace.command(program),
@@ -56,23 +58,23 @@ impl Network {
         command
     }
 
-    /// The output of a shell command.
+    /// Runs a shell command, which must succeed; returns its output.
     #[track_caller]
     fn run(&self, line: &str) -> String {
         output_of(self.command("/bin/sh").arg("-c").arg(line))
     }
 
-    /// Starts the demo and waits until it answers.
+    /// Starts the demo and waits until it is ready.
     ///
     /// # Panics
-    /// Without a namespace, if an address of the demo is in use on this machine.
+    /// Panics if there is no namespace and an address of the demo is in use on this machine.
     fn start_demo(&self) -> Demo {
-        let log = tempfile::NamedTempFile::new().expect("a file for the test");
-        let stderr = log.reopen().expect("a file of ours");
-        let mut demo = Demo(Running::start(self.command(PROGRAM).arg("demo").stdout(Stdio::null()).stderr(stderr)));
-        let read = || std::fs::read_to_string(log.path()).expect("a file of ours");
+        let log = tempfile::NamedTempFile::new().expect("the test can write its directory");
+        let stderr = log.reopen().expect("the test owns the file");
+        let mut demo = Demo(Process::start(self.command(PROGRAM).arg("demo").stdout(Stdio::null()).stderr(stderr)));
+        let read = || std::fs::read_to_string(log.path()).expect("the test owns the file");
         wait_until("the demo is ready", || {
-            if let Ok(Some(status)) = demo.0.0.try_wait() {
+            if let Ok(Some(status)) = demo.0.child.try_wait() {
                 panic!("the demo ended with {status}:\n{}{}", read(), self.hint());
             }
             read().contains("ready: ")
@@ -80,24 +82,24 @@ impl Network {
         demo
     }
 
-    /// What else helps if an address is in use on this machine.
+    /// Advice for a demo that cannot start because an address is in use on this machine.
     fn hint(&self) -> String {
         match self {
             Self::Namespace(_) => String::new(),
-            Self::Machine { why, .. } => format!(
-                "the test ran in the network of this machine, because it could not create a network namespace: {why}\n\
+            Self::Machine { reason, .. } => format!(
+                "the test ran in the network of this machine, because it could not create a network namespace: {reason}\n\
                  free the address above, or run the test as root or as a user who may create user namespaces"
             ),
         }
     }
 
     /// Starts a program that uses addresses of the demo, and waits until it listens.
-    fn occupy(&self, arguments: &[&str]) -> Running {
+    fn occupy(&self, arguments: &[&str]) -> Process {
         let mut command = self.command(PROGRAM);
-        let mut occupant = Running::start(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()));
+        let mut occupant = Process::start(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()));
         let mut ready = [0];
-        let stdout = occupant.0.stdout.as_mut().expect("a pipe");
-        std::io::Read::read_exact(stdout, &mut ready).expect("a line when it listens");
+        let stdout = occupant.child.stdout.as_mut().expect("standard output is a pipe");
+        std::io::Read::read_exact(stdout, &mut ready).expect("the program prints a line when it listens");
         occupant
     }
 
@@ -107,24 +109,25 @@ impl Network {
         (output.status, String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
-    /// What `dig` prints for the shared name.
+    /// The output of `dig` for the shared name.
     fn dig(&self, options: &str) -> String {
         self.run(&format!("dig @127.0.0.1 -p 5300 core.lb.example {options}"))
     }
 
-    /// Last octets of the addresses in a response.
+    /// The last octets of the addresses in a response.
     fn answered(&self) -> BTreeSet<u8> {
         let octet = |line: &str| line.rsplit('.').next()?.parse().ok();
         self.dig("+short").lines().filter_map(octet).collect()
     }
 
+    /// Sets the status of `/readyz` of a node.
     fn set_readyz(&self, octet: u8, status: u16) {
         let url = format!("http://127.0.0.{octet}:8008/_fake");
         self.run(&format!("curl --silent --fail -X PUT {url} -d '{{\"readyz\": {status}}}'"));
     }
 }
 
-/// The commands of the README's tour, in their order.
+/// The commands of the tour in README.md, in their order.
 fn tour() -> impl Iterator<Item = String> {
     let is_of_the_tour = |line: &&str| {
         line.starts_with("dig @127")
@@ -137,7 +140,7 @@ fn tour() -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn the_demo_answers_follows_faults_and_fails_open() {
+fn the_demo_answers_takes_out_nodes_with_faults_and_fails_open() {
     required("dig", "bind9-dnsutils");
     required("curl", "curl");
     let network = Network::new();
@@ -154,7 +157,7 @@ fn the_demo_answers_follows_faults_and_fails_open() {
             wait_until("the backup is answered", || network.answered().contains(&14));
         }
     }
-    wait_until("core-2 is down, as the README says", || network.answered() == BTreeSet::from([11, 13]));
+    wait_until("core-2 is down, as README.md says", || network.answered() == BTreeSet::from([11, 13]));
     network.set_readyz(12, 200);
     wait_until("core-2 is up", || network.answered() == BTreeSet::from([11, 12, 13]));
     let ttls: BTreeSet<String> = network
@@ -173,7 +176,7 @@ fn the_demo_answers_follows_faults_and_fails_open() {
 }
 
 #[test]
-fn a_second_demo_names_the_first_and_leaves_it_alone() {
+fn a_second_demo_names_the_process_of_the_first_and_does_not_disturb_it() {
     required("dig", "bind9-dnsutils");
     let network = Network::new();
     let first = network.start_demo();
@@ -181,7 +184,7 @@ fn a_second_demo_names_the_first_and_leaves_it_alone() {
     assert_eq!(status.code(), Some(1), "{printed}");
     let addresses = "TCP 127.0.0.11:8008, TCP 127.0.0.12:8008, TCP 127.0.0.13:8008, TCP 127.0.0.14:8008, \
          UDP 127.0.0.1:5300, TCP 127.0.0.1:5300, TCP 127.0.0.1:5380, /tmp/evenkeel-demo.sock";
-    let owner = format!("process {} (evenkeel)", first.0.0.id());
+    let owner = format!("process {} (evenkeel)", first.0.child.id());
     let message = format!("not started: {addresses} are in use by {owner}; stop it and start the demo again\n");
     assert!(printed.ends_with(&message) && printed.lines().count() == 1, "{printed}");
     assert_eq!(network.answered(), BTreeSet::from([11, 12, 13]));
@@ -190,18 +193,18 @@ fn a_second_demo_names_the_first_and_leaves_it_alone() {
 }
 
 #[test]
-fn the_demo_names_processes_that_use_its_addresses() {
+fn a_demo_that_cannot_start_names_the_processes_that_use_its_addresses() {
     let network = Network::new();
     let node = network.occupy(&["fake-core", "--listen", "127.0.0.13:8008"]);
-    // A wildcard address stands in the way as well.
+    // A wildcard address blocks the port of the demo as well.
     let admin = network.occupy(&["fake-core", "--listen", "0.0.0.0:5380"]);
     let (status, printed) = network.run_refused_demo();
     assert_eq!(status.code(), Some(1), "{printed}");
     let message = format!(
         "not started: TCP 127.0.0.13:8008 is in use by process {} (evenkeel); TCP 127.0.0.1:5380 is in use by process \
          {} (evenkeel); stop them and start the demo again\n",
-        node.0.id(),
-        admin.0.id()
+        node.child.id(),
+        admin.child.id()
     );
     assert!(printed.ends_with(&message) && printed.lines().count() == 1, "{printed}");
     drop((node, admin));

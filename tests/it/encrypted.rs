@@ -1,4 +1,4 @@
-//! TLS and HTTPS, asked by Debian's `kdig`, and QUIC, for which that is built without.
+//! DNS over TLS and HTTPS, with `kdig` as client, and DNS over QUIC, which Debian's `kdig` lacks.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -10,14 +10,16 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-
-use crate::support::packet::{Essence, framed, query};
+use crate::support::certificates::self_signed_pem;
+use crate::support::packet::{ComparableResponse, framed, query};
 use crate::support::program::{output_of, required};
 use crate::support::server::{CONFIG, Server, ZONE};
 
-/// What the server itself is told besides.
-const TLS: &str = r#"nsid = "ns-a"
+/// Name in the certificate of the server.
+const NAME: &str = "ns.lb.example";
+
+/// The keys for the encrypted transports, up to the next section.
+const TLS_KEYS: &str = r#"nsid = "ns-a"
 [server.tls]
 certificate = "cert.pem"
 key = "key.pem"
@@ -26,23 +28,18 @@ doh = ["127.0.0.1:0"]
 doq = ["127.0.0.1:0"]
 [zones"#;
 
+/// [`CONFIG`] with all transports.
 fn config() -> String {
-    CONFIG.replacen("[zones", TLS, 1)
+    CONFIG.replacen("[zones", TLS_KEYS, 1)
 }
 
-/// A self-signed certificate and its key, PEM.
-fn certificate() -> (String, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["ns.lb.example".to_owned()]).expect("a certificate for the test");
-    (cert.pem(), signing_key.serialize_pem())
-}
-
-fn start() -> Server {
-    let (cert, key) = certificate();
+/// Starts a server on all transports, with a self-signed certificate in `cert.pem`.
+fn start_server() -> Server {
+    let (cert, key) = self_signed_pem(NAME);
     Server::start_with(&[("evenkeel.toml", &config()), ("lb.zone", ZONE), ("cert.pem", &cert), ("key.pem", &key)])
 }
 
-/// `kdig` over a transport, with the certificate in `cert.pem` as the only trusted one.
+/// A `kdig` command over a transport, which trusts only the certificate in `cert.pem`.
 fn kdig(server: &Server, transport: &str, arguments: &str) -> Command {
     let address = server.address_of(transport);
     let mut command = Command::new(required("kdig", "knot-dnsutils"));
@@ -56,13 +53,13 @@ fn kdig(server: &Server, transport: &str, arguments: &str) -> Command {
     if transport != "UDP+TCP" {
         command.arg(if transport == "TLS" { "+tls" } else { "+https" });
         command.arg(format!("+tls-ca={}", server.directory().join("cert.pem").display()));
-        command.arg("+tls-hostname=ns.lb.example");
+        command.arg(format!("+tls-hostname={NAME}"));
     }
     command.args(arguments.split(' '));
     command
 }
 
-/// What `kdig` prints, without what differs between any two queries: session, identifier, size, time.
+/// The output of `kdig`, without the parts that differ per query: session, identifier, size, time.
 fn response(server: &Server, transport: &str, arguments: &str) -> String {
     let output = output_of(&mut kdig(server, transport, arguments));
     let varies = [";; TLS session", ";; HTTP session", ";; Received", ";; Time", ";; From"];
@@ -71,8 +68,8 @@ fn response(server: &Server, transport: &str, arguments: &str) -> String {
 }
 
 #[test]
-fn encrypted_answers_are_those_of_udp() {
-    let server = start();
+fn tls_and_https_responses_are_equal_to_udp_responses() {
+    let server = start_server();
     for arguments in [
         "core.lb.example A",
         "core.lb.example AAAA",
@@ -98,56 +95,63 @@ fn encrypted_answers_are_those_of_udp() {
     }
 }
 
-/// Asks over QUIC, one stream a query (RFC 9250 §4.2).
+/// Sends queries over QUIC, one stream per query (RFC 9250 §4.2).
 async fn over_quic(address: SocketAddr, trusted: &str, queries: &[Vec<u8>]) -> Vec<Message> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).expect("PEM")).expect("a certificate");
+    roots
+        .add(CertificateDer::from_pem_slice(trusted.as_bytes()).expect("the text is PEM"))
+        .expect("the certificate is valid");
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("TLS 1.3")
+        .expect("the provider supports TLS 1.3")
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"doq".to_vec()];
-    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a client socket");
-    let tls = QuicClientConfig::try_from(tls).expect("a suite for QUIC");
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("the system has a free port");
+    let tls = QuicClientConfig::try_from(tls).expect("the provider has a suite for QUIC");
     endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
-    let connection = endpoint.connect(address, "ns.lb.example").expect("a name").await.expect("a connection");
-    let mut answers = Vec::new();
+    let connecting = endpoint.connect(address, NAME).expect("the name is valid");
+    let connection = connecting.await.expect("the server accepts the connection");
+    let mut responses = Vec::new();
     for query in queries {
-        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
-        send.write_all(&framed(query)).await.expect("the server reads");
-        send.finish().expect("an open stream");
-        let answer = receive.read_to_end(65_537).await.expect("an answer");
-        answers.push(Message::from_vec(&answer[2..]).expect("a response that can be decoded"));
+        let (mut send, mut receive) = connection.open_bi().await.expect("the server accepts streams");
+        send.write_all(&framed(query)).await.expect("the server reads requests");
+        send.finish().expect("the stream is open");
+        let response = receive.read_to_end(65_537).await.expect("the server responds");
+        responses.push(Message::from_vec(&response[2..]).expect("hickory decodes the response"));
     }
-    answers
+    responses
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quic_answers_are_those_of_udp() {
-    let server = start();
+async fn quic_responses_are_equal_to_udp_responses() {
+    let server = start_server();
     let client = server.client();
     let questions = [("core.lb.example", 1), ("scan.lb.example", 1), ("lb.example", 6), ("nothing.lb.example", 1)];
-    // RFC 9250 §4.2.1: the identifier is 0.
+    // The identifier is 0 (RFC 9250 §4.2.1).
     let queries: Vec<Vec<u8>> = questions.iter().map(|&(name, rtype)| query(0, 0, name, rtype)).collect();
-    let trusted = std::fs::read_to_string(server.directory().join("cert.pem")).expect("written at start");
-    let answers = over_quic(server.address_of("QUIC"), &trusted, &queries).await;
-    for ((name, rtype), answer) in questions.into_iter().zip(&answers) {
-        assert_eq!(Essence::from(answer), Essence::from(&client.ask(name, rtype)), "{name} {rtype}");
+    let trusted = std::fs::read_to_string(server.directory().join("cert.pem")).expect("the file was written at start");
+    let responses = over_quic(server.address_of("QUIC"), &trusted, &queries).await;
+    for ((name, rtype), response) in questions.into_iter().zip(&responses) {
+        assert_eq!(
+            ComparableResponse::from(response),
+            ComparableResponse::from(&client.ask(name, rtype)),
+            "{name} {rtype}"
+        );
     }
 }
 
 #[test]
 fn a_reload_presents_the_new_certificate() {
-    let mut server = start();
-    let (cert, key) = certificate();
+    let mut server = start_server();
+    let (cert, key) = self_signed_pem(NAME);
     server.write("cert.pem", &cert);
     server.write("key.pem", &key);
-    let trusted = |server: &Server| {
-        let output = kdig(server, "TLS", "core.lb.example A").output().expect("kdig runs");
+    let is_trusted = |server: &Server| {
+        let output = kdig(server, "TLS", "core.lb.example A").output().expect("kdig starts");
         String::from_utf8_lossy(&output.stdout).contains("192.0.2.11")
     };
-    assert!(!trusted(&server), "the old certificate is still presented");
+    assert!(!is_trusted(&server), "the server still presents the old certificate");
     server.reload(&config());
-    assert!(trusted(&server), "the new certificate is presented:\n{}", server.log());
+    assert!(is_trusted(&server), "the server presents the new certificate:\n{}", server.log());
 }

@@ -1,5 +1,5 @@
-//! Many clients for a while: nodes are drained, die and return, and every session ends in a verdict or in an error that
-//! names a node which really died.
+//! Many clients scan while nodes are drained, die and return. Every session ends in a verdict, or
+//! in an error that names a node that died.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,61 +10,69 @@ use std::time::Duration;
 use evenkeel_client::{Cluster, Error, Source, Verdict};
 use tokio::runtime::Runtime;
 
+use crate::support::cluster::{builder, start_server};
+use crate::support::commands::run;
 use crate::support::nodes::Nodes;
-use crate::support::operator::done;
 use crate::support::server::Server;
-use crate::support::session::{cluster, serve};
+use crate::support::statistics::chi_square;
 use crate::support::wait_until;
 
 const NODES: u8 = 10;
 const CLIENTS: usize = 50;
-/// For each client.
+
+/// Files per client.
 const FILES: usize = 100;
+
+/// Batches per client.
 const BATCHES: usize = 4;
-/// Before anything happens to the nodes, to see how sessions are spread.
-const QUIET: usize = 20;
 
-/// A sum of squares above this is seen once in a hundred million times with nine degrees of freedom.
-const CRITICAL: f64 = 58.0;
+/// Files per client before the first fault. They show how sessions are spread.
+const QUIET_FILES: usize = 20;
 
-/// What came of the sessions.
+/// Limit for chi-square with nine degrees of freedom; chance exceeds it in one of 10^8 runs.
+const CHI_SQUARE_LIMIT: f64 = 58.0;
+
+/// The outcomes of all sessions.
 #[derive(Default)]
-struct Tally {
+struct Outcomes {
     verdicts: AtomicUsize,
-    /// Nodes that sessions were lost with.
+    /// The node of each lost session.
     lost: Mutex<Vec<SocketAddr>>,
-    /// Sessions that each node took in the quiet time.
+    /// Sessions per node before the first fault.
     spread: Mutex<BTreeMap<SocketAddr, u32>>,
-    quiet: AtomicUsize,
+    /// Clients that have scanned their first files.
+    warmed_up: AtomicUsize,
 }
 
-impl Tally {
+impl Outcomes {
     fn count(&self, outcome: Result<Verdict, Error>) {
         match outcome {
             Ok(verdict) => {
                 assert_eq!(verdict, Verdict::Allowed);
                 self.verdicts.fetch_add(1, Ordering::SeqCst);
             }
-            // A node that came back has forgotten its sessions, and says so.
+            // A node that has returned has forgotten its sessions, and says so.
             Err(
                 Error::NodeGone { session, .. }
                 | Error::UnknownSession(session)
                 | Error::BatchOnOtherNode { session, .. },
-            ) => self.lost.lock().expect("no panic").push(session.node),
-            Err(error) => panic!("neither a verdict nor a node that died: {error}"),
+            ) => self.lost.lock().expect("no thread panics with the lock held").push(session.node),
+            Err(error) => panic!("not a verdict and not the error of a dead node: {error}"),
         }
     }
 }
 
-async fn one_file(cluster: &Cluster, tally: &Tally, is_quiet: bool) -> Result<Verdict, Error> {
+/// Scans one file.
+async fn scan_file(cluster: &Cluster, outcomes: &Outcomes, is_quiet: bool) -> Result<Verdict, Error> {
     let scan = cluster.scan(&mut Source::bytes("file", "harmless")).await?;
     if is_quiet {
-        *tally.spread.lock().expect("no panic").entry(scan.node()).or_default() += 1;
+        *outcomes.spread.lock().expect("no thread panics with the lock held").entry(scan.node()).or_default() += 1;
     }
     Ok(scan.result().await?.verdict)
 }
 
-async fn one_batch(cluster: &Cluster) -> Result<Verdict, Error> {
+/// Scans a batch of three files.
+async fn scan_batch(cluster: &Cluster) -> Result<Verdict, Error> {
     let batch = cluster.open_batch().await?;
     for name in ["a", "b", "c"] {
         batch.send(&mut Source::bytes(name, "harmless")).await?;
@@ -74,24 +82,25 @@ async fn one_batch(cluster: &Cluster) -> Result<Verdict, Error> {
     Ok(results.verdict.expect("a closed batch has a verdict"))
 }
 
-/// Does something to one node after the other until it is over; gives those that died.
-fn trouble(nodes: &mut Nodes, server: &Server, is_over: impl Fn() -> bool) -> BTreeSet<SocketAddr> {
+/// Drains or stops one node after the other until `is_over`; returns the nodes that died.
+fn disturb(nodes: &mut Nodes, server: &Server, is_over: impl Fn() -> bool) -> BTreeSet<SocketAddr> {
     let mut died = BTreeSet::new();
     let mut rng = fastrand::Rng::with_seed(3);
+    // The length of a fault, not a wait for a condition.
     let pause = |rng: &mut fastrand::Rng| std::thread::sleep(Duration::from_millis(rng.u64(50..300)));
     while !is_over() {
         let node = rng.u8(..NODES);
         if rng.bool() {
             let name = format!("core/core-{}", node + 1);
-            done(server, &format!("drain {name}"));
+            run(server, &format!("drain {name}"));
             pause(&mut rng);
-            done(server, &format!("resume {name}"));
+            run(server, &format!("resume {name}"));
         } else {
             died.insert((nodes.address(node), nodes.port).into());
-            nodes.kill(node);
+            nodes.stop(node);
             pause(&mut rng);
-            nodes.revive(node);
-            nodes.fake(node, "{\"scan_ms\": 20}");
+            nodes.restart(node);
+            nodes.set_faults(node, r#"{"scan_ms": 20}"#);
         }
         pause(&mut rng);
     }
@@ -99,42 +108,44 @@ fn trouble(nodes: &mut Nodes, server: &Server, is_over: impl Fn() -> bool) -> BT
 }
 
 #[test]
-fn sessions_end_in_a_verdict_or_name_a_node_that_died() {
+fn sessions_end_in_a_verdict_or_name_a_dead_node() {
     let mut nodes = Nodes::start(NODES);
-    (0..NODES).for_each(|node| nodes.fake(node, "{\"scan_ms\": 20}"));
-    let server = serve(&nodes);
-    let cluster = cluster(&nodes, &server).deadline(Duration::from_secs(20)).build().expect("a cluster");
-    let tally = Tally::default();
+    (0..NODES).for_each(|node| nodes.set_faults(node, r#"{"scan_ms": 20}"#));
+    let server = start_server(&nodes);
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
+    let outcomes = Outcomes::default();
     let died = std::thread::scope(|scope| {
         let clients = scope.spawn(|| {
-            let runtime = Runtime::new().expect("a runtime");
+            let runtime = Runtime::new().expect("threads can be started");
             let client = async |_| {
-                for _ in 0..QUIET {
-                    tally.count(one_file(&cluster, &tally, true).await);
+                for _ in 0..QUIET_FILES {
+                    outcomes.count(scan_file(&cluster, &outcomes, true).await);
                 }
-                tally.quiet.fetch_add(1, Ordering::SeqCst);
-                for i in QUIET..FILES {
-                    tally.count(one_file(&cluster, &tally, false).await);
-                    if i % ((FILES - QUIET) / BATCHES) == 0 {
-                        tally.count(one_batch(&cluster).await);
+                outcomes.warmed_up.fetch_add(1, Ordering::SeqCst);
+                for i in QUIET_FILES..FILES {
+                    outcomes.count(scan_file(&cluster, &outcomes, false).await);
+                    if i % ((FILES - QUIET_FILES) / BATCHES) == 0 {
+                        outcomes.count(scan_batch(&cluster).await);
                     }
                 }
             };
             runtime.block_on(futures_util::future::join_all((0..CLIENTS).map(client)));
         });
-        wait_until("the quiet time is over", || tally.quiet.load(Ordering::SeqCst) == CLIENTS || clients.is_finished());
-        let died = trouble(&mut nodes, &server, || clients.is_finished());
-        clients.join().expect("every session ends as it should");
+        wait_until("all clients have scanned their first files", || {
+            outcomes.warmed_up.load(Ordering::SeqCst) == CLIENTS || clients.is_finished()
+        });
+        let died = disturb(&mut nodes, &server, || clients.is_finished());
+        clients.join().expect("no client panics");
         died
     });
-    let lost = tally.lost.lock().expect("no panic");
-    assert!(!died.is_empty() && lost.iter().all(|node| died.contains(node)), "lost with {lost:?}, died {died:?}");
-    let verdicts = tally.verdicts.load(Ordering::SeqCst);
+    let lost = outcomes.lost.lock().expect("no thread panics with the lock held");
+    assert!(!died.is_empty() && lost.iter().all(|node| died.contains(node)), "lost on {lost:?}, but {died:?} died");
+    let verdicts = outcomes.verdicts.load(Ordering::SeqCst);
     assert_eq!(verdicts + lost.len(), CLIENTS * (FILES + BATCHES));
     assert!(lost.len() < verdicts / 10, "{} lost of {verdicts}", lost.len());
-    assert_eq!(nodes.wrong(), 0);
-    let spread = tally.spread.lock().expect("no panic");
-    let should = (CLIENTS * QUIET) as f64 / f64::from(NODES);
-    let chi_square: f64 = spread.values().map(|&count| (f64::from(count) - should).powi(2) / should).sum();
-    assert!(spread.len() == usize::from(NODES) && chi_square < CRITICAL, "{chi_square}: {spread:?}");
+    assert_eq!(nodes.requests_at_wrong_node(), 0);
+    let spread = outcomes.spread.lock().expect("no thread panics with the lock held");
+    let expected = (CLIENTS * QUIET_FILES) as f64 / f64::from(NODES);
+    let chi_square = chi_square(spread.values().map(|&count| (u64::from(count), expected)));
+    assert!(spread.len() == usize::from(NODES) && chi_square < CHI_SQUARE_LIMIT, "{chi_square}: {spread:?}");
 }

@@ -1,20 +1,24 @@
-//! Tests of the whole program: the real binary on port 0, asked by real clients.
+//! Tests of the whole program: the built binary on free ports, with real clients.
+//!
+//! There is one module per topic; `support` has the helpers. `tests/needs` lists the programs that
+//! tests need.
 
+mod agent_checks;
+mod backups;
 mod check;
 mod client;
-mod contributing;
-mod cookie;
-mod counts;
+mod cookie_affinity;
+mod counters;
 mod demo;
 mod documents;
 mod encrypted;
 mod endurance;
+mod events;
 mod fake_core;
 mod fragments;
-mod hostile;
+mod malformed_packets;
 mod monitors;
 mod needs;
-mod notifications;
 mod operators;
 mod overload;
 mod peers;
@@ -22,14 +26,13 @@ mod protocol;
 mod recipes;
 mod reload;
 mod resolver;
-mod rolling;
+mod restarts;
+mod rolling_restart;
 mod scale;
 mod scan;
-mod second_opinion;
 mod shared_name;
 mod shares;
 mod signals;
-mod spares;
 mod support;
 mod tcp;
 mod verdicts;

@@ -1,28 +1,27 @@
-//! What operators say: seen at once, kept whatever ends the process, told with its reason.
+//! Commands of operators, and the API behind them: overrides apply at once, and wrong requests are
+//! refused with the reason.
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::commands::{answered, config_with_nodes, evenkeel, refusal, run, status};
 use crate::support::nodes::Nodes;
-use crate::support::operator::{answered, config, done, evenkeel, refused, start, status};
-use crate::support::packet::v4;
 use crate::support::program::{output_of, required};
-use crate::support::server::PROGRAM;
+use crate::support::server::{PROGRAM, Server};
 use crate::support::{free_address, wait_until};
 
 #[test]
-fn drain_force_and_resume_are_seen_when_the_command_returns() {
-    let server = start(&config(3));
+fn drain_force_and_resume_apply_before_the_command_returns() {
+    let server = Server::start(&config_with_nodes(3));
     assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
-    done(&server, "drain core/core-2 --why patching");
+    run(&server, "drain core/core-2 --why patching");
     assert_eq!(answered(&server), BTreeSet::from([1, 3]));
-    done(&server, "force down core/core-3");
+    run(&server, "force down core/core-3");
     assert_eq!(answered(&server), BTreeSet::from([1]));
-    let text = done(&server, "status");
+    let text = run(&server, "status");
     assert!(text.contains("pool core: 1 of 3 nodes are answered"), "{text}");
     assert!(
         text.contains("drained by ops (patching); by its monitors up; the last answer with it expires in"),
@@ -31,72 +30,77 @@ fn drain_force_and_resume_are_seen_when_the_command_returns() {
     assert!(text.contains("forced down by ops"), "{text}");
     let json = status(&server);
     assert_eq!(json["pools"][0]["nodes"][1]["override"]["state"], "drain");
-    done(&server, "resume core/core-2");
-    done(&server, "resume core/core-3");
+    run(&server, "resume core/core-2");
+    run(&server, "resume core/core-3");
     assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
     server.wait_for_log("core/core-2 is drained by ops (patching)");
-    server.wait_for_log("core/core-3 is left to its monitors again by ops");
+    server.wait_for_log("core/core-3 is resumed by ops");
 }
 
 #[test]
-fn what_is_asked_wrongly_is_refused_with_what_is_right() {
-    let server = start(&config(2));
-    assert!(refused(&server, "drain core/core-9").contains("there is no node core/core-9"));
+fn wrong_requests_are_refused_with_the_reason() {
+    let server = Server::start(&config_with_nodes(2));
+    assert!(refusal(&server, "drain core/core-9").contains("there is no node core/core-9"));
     let misspelled = evenkeel(&server, "drain core-1");
     assert_eq!(misspelled.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&misspelled.stderr).contains("accepted: POOL/NODE"));
-    let reserved = refused(&server, "drain core/core-1 --by auto_nominate");
+    let reserved = refusal(&server, "drain core/core-1 --by auto_nominate");
     assert!(reserved.contains("the name is reserved for the server"), "{reserved}");
-    assert!(refused(&server, "resume core/core-1").contains("core/core-1 has no override"));
+    assert!(refusal(&server, "resume core/core-1").contains("core/core-1 has no override"));
     let output = evenkeel(&server, "status --socket /nonexistent.sock");
     assert!(String::from_utf8_lossy(&output.stderr).contains("no server answers at /nonexistent.sock"));
     assert_eq!(evenkeel(&server, "force sideways core/core-1").status.code(), Some(64));
     assert_eq!(evenkeel(&server, "drain core/core-1 --for 500ms").status.code(), Some(64));
-    assert!(refused(&server, "drain core/core-1 --by ").contains("`by` is empty"));
-    assert!(refused(&server, "drain core/core-1 --why a\nb").contains("`why` holds control characters"));
+    assert!(refusal(&server, "drain core/core-1 --by ").contains("`by` is empty"));
+    assert!(refusal(&server, "drain core/core-1 --why a\nb").contains("`why` holds control characters"));
     let long = "x".repeat(201);
-    assert!(refused(&server, &format!("drain core/core-1 --why {long}")).contains("`why` is too long"));
-    done(&server, "drain core/core-1");
-    let why = refused(&server, "drain core/core-2");
-    assert!(why.contains("0 of at least 1 active nodes of pool core would be left"), "{why}");
-    done(&server, "drain core/core-2 --force");
+    assert!(refusal(&server, &format!("drain core/core-1 --why {long}")).contains("`why` is too long"));
+    run(&server, "drain core/core-1");
+    let message = refusal(&server, "drain core/core-2");
+    assert!(message.contains("0 of at least 1 active nodes of pool core would be left"), "{message}");
+    run(&server, "drain core/core-2 --force");
     let response = server.client().ask("core.lb.example", 1);
-    assert_eq!(u16::from(response.metadata.response_code), 2, "open to nobody is SERVFAIL");
+    assert_eq!(u16::from(response.metadata.response_code), 2, "a pool whose nodes are all drained is SERVFAIL");
 }
 
 #[test]
-fn a_drain_ends_by_itself_and_wait_returns_when_the_node_is_idle() {
-    let server = start(&config(2));
+fn drain_for_ends_by_itself_and_drain_wait_returns_when_the_node_is_idle() {
+    let server = Server::start(&config_with_nodes(2));
     let began = Instant::now();
-    done(&server, "drain core/core-1 --wait");
-    assert!(began.elapsed() >= Duration::from_secs(1), "the TTL is over: {:?}", began.elapsed());
-    assert!(done(&server, "status").contains("; idle since 20"));
-    done(&server, "drain core/core-1 --for 1s");
+    run(&server, "drain core/core-1 --wait");
+    assert!(
+        began.elapsed() >= Duration::from_secs(1),
+        "the command returned before the TTL was over: {:?}",
+        began.elapsed()
+    );
+    assert!(run(&server, "status").contains("; idle since 20"));
+    run(&server, "drain core/core-1 --for 1s");
     wait_until("the drain has ended", || answered(&server) == BTreeSet::from([1, 2]));
-    server.wait_for_log("core/core-1 is left to its monitors again: its time is over");
+    server.wait_for_log("core/core-1 is resumed: the override has expired");
 }
 
-/// Five drains at once where one is allowed: one is carried out, whoever comes first.
+/// Of five drains at once, `min_available` allows one.
 #[test]
-fn drains_at_the_same_time_leave_min_available_nodes() {
-    let server = start(&config(5).replace("[pools.core]\n", "[pools.core]\nmin_available = 4\n"));
+fn concurrent_drains_leave_min_available_nodes() {
+    let server = Server::start(&config_with_nodes(5).replace("[pools.core]\n", "[pools.core]\nmin_available = 4\n"));
     for _ in 0..5 {
         let drained: Vec<u8> = std::thread::scope(|scope| {
             let drain = |i: u8| (i, evenkeel(&server, &format!("drain core/core-{i}")).status.success());
             let drains = [1, 2, 3, 4, 5].map(|i| scope.spawn(move || drain(i)));
-            let ended = drains.into_iter().map(|drain| drain.join().expect("no panic"));
+            let ended = drains.into_iter().map(|drain| drain.join().expect("no thread panics"));
             ended.filter_map(|(i, done)| done.then_some(i)).collect()
         });
         assert_eq!(drained.len(), 1, "{drained:?}");
         assert_eq!(answered(&server).len(), 4);
-        done(&server, &format!("resume core/core-{}", drained[0]));
+        run(&server, &format!("resume core/core-{}", drained[0]));
     }
 }
 
-/// Whoever hangs up in the middle of a request has asked for it or not; the disk and the queries agree about that.
+/// A client can close the connection at any moment. Then the override is either stored and
+/// applied, or neither.
 #[test]
-fn a_request_that_is_hung_up_on_is_done_or_not_but_never_half() {
-    let server = start(&config(2));
+fn an_aborted_request_is_carried_out_completely_or_not_at_all() {
+    let server = Server::start(&config_with_nodes(2));
     let body = r#"{"state": "drain", "by": "ops", "force": true}"#;
     let put = format!(
         "PUT /v1/overrides/core/core-1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
@@ -104,223 +108,101 @@ fn a_request_that_is_hung_up_on_is_done_or_not_but_never_half() {
         body.len()
     );
     for round in 0..60_u64 {
-        let mut socket = UnixStream::connect(server.directory().join("admin.sock")).expect("the socket is there");
-        socket.write_all(put.as_bytes()).expect("the server reads");
+        let mut socket =
+            UnixStream::connect(server.directory().join("admin.sock")).expect("the server listens on the socket");
+        socket.write_all(put.as_bytes()).expect("the server reads requests");
+        // The moment of the abort, not a wait for a condition.
         std::thread::sleep(Duration::from_micros(round * 50));
         drop(socket);
-        // What is in flight ends before this command, which waits for its turn.
-        done(&server, "drain core/core-2 --force");
-        wait_until("disk and queries agree", || {
-            let kept = std::fs::read_to_string(server.directory().join("state/overrides.json")).expect("a file");
-            kept.contains("core/core-1") != answered(&server).contains(&1)
+        // Requests run one after the other, so the aborted one ends before this command.
+        run(&server, "drain core/core-2 --force");
+        wait_until("stored overrides and answers agree", || {
+            let stored =
+                std::fs::read_to_string(server.directory().join("state/overrides.json")).expect("the file can be read");
+            stored.contains("core/core-1") != answered(&server).contains(&1)
         });
         evenkeel(&server, "resume core/core-1");
-        done(&server, "resume core/core-2");
+        run(&server, "resume core/core-2");
     }
 }
 
 #[test]
-fn a_drain_waits_for_old_answers_also_across_a_restart_and_a_shorter_ttl() {
-    let long = config(3).replace("ttl = \"1s\"", "ttl = \"60s\"");
-    let mut server = start(&long);
-    done(&server, "drain core/core-1");
-    server.kill();
-    server.restart();
-    assert!(done(&server, "status").contains("the last answer with it expires in"));
-    server.reload(&config(3));
-    done(&server, "drain core/core-2");
-    let json = status(&server);
-    let node = &json["pools"][0]["nodes"][1];
-    let left = node["idle_from"].as_u64().unwrap_or_default() - node["override"]["at"].as_u64().unwrap_or_default();
-    assert!(left > 30, "answers of 60 s are out: {left}");
-}
-
-#[test]
-fn force_up_answers_a_node_that_its_monitors_find_down() {
+fn force_up_answers_a_node_that_is_down() {
     let nodes = Nodes::start(2);
-    let monitored = config(2)
+    let monitored = config_with_nodes(2)
         .replace("192.0.2.1\"", &format!("{}\"", nodes.address(0)))
         .replace("192.0.2.2\"", &format!("{}\"", nodes.address(1)))
         .replace("[pools.core]\n", "[pools.core]\nmonitors = [\"ready\"]\n")
         + &format!("[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\n", nodes.port);
-    nodes.fake(0, r#"{"readyz": 503}"#);
-    let server = start(&monitored);
+    nodes.set_faults(0, r#"{"readyz": 503}"#);
+    let server = Server::start(&monitored);
     assert_eq!(answered(&server), BTreeSet::from([2]));
-    assert!(done(&server, "status").contains("down: status 503"));
-    done(&server, "force up core/core-1");
+    assert!(run(&server, "status").contains("down: status 503"));
+    run(&server, "force up core/core-1");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
-#[test]
-fn overrides_survive_restarts_reloads_and_absence() {
-    let mut server = start(&config(3));
-    done(&server, "drain core/core-3 --why later");
-    // The node goes, and what was said of it stays.
-    server.reload(&config(2));
-    assert!(done(&server, "status").contains("core/core-3 is not in the configuration; it is drained by ops (later)"));
-    server.reload(&config(3));
-    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
-    server.restart();
-    assert_eq!(answered(&server), BTreeSet::from([1, 2]));
-    server.write("state/overrides.json", "{ torn");
-    server.restart();
-    server.wait_for_log("overrides are lost, ");
-    assert_eq!(answered(&server), BTreeSet::from([1, 2, 3]));
-}
-
-/// Two servers must not share what each believes to be its own.
+/// Two servers must not share an admin socket or a `state_dir`.
 #[test]
 fn a_socket_or_state_directory_in_use_is_refused() {
-    let server = start(&config(2));
-    let other = |changed: &str| {
-        server.write("other.toml", changed);
+    let server = Server::start(&config_with_nodes(2));
+    let start_other = |config: &str| {
+        server.write("other.toml", config);
         let mut command = Command::new(PROGRAM);
         let output = command.args(["serve", "--config", "other.toml"]).current_dir(server.directory()).output();
         let output = output.expect("the built program starts");
         assert!(!output.status.success());
-        String::from_utf8(output.stderr).expect("text")
+        String::from_utf8(output.stderr).expect("the output is text")
     };
-    let said = other(&config(2).replace("admin.sock", "other.sock"));
-    assert!(said.contains("state_dir") && said.contains("another server uses it"), "{said}");
-    let said = other(&config(2).replace("\"state\"", "\"other\""));
-    assert!(said.contains("admin.sock cannot be opened: another server listens there"), "{said}");
+    let message = start_other(&config_with_nodes(2).replace("admin.sock", "other.sock"));
+    assert!(message.contains("state_dir") && message.contains("another server uses it"), "{message}");
+    let message = start_other(&config_with_nodes(2).replace("\"state\"", "\"other\""));
+    assert!(message.contains("admin.sock cannot be opened: another server listens there"), "{message}");
     server.write("kept.txt", "text");
-    let said = other(&config(2).replace("\"state\"", "\"other\"").replace("admin.sock", "kept.txt"));
-    assert!(said.contains("there is a file that is no socket"), "{said}");
-    assert_eq!(std::fs::read_to_string(server.directory().join("kept.txt")).expect("the file"), "text");
+    let message =
+        start_other(&config_with_nodes(2).replace("\"state\"", "\"other\"").replace("admin.sock", "kept.txt"));
+    assert!(message.contains("there is a file that is not a socket"), "{message}");
+    assert_eq!(std::fs::read_to_string(server.directory().join("kept.txt")).expect("the file can be read"), "text");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
-/// Kill -9 while overrides and roles change: what was acknowledged is there after every start, and every start succeeds.
 #[test]
-fn no_acknowledged_override_is_lost_by_200_kills() {
-    let spare = "{ name = \"spare\", address = \"192.0.2.9\", role = \"backup\" },\n]\n[names";
-    let mut server = start(&config(8).replace("]\n[names", spare));
-    let mut rng = fastrand::Rng::with_seed(5);
-    let mut acknowledged = BTreeSet::from_iter(1..=8);
-    for round in 0..200 {
-        // One command is under way when the process is killed; it may or may not have counted.
-        let node = rng.u8(2..=8);
-        let mut changed = acknowledged.clone();
-        let toggle = |set: &mut BTreeSet<u8>, node| {
-            if !set.remove(&node) {
-                set.insert(node);
-            }
-        };
-        toggle(&mut changed, node);
-        let command = match (node, changed.contains(&node)) {
-            (8, _) => {
-                toggle(&mut changed, 9);
-                let step =
-                    if changed.contains(&9) { "nominate core/spare --replace core-8" } else { "unregister core/spare" };
-                format!("{step} --force")
-            }
-            (_, true) => format!("resume core/core-{node}"),
-            (_, false) => format!("drain core/core-{node}"),
-        };
-        let mut child = Command::new(PROGRAM)
-            .args(command.split(' '))
-            .env("EVENKEEL_SOCKET", server.directory().join("admin.sock"))
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .expect("the built program starts");
-        std::thread::sleep(Duration::from_micros(rng.u64(..15_000)));
-        server.kill();
-        let counted = child.wait().expect("a child of this process").success();
-        server.restart();
-        let found = answered(&server);
-        if counted {
-            assert_eq!(found, changed, "round {round}: an acknowledged {command} is lost");
-        } else {
-            assert!(
-                found == changed || found == acknowledged,
-                "round {round}, {command}: {found:?} is neither {changed:?} nor {acknowledged:?}"
-            );
-        }
-        acknowledged = found;
-    }
-}
-
-/// A restart answers no worse than the moment before: what was down stays out although nobody has probed it yet.
-#[test]
-fn health_survives_a_restart_until_the_first_probe() {
-    let nodes = Nodes::start(2);
-    let silent = std::net::TcpListener::bind((Ipv4Addr::new(127, 252, 0, 1), nodes.port)).expect("a silent node");
-    let config = config(2)
-        .replace("192.0.2.1\"", &format!("{}\"", nodes.address(0)))
-        .replace("192.0.2.2\"", "127.252.0.1\"")
-        .replace("[server]", "[server]\nstartup_grace = \"200ms\"")
-        .replace("[pools.core]\n", "[pools.core]\nmonitors = [\"ready\"]\n")
-        + &format!(
-            "[monitors.ready]\nkind = \"http\"\nport = {}\npath = \"/readyz\"\ninterval = \"1s\"\nfall = 1\n",
-            nodes.port
-        );
-    let mut server = start(&config);
-    server.wait_for_log("core/core-2 (127.252.0.1) is down: 1 of 1 probes of ready failed, no answer within 1s");
-    nodes.fake(0, r#"{"readyz": 503}"#);
-    server.wait_for_log("(fail open)");
-    nodes.fake(0, r#"{"readyz": 200}"#);
-    server.wait_for_log("active nodes are up again");
-    server.signal("TERM");
-    server.wait();
-    server.restart();
-    server.wait_for_log("core/core-2 (127.252.0.1) is down: as before the restart, not probed within startup_grace");
-    assert_eq!(v4(&server.client().ask("core.lb.example", 1)), [nodes.address(0)]);
-    // After a kill it is what was written a moment before.
-    let file = server.directory().join("state/health.json");
-    wait_until("health is written", || {
-        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"core/core-2 127.252.0.1\": false"))
-    });
-    server.restart();
-    assert_eq!(v4(&server.client().ask("core.lb.example", 1)), [nodes.address(0)]);
-    drop(silent);
-}
-
-#[test]
-fn over_tcp_there_is_only_reading_and_only_under_an_own_name() {
-    let port = free_address();
-    let server =
-        start(&config(2).replace("socket = \"admin.sock\"", &format!("socket = \"admin.sock\"\nlisten = \"{port}\"")));
-    let curl = |arguments: &[&str]| {
+fn the_tcp_port_only_reads_and_checks_the_host_header() {
+    let address = free_address();
+    let listen = format!("socket = \"admin.sock\"\nlisten = \"{address}\"");
+    let server = Server::start(&config_with_nodes(2).replace("socket = \"admin.sock\"", &listen));
+    let curl = |path: &str, arguments: &[&str]| {
         let mut command = Command::new(required("curl", "curl"));
-        output_of(command.args(["-s", "-w", " %{http_code}"]).args(arguments).arg(format!("http://{port}/v1/status")))
+        output_of(command.args(["-s", "-w", " %{http_code}"]).args(arguments).arg(format!("http://{address}{path}")))
     };
-    let status = curl(&[]);
+    let status = curl("/v1/status", &[]);
     assert!(status.contains("\"name\":\"core-1\"") && status.ends_with(" 200"), "{status}");
-    assert!(curl(&["-H", "Host: evil.example"]).ends_with(" 403"));
-    assert!(curl(&["-X", "PUT", "-d", "{}"]).ends_with(" 405"));
-    let mut command = Command::new(required("curl", "curl"));
-    let drain = format!("http://{port}/v1/overrides/core/core-1");
-    let said = [
-        "-s",
-        "-w",
-        " %{http_code}",
-        "-X",
-        "PUT",
-        "-H",
-        "Content-Type: application/json",
-        "-d",
-        "{\"word\":\"drain\",\"by\":\"x\"}",
-    ];
-    assert!(output_of(command.args(said).arg(drain)).ends_with(" 404"));
+    assert!(curl("/v1/status", &["-H", "Host: evil.example"]).ends_with(" 403"));
+    assert!(curl("/v1/status", &["-X", "PUT", "-d", "{}"]).ends_with(" 405"));
+    let drain = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", r#"{"state":"drain","by":"x"}"#];
+    assert!(curl("/v1/overrides/core/core-1", &drain).ends_with(" 404"));
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
 #[test]
-fn status_tells_when_this_machine_cannot_probe() {
-    let directory = tempfile::tempdir().expect("a directory for the test");
+fn the_status_says_if_this_machine_cannot_probe() {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let (program, away) = (directory.path().join("probe"), directory.path().join("away"));
-    std::os::unix::fs::symlink("/bin/true", &program).expect("a program for the test");
+    std::os::unix::fs::symlink("/bin/true", &program).expect("the test can write its directory");
     let monitor = format!(
         "[monitors.m]\nkind = \"exec\"\ncommand = [\"{}\"]\ninterval = \"100ms\"\ntimeout = \"100ms\"\n",
         program.display()
     );
-    let server = start(&(config(1).replace("[pools.core]\n", "[pools.core]\nmonitors = [\"m\"]\n") + &monitor));
-    assert!(done(&server, "status").contains("active  1       up\n"));
-    std::fs::rename(&program, &away).expect("a program of ours");
-    wait_until("status says so", || done(&server, "status").contains("up; this machine cannot probe: "));
-    assert!(done(&server, "status").contains("probe: No such file"), "{}", done(&server, "status"));
-    assert_eq!(answered(&server), BTreeSet::from([1]), "health stays as it is");
-    std::fs::rename(&away, &program).expect("a program of ours");
-    wait_until("status is silent", || done(&server, "status").contains("active  1       up\n"));
+    let server = Server::start(
+        &(config_with_nodes(1).replace("[pools.core]\n", "[pools.core]\nmonitors = [\"m\"]\n") + &monitor),
+    );
+    assert!(run(&server, "status").contains("active  1       up\n"));
+    std::fs::rename(&program, &away).expect("the test owns the file");
+    wait_until("the status says that the machine cannot probe", || {
+        run(&server, "status").contains("up; this machine cannot probe: ")
+    });
+    assert!(run(&server, "status").contains("probe: No such file"), "{}", run(&server, "status"));
+    assert_eq!(answered(&server), BTreeSet::from([1]), "the health of the node stays up");
+    std::fs::rename(&away, &program).expect("the test owns the file");
+    wait_until("the status no longer says so", || run(&server, "status").contains("active  1       up\n"));
 }

@@ -1,5 +1,6 @@
-//! The same zone files in NSD, in Knot and here: every name, its children and siblings, in 27 types, must give the same
-//! answers, but for the differences that are listed with the RFC that decides them.
+//! Responses beside those of NSD and Knot with the same zone files. Every name of the zones, and
+//! its children and siblings, is queried for 27 types. Differences are listed with the RFC that
+//! decides them.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -9,8 +10,8 @@ use std::process::{Command, Stdio};
 use hickory_proto::op::Message;
 use tempfile::TempDir;
 
-use crate::support::packet::{Client, Essence, over_tcp, query};
-use crate::support::program::{Running, required};
+use crate::support::packet::{ComparableResponse, UdpClient, over_tcp, query};
+use crate::support::program::{Process, required};
 use crate::support::server::Server;
 use crate::support::{free_address, wait_until};
 
@@ -19,7 +20,7 @@ const ZONES: [(&str, &str, &str); 2] = [
     ("child.example.test", "child.zone", include_str!("zones/child.zone")),
 ];
 
-/// Every type that the kitchen zone holds.
+/// The types of the records in `kitchen.zone`.
 const TYPES: [(&str, u16); 27] = [
     ("A", 1),
     ("NS", 2),
@@ -59,25 +60,26 @@ file = "kitchen.zone"
 file = "child.zone"
 "#;
 
-/// A peer that serves the zones, and the directory it lives in.
+/// Another DNS server, with the same zones.
 struct Peer {
     name: &'static str,
     address: SocketAddr,
-    _process: Running,
+    _process: Process,
     _directory: TempDir,
 }
 
 impl Peer {
+    /// Starts a server in a new directory with the zone files, and waits until it responds.
     fn start(name: &'static str, command: impl FnOnce(&Path, SocketAddr) -> Command) -> Self {
-        let directory = tempfile::tempdir().expect("a directory for the peer");
+        let directory = tempfile::tempdir().expect("the test can create a directory");
         for (_, file, text) in ZONES {
-            std::fs::write(directory.path().join(file), text).expect("a zone file for the peer");
+            std::fs::write(directory.path().join(file), text).expect("the test can write its directory");
         }
         let address = free_address();
         let mut command = command(directory.path(), address);
-        let process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-        let client = Client::new(address);
-        wait_until(&format!("{name} answers"), || {
+        let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        let client = UdpClient::new(address);
+        wait_until(&format!("{name} responds"), || {
             let response = client.exchange(&query(1, 0, "www.child.example.test", 1));
             response.and_then(|bytes| Message::from_vec(&bytes).ok()).is_some_and(|m| m.metadata.authoritative)
         });
@@ -100,7 +102,7 @@ impl Peer {
                 config += &format!("zone:\n name: {zone}\n zonefile: {file}\n");
             }
             let path = directory.join("nsd.conf");
-            std::fs::write(&path, config).expect("a configuration for NSD");
+            std::fs::write(&path, config).expect("the test can write its directory");
             let mut command = Command::new(program);
             command.arg("-d").arg("-c").arg(path);
             command
@@ -122,7 +124,7 @@ impl Peer {
                 config += &format!("  - domain: {zone}\n    file: {file}\n");
             }
             let path = directory.join("knot.conf");
-            std::fs::write(&path, config).expect("a configuration for Knot");
+            std::fs::write(&path, config).expect("the test can write its directory");
             let mut command = Command::new(program);
             command.arg("-c").arg(path);
             command
@@ -130,7 +132,8 @@ impl Peer {
     }
 }
 
-/// Every owner name of a zone, every name between it and the apex, and the children and siblings of all of them.
+/// Every owner name of the zones, every name between it and the apex, and the children and siblings
+/// of all these names.
 fn names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (zone, _, text) in ZONES {
@@ -152,23 +155,25 @@ fn names() -> BTreeSet<String> {
     names
 }
 
-fn essence(bytes: &[u8]) -> Essence {
-    Essence::from(&Message::from_vec(bytes).expect("a response that can be decoded"))
+fn comparable(bytes: &[u8]) -> ComparableResponse {
+    ComparableResponse::from(&Message::from_vec(bytes).expect("hickory decodes the response"))
 }
 
-/// Differences that an RFC decides against the peer.
-fn is_listed(peer: &str, name: &str, ours: &Essence, theirs: &Essence) -> bool {
-    // RFC 9471 §3.1: in-domain glue that does not fit sets TC. NSD 4.6 leaves some out without a word.
+/// Returns true for a difference that an RFC decides against the peer.
+fn is_known_difference(peer: &str, name: &str, ours: &ComparableResponse, theirs: &ComparableResponse) -> bool {
+    // RFC 9471 §3.1: a response sets TC if in-domain glue does not fit. NSD 4.6 omits some without
+    // TC.
     let glue_cut = name.ends_with("wide.example.test") && ours.truncated && !theirs.truncated;
-    // RFC 1034 §4.3.2 step 3a: the target of an alias is looked up from step 1 on, in the nearest zone. Knot 3.2 stays
-    // in the zone of the alias.
+    // RFC 1034 §4.3.2 step 3a: the lookup of an alias target begins at step 1, in the nearest zone.
+    // Knot 3.2 stays in the zone of the alias.
     let other_zone = ["tochild.example.test", "up.child.example.test"].contains(&name);
     (peer == "NSD" && glue_cut) || (peer == "Knot" && other_zone)
 }
 
+/// Asserts that evenkeel and the peer respond alike.
 fn compare(peer: &Peer) {
     let server = Server::start_with(&[("evenkeel.toml", CONFIG), (ZONES[0].1, ZONES[0].2), (ZONES[1].1, ZONES[1].2)]);
-    let (ours, theirs) = (server.client(), Client::new(peer.address));
+    let (ours, theirs) = (server.client(), UdpClient::new(peer.address));
     let names = names();
     assert!(names.len() > 400, "only {} names", names.len());
     let mut differences = Vec::new();
@@ -176,16 +181,16 @@ fn compare(peer: &Peer) {
         for (rtype, number) in TYPES {
             let packet = query(fastrand::u16(..), 0, name, number);
             let (Some(our), Some(their)) = (ours.exchange(&packet), theirs.exchange(&packet)) else {
-                panic!("no answer to {name} {rtype}");
+                panic!("no response to {name} {rtype}");
             };
-            let mut pairs = vec![("UDP", essence(&our), essence(&their))];
+            let mut pairs = vec![("UDP", comparable(&our), comparable(&their))];
             if pairs[0].1.truncated || pairs[0].2.truncated {
                 let packets = [packet];
                 let [our, their] = [server.address(), peer.address].map(|a| over_tcp(a, &packets).remove(0));
-                pairs.push(("TCP", essence(&our), essence(&their)));
+                pairs.push(("TCP", comparable(&our), comparable(&their)));
             }
             for (transport, our, their) in pairs {
-                if our != their && !is_listed(peer.name, name, &our, &their) {
+                if our != their && !is_known_difference(peer.name, name, &our, &their) {
                     differences.push(format!("{transport} {name} {rtype}\n  ours {our:?}\n  {} {their:?}", peer.name));
                 }
             }
@@ -193,7 +198,7 @@ fn compare(peer: &Peer) {
     }
     assert!(
         differences.is_empty(),
-        "{} of {} answers differ from {}:\n{}",
+        "{} of {} responses differ from {}:\n{}",
         differences.len(),
         names.len() * TYPES.len(),
         peer.name,
@@ -202,11 +207,11 @@ fn compare(peer: &Peer) {
 }
 
 #[test]
-fn answers_agree_with_nsd() {
+fn responses_agree_with_nsd() {
     compare(&Peer::nsd());
 }
 
 #[test]
-fn answers_agree_with_knot() {
+fn responses_agree_with_knot() {
     compare(&Peer::knot());
 }

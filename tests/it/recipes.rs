@@ -1,15 +1,17 @@
-//! The recipes of `examples/`, run as a user runs them: the system resolves the shared name, and three nodes answer behind
-//! nginx, which knows no other name than the shared one, neither in Host nor in SNI.
+//! The recipes in `examples/recipes` and the examples of the client library, as users run them.
+//!
+//! The system resolver asks evenkeel for the shared name. Three nodes run behind nginx, which
+//! refuses requests for other names in Host and SNI.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::authority::Authority;
-use crate::support::fake_core::eicar;
+use crate::support::certificates::Authority;
+use crate::support::fake_core_process::eicar;
 use crate::support::namespace::Namespace;
-use crate::support::program::{Running, assert_listed, example, required};
+use crate::support::program::{Process, assert_listed, example, required};
 use crate::support::server::{PROGRAM, Server, ZONE, write_private};
 use crate::support::{nginx, wait_until};
 
@@ -31,20 +33,24 @@ nodes = [
 pool = "core"
 "#;
 
-/// Over HTTP and over HTTPS, and where the certificate is for another name.
+/// The cluster over HTTP.
 const HTTP: &str = "http://core.lb.example:8008";
-const HTTPS: &str = "https://core.lb.example:8443";
-const FOREIGN: &str = "https://core.lb.example:9443";
 
-/// nginx at the nodes' addresses: what is not asked of the shared name is refused.
-const FRONT: &str = r#"
+/// The cluster over HTTPS.
+const HTTPS: &str = "https://core.lb.example:8443";
+
+/// The cluster over HTTPS, with a certificate for another name.
+const WRONG_CERTIFICATE: &str = "https://core.lb.example:9443";
+
+/// The servers of nginx at the addresses of the nodes. The first one refuses other names.
+const NGINX: &str = r#"
 client_max_body_size 0;
 server {
     listen 8008 default_server;
     listen 8443 ssl default_server;
     listen 9443 ssl default_server;
     ssl_reject_handshake on;
-    return 421 "asked under another name";
+    return 421 "the request is for another name";
 }
 server {
     listen 8008;
@@ -63,10 +69,10 @@ server {
 }
 "#;
 
-/// Nodes behind nginx, a server, a clean file and an infected one, in a network of their own.
-struct Bench {
+/// Nodes behind nginx, a server, a clean file and an infected one, in a network namespace.
+struct Environment {
     server: Server,
-    _processes: Vec<Running>,
+    _processes: Vec<Process>,
     network: Namespace,
     resolv_conf: PathBuf,
     authority: PathBuf,
@@ -74,16 +80,17 @@ struct Bench {
     infected: PathBuf,
 }
 
-/// What a recipe did.
+/// The result of a program.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    text: String,
-    /// DNS messages meanwhile: an A and an AAAA question, with their answers, are four.
+struct Outcome {
+    exit_code: Option<i32>,
+    output: String,
+    /// UDP datagrams in the network while it ran. Two queries, A and AAAA, with their responses are
+    /// four.
     datagrams: u64,
 }
 
-impl Bench {
+impl Environment {
     fn start() -> Self {
         let network = Namespace::new();
         let server = Server::start_in(&network, &[("evenkeel.toml", CONFIG), ("lb.zone", ZONE)]);
@@ -99,100 +106,105 @@ impl Bench {
         write_private(&authority, &issuer.pem());
         write_private(&resolv_conf, "nameserver 127.0.0.1\n");
         write_private(&clean, "harmless");
-        std::fs::write(&infected, eicar()).expect("a file for the test");
+        std::fs::write(&infected, eicar()).expect("the test can write its directory");
         let fake = |node: &&str| {
             let mut command = network.command(PROGRAM);
             command.args(["fake-core", "--listen", &format!("{node}:18008")]).stdout(Stdio::null());
-            Running::start(&mut command)
+            Process::start(&mut command)
         };
-        let mut processes: Vec<Running> = NODES.iter().map(fake).collect();
-        let front = FRONT.replace("DIR", &server.directory().display().to_string());
-        let nginx = network.command(required("nginx", "nginx").to_str().expect("a path of Debian"));
-        processes.push(Running::start(&mut nginx::command(nginx, server.directory(), &front)));
-        let bench = Self { server, _processes: processes, network, resolv_conf, authority, clean, infected };
+        let mut processes: Vec<Process> = NODES.iter().map(fake).collect();
+        let front = NGINX.replace("DIR", &server.directory().display().to_string());
+        let nginx = network.command(required("nginx", "nginx").to_str().expect("the path is text"));
+        processes.push(Process::start(&mut nginx::command(nginx, server.directory(), &front)));
+        let environment = Self { server, _processes: processes, network, resolv_conf, authority, clean, infected };
         wait_until("the nodes listen", || {
-            NODES.iter().all(|node| bench.curl(&format!("http://{node}:18008/_fake")).is_some())
-                && bench.curl("http://127.0.0.11:8008/").is_some()
+            NODES.iter().all(|node| environment.curl(&format!("http://{node}:18008/_fake")).is_some())
+                && environment.curl("http://127.0.0.11:8008/").is_some()
         });
-        bench
+        environment
     }
 
-    /// What curl is answered in the network.
+    /// Requests a URL with curl in the network; returns the body, or `None` if the request fails.
     fn curl(&self, url: &str) -> Option<String> {
-        let mut command = self.network.command(required("curl", "curl").to_str().expect("a path of Debian"));
+        let mut command = self.network.command(required("curl", "curl").to_str().expect("the path is text"));
         let output = command.args(["--silent", "--noproxy", "*", url]).output().expect("curl starts");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        let before = self.network.datagrams().expect("the network is there");
-        let built = Path::new(PROGRAM).parent().expect("a directory of cargo's");
-        let mut command = self.network.command_asking(&self.resolv_conf, program);
-        // Whom they trust, as each of them is told.
+    /// Runs a program in the network, with the authority of the test as the trusted one.
+    fn run(&self, program: &str, arguments: &[&str]) -> Outcome {
+        let before = self.network.datagrams().expect("the network exists");
+        let built = Path::new(PROGRAM).parent().expect("the program is in a directory");
+        let mut command = self.network.command_with_resolver(&self.resolv_conf, program);
+        // Each program has its own variable for trusted authorities.
         for name in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
             command.env(name, &self.authority);
         }
         let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap_or_default());
         command.env("PATH", path).env("NODE_PATH", "/usr/share/nodejs");
-        let output = command.args(arguments).output().expect("the program starts");
-        let datagrams = self.network.datagrams().expect("the network is there") - before;
+        let output = command.args(arguments).output().expect("the built program starts");
+        let datagrams = self.network.datagrams().expect("the network exists") - before;
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        Ran { code: output.status.code(), text, datagrams }
+        Outcome { exit_code: output.status.code(), output: text, datagrams }
     }
 
-    /// Sessions of each node, and requests that reached another node than the one of their session.
+    /// Sessions per node, and the number of requests that reached another node than that of their
+    /// session.
     fn sessions(&self) -> (Vec<u64>, u64) {
         let counters = NODES.map(|node| {
-            let text = self.curl(&format!("http://{node}:18008/_fake")).expect("the node is there");
-            serde_json::from_str::<Value>(&text).expect("JSON")
+            let text = self.curl(&format!("http://{node}:18008/_fake")).expect("the node responds");
+            serde_json::from_str::<Value>(&text).expect("the text is JSON")
         });
-        let count = |name: &str| counters.iter().map(|counters| counters[name].as_u64().expect("a number")).collect();
+        let count = |name: &str| {
+            counters.iter().map(|counters| counters[name].as_u64().expect("the member is a number")).collect()
+        };
         let wrong: Vec<u64> = count("wrong_node");
         (count("sessions"), wrong.iter().sum())
     }
 
-    /// What every recipe for single files does, over HTTP and HTTPS.
+    /// Asserts that a program scans single files over HTTP and HTTPS, each on one node.
     #[track_caller]
     fn scans_single_files(&self, program: &str, arguments: &[&str]) {
-        let scan =
-            |url, file: &Path| self.run(program, &[arguments, &[url, file.to_str().expect("a path of ours")]].concat());
+        let scan = |url, file: &Path| {
+            self.run(program, &[arguments, &[url, file.to_str().expect("the path is text")]].concat())
+        };
         let mut files = 0;
-        // Names that mean something to somebody.
+        // The name has characters with a meaning for curl, shells and URLs.
         let odd = self.clean.with_file_name("ü {clean}[1-9] 日本.txt");
-        std::fs::copy(&self.infected, &odd).expect("a file for the test");
+        std::fs::copy(&self.infected, &odd).expect("the test can write its directory");
         for url in [HTTP, HTTPS] {
-            for (file, code, word) in
+            for (file, code, verdict) in
                 [(&self.clean, 0, "allowed"), (&self.infected, 2, "blocked"), (&odd, 2, "blocked")]
             {
-                let ran = scan(url, file);
-                assert!(ran.code == Some(code) && ran.text.contains(word), "{url}: {ran:?}");
-                assert!(NODES.iter().any(|node| ran.text.contains(&format!("sent to {node}"))), "{ran:?}");
-                assert!((1..=4).contains(&ran.datagrams), "the name is resolved once: {ran:?}");
+                let outcome = scan(url, file);
+                assert!(outcome.exit_code == Some(code) && outcome.output.contains(verdict), "{url}: {outcome:?}");
+                assert!(NODES.iter().any(|node| outcome.output.contains(&format!("sent to {node}"))), "{outcome:?}");
+                assert!((1..=4).contains(&outcome.datagrams), "the name is resolved once: {outcome:?}");
                 files += 1;
             }
         }
-        let refused = scan(FOREIGN, &self.clean);
-        assert!(refused.code == Some(1) && refused.text.to_lowercase().contains("certificate"), "{refused:?}");
+        let refused = scan(WRONG_CERTIFICATE, &self.clean);
+        assert!(refused.exit_code == Some(1) && refused.output.to_lowercase().contains("certificate"), "{refused:?}");
         let (sessions, wrong) = self.sessions();
         assert_eq!((sessions.iter().sum(), wrong), (files, 0), "{sessions:?}");
-        // By chance it may be one node that got all of them; not so often.
+        // By chance, one node can have all sessions so far. More sessions make that unlikely.
         let mut spread = sessions;
         while spread.iter().filter(|&&sessions| sessions > 0).count() < 2 {
-            assert!(files < 40, "new sessions are spread: {spread:?}");
-            assert_eq!(scan(HTTP, &self.clean).code, Some(0));
+            assert!(files < 40, "sessions are spread: {spread:?}");
+            assert_eq!(scan(HTTP, &self.clean).exit_code, Some(0));
             files += 1;
             spread = self.sessions().0;
         }
-        assert_eq!(self.sessions().1, 0, "a session stays: {}", self.server.log());
+        assert_eq!(self.sessions().1, 0, "every request reaches the node of its session: {}", self.server.log());
     }
 }
 
-/// Beside the test program, where cargo builds them for its tests.
+/// The path of a recipe.
 fn recipe(name: &str) -> String {
     format!("{}/examples/recipes/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Python that Debian's packages are for.
+/// The Python for which Debian packages modules; this module must be installed.
 fn python(module: &str) -> &'static str {
     let python = "/usr/bin/python3";
     assert_listed("python3");
@@ -204,23 +216,23 @@ fn python(module: &str) -> &'static str {
 
 #[test]
 fn the_library_scans_single_files() {
-    Bench::start().scans_single_files(&example("scan_file"), &[]);
+    Environment::start().scans_single_files(&example("scan_file"), &[]);
 }
 
 #[test]
 fn curl_scans_single_files() {
     required("curl", "curl");
-    Bench::start().scans_single_files(&recipe("scan.sh"), &[]);
+    Environment::start().scans_single_files(&recipe("scan.sh"), &[]);
 }
 
 #[test]
 fn requests_scans_single_files() {
-    Bench::start().scans_single_files(python("requests"), &[&recipe("scan_requests.py")]);
+    Environment::start().scans_single_files(python("requests"), &[&recipe("scan_requests.py")]);
 }
 
 #[test]
 fn httpx_scans_single_files() {
-    Bench::start().scans_single_files(python("httpx"), &[&recipe("scan_httpx.py")]);
+    Environment::start().scans_single_files(python("httpx"), &[&recipe("scan_httpx.py")]);
 }
 
 #[test]
@@ -229,45 +241,46 @@ fn fetch_scans_single_files() {
     assert_listed("undici");
     let undici = Path::new("/usr/share/nodejs/undici");
     assert!(undici.exists(), "undici is missing: apt-get install node-undici");
-    Bench::start().scans_single_files(node.to_str().expect("a path of Debian"), &[&recipe("scan_fetch.js")]);
+    Environment::start().scans_single_files(node.to_str().expect("the path is text"), &[&recipe("scan_fetch.js")]);
 }
 
 #[test]
-fn batches_stay_at_the_node_that_opened_them() {
-    let bench = Bench::start();
-    let paths = [&bench.clean, &bench.infected].map(|path| path.to_str().expect("a path of ours"));
+fn batches_stay_on_the_node_that_opened_them() {
+    let environment = Environment::start();
+    let paths = [&environment.clean, &environment.infected].map(|path| path.to_str().expect("the path is text"));
     let mut batches = 0;
     for url in [HTTP, HTTPS] {
         for (program, signed) in [
             (example("scan_batch"), "infected.com: Some(Blocked(\"Infected\"))\n"),
             (recipe("batch.sh"), "signature: "),
         ] {
-            let ran = bench.run(&program, &[&[url], &paths[..]].concat());
-            assert!(ran.code == Some(2) && ran.text.contains(signed), "{program}: {ran:?}");
-            assert!((1..=4).contains(&ran.datagrams), "the name is resolved once: {ran:?}");
-            assert_eq!(bench.run(&program, &[url, paths[0]]).code, Some(0), "{program}");
+            let outcome = environment.run(&program, &[&[url], &paths[..]].concat());
+            assert!(outcome.exit_code == Some(2) && outcome.output.contains(signed), "{program}: {outcome:?}");
+            assert!((1..=4).contains(&outcome.datagrams), "the name is resolved once: {outcome:?}");
+            assert_eq!(environment.run(&program, &[url, paths[0]]).exit_code, Some(0), "{program}");
             batches += 2;
         }
     }
-    let gone = bench.run(&recipe("batch.sh"), &[HTTP, "/nonexistent"]);
-    assert!(gone.code == Some(1) && gone.text.contains("/nonexistent is not sent"), "{gone:?}");
-    // The name of a file that is not there, but for what curl would make of it.
-    let odd = bench.clean.with_file_name("[1-2].txt");
-    std::fs::copy(&bench.infected, &odd).expect("a file for the test");
-    let odd = bench.run(&recipe("batch.sh"), &[HTTP, odd.to_str().expect("a path of ours")]);
-    assert_eq!(odd.code, Some(2), "{odd:?}");
+    let missing = environment.run(&recipe("batch.sh"), &[HTTP, "/nonexistent"]);
+    assert!(missing.exit_code == Some(1) && missing.output.contains("/nonexistent is not sent"), "{missing:?}");
+    // curl would expand this name to the names of two missing files.
+    let odd = environment.clean.with_file_name("[1-2].txt");
+    std::fs::copy(&environment.infected, &odd).expect("the test can write its directory");
+    let odd = environment.run(&recipe("batch.sh"), &[HTTP, odd.to_str().expect("the path is text")]);
+    assert_eq!(odd.exit_code, Some(2), "{odd:?}");
     batches += 1;
-    let (sessions, wrong) = bench.sessions();
+    let (sessions, wrong) = environment.sessions();
     assert_eq!((sessions.iter().sum::<u64>(), wrong), (batches + 1, 0), "{sessions:?}");
 }
 
 #[test]
-fn a_second_process_resumes_a_session() {
-    let bench = Bench::start();
-    let sent = bench.run(&example("resume_session"), &[HTTPS, "send", bench.clean.to_str().expect("a path of ours")]);
-    let resumed = bench.run(&example("resume_session"), &[HTTPS, "wait", sent.text.trim()]);
-    assert!(resumed.code == Some(0) && resumed.text == "Allowed\n", "{sent:?} {resumed:?}");
+fn a_second_process_resumes_a_session_without_dns() {
+    let environment = Environment::start();
+    let sent = environment
+        .run(&example("resume_session"), &[HTTPS, "send", environment.clean.to_str().expect("the path is text")]);
+    let resumed = environment.run(&example("resume_session"), &[HTTPS, "wait", sent.output.trim()]);
+    assert!(resumed.exit_code == Some(0) && resumed.output == "Allowed\n", "{sent:?} {resumed:?}");
     assert_eq!(resumed.datagrams, 0, "the ticket names the node");
-    let (sessions, wrong) = bench.sessions();
+    let (sessions, wrong) = environment.sessions();
     assert_eq!((sessions.iter().sum::<u64>(), wrong), (1, 0));
 }

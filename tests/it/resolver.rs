@@ -1,11 +1,12 @@
-//! A real resolver in front: Debian's unbound, with random letter case and minimised names.
+//! unbound as the resolver in front of evenkeel, with random letter case and query name
+//! minimisation.
 
 use std::process::{Command, Stdio};
 
 use hickory_proto::op::ResponseCode;
 
-use crate::support::packet::{Client, query, v4};
-use crate::support::program::{Running, required};
+use crate::support::packet::{UdpClient, ipv4_addresses, query};
+use crate::support::program::{Process, required};
 use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
 
@@ -24,10 +25,10 @@ pool = "core"
 "#;
 
 #[test]
-fn unbound_resolves_shared_static_and_absent_names() {
+fn unbound_resolves_shared_names_zone_names_and_missing_names() {
     let server = Server::start_with(&[("evenkeel.toml", CONFIG), ("lb.zone", ZONE)]);
     let program = required("unbound", "unbound");
-    let directory = tempfile::tempdir().expect("a directory for the resolver");
+    let directory = tempfile::tempdir().expect("the test can create a directory");
     let (dir, address) = (directory.path().display(), free_address());
     let config = format!(
         "server:\n interface: {}@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
@@ -40,12 +41,12 @@ fn unbound_resolves_shared_static_and_absent_names() {
         server.address().port(),
     );
     let path = directory.path().join("unbound.conf");
-    std::fs::write(&path, config).expect("a configuration for the resolver");
+    std::fs::write(&path, config).expect("the test can write its directory");
     let mut command = Command::new(program);
     command.arg("-d").arg("-c").arg(path).stdout(Stdio::null()).stderr(Stdio::null());
-    let _process = Running::start(&mut command);
-    let resolver = Client::new(address);
-    wait_until("the resolver answers", || resolver.exchange(&query(1, 0x0100, "www.lb.example", 1)).is_some());
+    let _process = Process::start(&mut command);
+    let resolver = UdpClient::new(address);
+    wait_until("the resolver responds", || resolver.exchange(&query(1, 0x0100, "www.lb.example", 1)).is_some());
 
     for (name, rtype, answers) in [
         ("core.lb.example", 1, 2),
@@ -58,12 +59,12 @@ fn unbound_resolves_shared_static_and_absent_names() {
         ("y.deep.lb.example", 1, 0),
         ("lb.example", 6, 1),
     ] {
-        let answer = resolver.ask_recursive(name, rtype);
-        assert_eq!(answer.metadata.response_code, ResponseCode::NoError, "{name} {rtype}");
-        assert_eq!(answer.answers.len(), answers, "{name} {rtype}: {:?}", answer.answers);
+        let response = resolver.ask_recursive(name, rtype);
+        assert_eq!(response.metadata.response_code, ResponseCode::NoError, "{name} {rtype}");
+        assert_eq!(response.answers.len(), answers, "{name} {rtype}: {:?}", response.answers);
     }
     for name in ["nothing.lb.example", "a.b.c.nothing.lb.example", "below.www.lb.example"] {
         assert_eq!(resolver.ask_recursive(name, 1).metadata.response_code, ResponseCode::NXDomain, "{name}");
     }
-    assert_eq!(v4(&resolver.ask_recursive("core.lb.example", 1)).len(), 2);
+    assert_eq!(ipv4_addresses(&resolver.ask_recursive("core.lb.example", 1)).len(), 2);
 }

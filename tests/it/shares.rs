@@ -1,30 +1,32 @@
-//! Shares follow weights, agents and operators: counted through the wire, and judged by chi-square.
+//! The shares of nodes in answers follow weights, agents and overrides.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
+use crate::support::commands::run;
 use crate::support::nodes::free_network;
-use crate::support::operator::done;
-use crate::support::packet::v4;
+use crate::support::packet::ipv4_addresses;
 use crate::support::server::{Server, ZONE};
+use crate::support::statistics::chi_square;
 use crate::support::wait_until;
 
-/// For each node its weight and what its agent says.
+/// Weight of each node, and the line that its agent sends.
 const NODES: [(u32, &str); 6] =
     [(1, "up 100%\n"), (2, "50%\n"), (3, "up\n"), (4, "ready 25%\n"), (5, "drain\n"), (6, "down\n")];
 
-/// Sums of squares above this are seen once in a hundred million times with up to five degrees of freedom.
-const CRITICAL: f64 = 47.0;
+/// Limit for chi-square with at most five degrees of freedom; chance exceeds it in one of 10^8
+/// runs.
+const CHI_SQUARE_LIMIT: f64 = 47.0;
 
-/// Agents at 127.N.0.1, …; gives N and their port.
-fn agents() -> (u8, u16) {
+/// Starts the agents at 127.N.0.1 and so on; returns N and their port.
+fn start_agents() -> (u8, u16) {
     let (network, port) = free_network(NODES.len() as u8);
     for (node, (_, line)) in (1..).zip(NODES) {
-        let listener = TcpListener::bind((Ipv4Addr::new(127, network, 0, node), port)).expect("a free port");
+        let listener = TcpListener::bind((Ipv4Addr::new(127, network, 0, node), port)).expect("the address is free");
         std::thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                // Whoever asks may hang up before.
+                // The server can close the connection first.
                 let _ = stream.write_all(line.as_bytes());
             }
         });
@@ -32,30 +34,27 @@ fn agents() -> (u8, u16) {
     (network, port)
 }
 
-/// Asks until every node could be seen a hundred times and more, and compares with what should be.
+/// Asserts that the nodes have these shares, within chance. Only these nodes may be answered.
 #[track_caller]
 fn assert_shares(server: &Server, expected: &[(u8, f64)]) {
     const ROUNDS: u32 = 8000;
     let client = server.client();
     let mut seen: BTreeMap<u8, u32> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        for address in v4(&client.ask("core.lb.example", 1)) {
+        for address in ipv4_addresses(&client.ask("core.lb.example", 1)) {
             *seen.entry(address.octets()[3]).or_default() += 1;
         }
     }
     let sum: f64 = expected.iter().map(|(_, weight)| weight).sum();
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), expected.iter().map(|(node, _)| *node).collect::<Vec<_>>());
-    let square = |(node, weight): &(u8, f64)| {
-        let should = f64::from(ROUNDS) * weight / sum;
-        (f64::from(seen[node]) - should).powi(2) / should
-    };
-    let chi_square: f64 = expected.iter().map(square).sum();
-    assert!(chi_square < CRITICAL, "{chi_square}: {seen:?}, should be as {expected:?}");
+    let share = |weight: f64| f64::from(ROUNDS) * weight / sum;
+    let chi_square = chi_square(expected.iter().map(|&(node, weight)| (u64::from(seen[&node]), share(weight))));
+    assert!(chi_square < CHI_SQUARE_LIMIT, "{chi_square}: {seen:?} instead of {expected:?}");
 }
 
 #[test]
-fn shares_are_what_configuration_agents_and_operators_make_them() {
-    let (network, port) = agents();
+fn shares_follow_weights_agents_and_overrides() {
+    let (network, port) = start_agents();
     let node = |(i, (weight, _)): (usize, (u32, &str))| {
         format!("{{ name = \"n{}\", address = \"127.{network}.0.{}\", weight = {weight} }},\n", i + 1, i + 1)
     };
@@ -67,14 +66,16 @@ fn shares_are_what_configuration_agents_and_operators_make_them() {
          [names.\"core.lb.example\"]\npool = \"core\"\nanswers = 1\n"
     );
     let server = Server::start_with(&[("evenkeel.toml", &config), ("lb.zone", ZONE)]);
-    // Weight times what the agent leaves of it.
-    wait_until("agents are heard", || done(&server, "status").contains("carries 25 % of its weight"));
+    // The effective weight is the weight times the percentage of the agent.
+    wait_until("the status shows the percentage of an agent", || {
+        run(&server, "status").contains("carries 25 % of its weight")
+    });
     assert_shares(&server, &[(1, 1.0), (2, 1.0), (3, 3.0), (4, 1.0)]);
-    done(&server, "drain core/n3");
-    done(&server, "force up core/n6");
-    done(&server, "force down core/n1");
-    // What an agent that takes its node out leaves of the weight is not known: all of it.
+    run(&server, "drain core/n3");
+    run(&server, "force up core/n6");
+    run(&server, "force down core/n1");
+    // An agent that takes its node out gives no percentage, so a forced node has its full weight.
     assert_shares(&server, &[(2, 1.0), (4, 1.0), (6, 6.0)]);
-    done(&server, "resume core/n3");
+    run(&server, "resume core/n3");
     assert_shares(&server, &[(2, 1.0), (3, 3.0), (4, 1.0), (6, 6.0)]);
 }

@@ -55,7 +55,8 @@ impl Backoff {
 
     /// Waits before the next attempt, but not beyond the deadline; returns true if that attempt is
     /// due. The last attempt takes place at the deadline; after it, returns false without waiting.
-    /// Each delay is 1.5 times the previous one, plus or minus 20 %.
+    /// The base delay grows by a factor of 1.5 up to `max`; each wait differs from it by up to
+    /// 20 %.
     pub(crate) async fn wait(&mut self) -> bool {
         let now = Instant::now();
         if now >= self.deadline {

@@ -206,7 +206,7 @@ impl ClosedBatch {
         self.pin.file_progress(data_id).await
     }
 
-    /// The results as a text with a signature and a certificate.
+    /// The signed results: a text that includes a signature and a certificate.
     ///
     /// # Errors
     /// The node is gone, or does not know the batch.

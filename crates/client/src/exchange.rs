@@ -145,7 +145,7 @@ impl Pin {
         transfer::send(request, bytes_sent, self.options().stall_timeout).await
     }
 
-    /// The text of a response, whatever its status.
+    /// The text of a response, regardless of its status.
     async fn read_text(&self, response: Response, id: Option<&str>) -> Result<String, Error> {
         let text = transfer::read_text(response, self.options().stall_timeout).await;
         text.map_err(|error| self.node_gone(id, error))

@@ -1,29 +1,31 @@
-//! Who acts on a node: an operator, or the server itself.
+//! The actor of a change: an operator, or the server itself.
+//!
+//! Overrides and nominations hold their actor. State files, events and the API write its name.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name that stands for the server in files, events and messages. Operators cannot use it.
+/// The name of the server in files, events and messages. Operators cannot use it.
 const AUTO_NOMINATION: &str = "auto_nominate";
 
-/// Who caused a change.
+/// The cause of a change.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(from = "String", into = "String")]
 pub enum Actor {
-    /// An operator, by the name that the command or the request gave.
+    /// An operator, by the name in the command or the request.
     Operator(String),
-    /// The server, by `auto_nominate = true` of a pool.
+    /// The server, because a pool has `auto_nominate = true`.
     AutoNomination,
 }
 
-/// The name is reserved for the server.
+/// An operator must not have this name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`by` cannot be \"{AUTO_NOMINATION}\": the name is reserved for the server; accepted: who asks for it")]
+#[error("`by` cannot be \"{AUTO_NOMINATION}\": the name is reserved for the server; accepted: the name of an operator")]
 pub struct ReservedName;
 
 impl Actor {
-    /// An operator of this name.
+    /// An operator with this name.
     ///
     /// # Errors
     /// The name is reserved for the server.
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operator_cannot_pass_for_the_server() {
+    fn an_operator_cannot_have_the_name_of_the_server() {
         assert_eq!(Actor::operator(AUTO_NOMINATION.to_owned()), Err(ReservedName));
         assert_eq!(Actor::operator("ops".to_owned()), Ok(Actor::Operator("ops".to_owned())));
         assert_eq!(Actor::from(String::from(Actor::AutoNomination)), Actor::AutoNomination);

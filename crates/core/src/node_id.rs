@@ -1,28 +1,28 @@
-//! The identity of a node: `pool/node`, as commands, the API, events and state files write it.
+//! The identity of a node: `pool/node`, in commands, the API, events and state files.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A node of a pool, whether the configuration has it or not.
+/// The identity of a node. The node may be missing from the configuration.
 ///
-/// Ordered by its text, which is the order of state files.
+/// Identities are ordered by their text, which is the order of state files.
 #[derive(Clone, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct NodeId {
     text: Box<str>,
-    /// Bytes before the first slash.
+    /// Bytes before the slash.
     pool_len: usize,
 }
 
-/// The text is not a node's identity.
+/// A text is not the identity of a node.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("\"{0}\" names no node; accepted: POOL/NODE")]
+#[error("\"{0}\" is not of the form POOL/NODE")]
 pub struct BadNodeId(String);
 
 impl NodeId {
-    /// Names a node. A pool's name has no slash.
+    /// The identity of a node of a pool. The name of the pool has no slash.
     pub fn new(pool: &str, node: &str) -> Self {
         Self { text: format!("{pool}/{node}").into(), pool_len: pool.len() }
     }
@@ -37,7 +37,7 @@ impl NodeId {
         &self.text[self.pool_len + 1..]
     }
 
-    /// Both, as users write it.
+    /// The text, as users write it.
     pub fn as_str(&self) -> &str {
         &self.text
     }

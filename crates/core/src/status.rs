@@ -1,4 +1,7 @@
-//! The state of the server as the API serves it and `evenkeel status` shows it.
+//! The status of the server: the JSON object of the API that `evenkeel status` shows.
+//!
+//! [`PoolStates::status`](crate::state::PoolStates::status) fills in the pools, the admin service
+//! of the server adds the rest.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,18 +15,18 @@ use crate::node_id::NodeId;
 use crate::overrides::{Nomination, Override};
 use crate::pool::{ForcedState, Role};
 
-/// Everything.
+/// The status of the server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Status {
-    /// Number of the configuration that is served.
+    /// Number of the loaded configuration.
     pub generation: u64,
-    /// Overrides survive the process.
+    /// Overrides survive the process, because there is a `state_dir`.
     pub overrides_are_kept: bool,
     /// In the order of the configuration.
     pub pools: Vec<PoolStatus>,
-    /// Overrides of nodes that the configuration does not have.
+    /// Nodes with an override or a nomination that are missing from the configuration.
     pub absent: Vec<AbsentNode>,
-    /// Responses since the start, per protocol that was ever listened on.
+    /// Responses since the start, per protocol that had an endpoint.
     pub answers: BTreeMap<Protocol, Responses>,
 }
 
@@ -38,7 +41,7 @@ pub struct PoolStatus {
     pub available: usize,
     /// In the order of the configuration.
     pub nodes: Vec<NodeStatus>,
-    /// Records with an address of its fallback in responses since the start, if they were counted.
+    /// Address records of its fallback in responses since the start; `None` without counters.
     pub fallback_records: Option<u64>,
 }
 
@@ -47,25 +50,27 @@ pub struct PoolStatus {
 pub struct NodeStatus {
     /// As in the configuration.
     pub name: String,
-    /// The role that counts.
+    /// Active or backup: by a nomination, or else as configured.
     pub role: Role,
     /// As in the configuration.
     pub weight: u32,
-    /// An address of it is up, by its monitors or an operator, and it is no backup.
+    /// One of its addresses has a verdict of up: by its monitors or an operator, and not as a
+    /// backup.
     pub up: bool,
-    /// It is a backup that something else has promoted: it serves, and its standby health is not up.
+    /// It is a backup that something else has promoted: it is up, and its standby health is not.
     pub promoted: bool,
-    /// It may be answered.
+    /// One of its addresses is eligible.
     pub eligible: bool,
-    /// Why, or why not.
+    /// Why it is eligible or not.
     pub why: String,
-    /// Records with an address of it in responses since the start, if they were counted.
+    /// Address records of it in responses since the start; `None` without counters.
     pub records: Option<u64>,
-    /// What an operator says.
+    /// Its override.
     pub r#override: Option<OverrideStatus>,
-    /// Why its role is another one than the configuration's.
+    /// Its nomination: the reason for another role than the configured one.
     pub nomination: Option<Nomination>,
-    /// If it is not eligible any more: when the last answer that held it has expired, in seconds since 1970.
+    /// When the last answer that held it expires, in seconds since 1970. `None` while it is
+    /// eligible, or if it never was.
     pub idle_from: Option<u64>,
     /// Its addresses.
     pub addresses: Vec<AddressStatus>,
@@ -76,20 +81,20 @@ pub struct NodeStatus {
 pub struct AddressStatus {
     /// IPv4 or IPv6.
     pub address: IpAddr,
-    /// What observations say.
+    /// By the monitors of the pool.
     pub health: Health,
-    /// What standby monitors say, for backups.
+    /// By the standby monitors of the pool, for backups.
     pub standby: Option<Health>,
     /// Part of its weight that it can carry, in percent.
     pub weight_percent: u8,
     /// It may be answered.
     pub eligible: bool,
-    /// Why, or why not.
+    /// Why it is eligible or not.
     pub why: String,
 }
 
 impl AddressStatus {
-    /// Returns true if it serves, or is alive as a backup.
+    /// Returns true if its health or its standby health is up.
     pub fn is_alive(&self) -> bool {
         self.health == Health::Up || self.standby == Some(Health::Up)
     }
@@ -98,15 +103,15 @@ impl AddressStatus {
 /// An override of a node.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OverrideStatus {
-    /// What counts instead of health.
+    /// The forced state, which wins over health.
     pub state: ForcedState,
-    /// Who set it.
+    /// The actor that set it.
     pub by: Actor,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     pub why: String,
     /// When it was set, in seconds since 1970.
     pub at: u64,
-    /// When it ends by itself, in seconds since 1970.
+    /// When it ends without a command, in seconds since 1970.
     pub until: Option<u64>,
 }
 
@@ -117,20 +122,20 @@ impl From<&Override> for OverrideStatus {
 }
 
 impl OverrideStatus {
-    /// In words: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
+    /// A description for users: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
     pub fn description(&self) -> String {
         let Self { state, by, why, at, until } = self.clone();
         Override { state, by, why, at, until }.description()
     }
 }
 
-/// A node that has overrides and is missing from the configuration.
+/// A node with an override or a nomination that is missing from the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AbsentNode {
     /// Its identity.
     pub node: NodeId,
-    /// What an operator says.
+    /// Its override.
     pub r#override: Option<OverrideStatus>,
-    /// Its role.
+    /// Its nomination.
     pub nomination: Option<Nomination>,
 }

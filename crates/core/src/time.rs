@@ -1,16 +1,16 @@
-//! Moments, as arguments: nothing in this crate reads a clock.
+//! Moments. They are arguments: no code of this crate reads a clock, so that tests choose the time.
 
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// The last second that RFC 3339 can write: the end of the year 9999.
+/// The last second that RFC 3339 can write, in the year 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The present, as the caller's two clocks show it.
+/// The present moment, by both clocks of the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// Monotonic, for durations.
+    /// By the monotonic clock, for durations.
     pub instant: Instant,
-    /// Wall clock: seconds since 1970, for what is stored or shown.
+    /// By the wall clock, in seconds since 1970: for state files and for users.
     pub unix: u64,
 }
 

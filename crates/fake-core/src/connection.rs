@@ -62,8 +62,8 @@ impl ResettableStream {
     /// Returns the error that ends the stream if a reset was requested.
     fn reset_error(&self) -> Option<io::Error> {
         self.handle.0.is_requested.load(Ordering::Acquire).then(|| {
-            // Without this option the stream is closed by FIN. The client loses its connection
-            // all the same, so the error is ignored.
+            // Without this option the stream is closed by FIN. The client still
+            // loses its connection, so the error is ignored.
             let _ = self.stream.set_zero_linger();
             io::ErrorKind::ConnectionReset.into()
         })

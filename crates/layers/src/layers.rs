@@ -15,7 +15,12 @@ pub(crate) struct Layer {
     pub(crate) without: &'static [&'static str],
     /// Paths that its code must not name, with all that is below them.
     pub(crate) must_not_name: &'static [&'static str],
+    /// Methods that its code must not call, regardless of their type.
+    pub(crate) must_not_call: &'static [&'static str],
 }
+
+/// A package that depends on no other package of the workspace. Nothing else is forbidden to it.
+const INDEPENDENT: Layer = Layer { package: "", may_use: &[], without: &[], must_not_name: &[], must_not_call: &[] };
 
 /// The layers: commands and server at the top, the core and the client library at the bottom.
 pub(crate) const LAYERS: &[Layer] = &[
@@ -24,9 +29,11 @@ pub(crate) const LAYERS: &[Layer] = &[
         may_use: &["evenkeel-core", "evenkeel-client", "evenkeel-fake-core"],
         without: &[],
         must_not_name: &[],
+        must_not_call: &[],
     },
     // Pure: no runtime, no sockets, no files, no clock, so that every decision can be tested by
-    // itself, and repeated.
+    // itself, and repeated. Moments are arguments: the types of the clocks are allowed, reading a
+    // clock is not.
     Layer {
         package: "evenkeel-core",
         may_use: &[],
@@ -40,14 +47,17 @@ pub(crate) const LAYERS: &[Layer] = &[
             "std::os",
             "std::process",
             "std::thread",
-            "std::time::Instant",
-            "std::time::SystemTime",
+            "std::time::Instant::elapsed",
+            "std::time::Instant::now",
+            "std::time::SystemTime::elapsed",
+            "std::time::SystemTime::now",
         ],
+        must_not_call: &["elapsed"],
     },
-    Layer { package: "evenkeel-client", may_use: &[], without: &[], must_not_name: &[] },
-    Layer { package: "evenkeel-fake-core", may_use: &[], without: &[], must_not_name: &[] },
-    Layer { package: "evenkeel-bench-tools", may_use: &[], without: &[], must_not_name: &[] },
-    Layer { package: "evenkeel-layers", may_use: &[], without: &[], must_not_name: &[] },
+    Layer { package: "evenkeel-client", ..INDEPENDENT },
+    Layer { package: "evenkeel-fake-core", ..INDEPENDENT },
+    Layer { package: "evenkeel-bench-tools", ..INDEPENDENT },
+    Layer { package: "evenkeel-layers", ..INDEPENDENT },
 ];
 
 /// Describes every use that the layers forbid.
@@ -65,6 +75,7 @@ pub(crate) fn violations(workspace: &Workspace, uses: &[Uses], layers: &[Layer])
             violations.push(format!("{} must not depend on {used}", package.name));
         }
         violations.extend(forbidden_paths(package, uses, layer));
+        violations.extend(forbidden_calls(package, layer));
         if !layer.without.is_empty() {
             let (_, all) = workspace::dependencies(&package.name)?;
             let is_forbidden = |versioned: &&String| layer.without.contains(&versioned.split(' ').next().unwrap_or(""));
@@ -87,6 +98,17 @@ pub(crate) fn forbidden_paths(package: &Package, uses: &Uses, layer: &Layer) -> 
                 .map(|&module| format!("{}: {path} must not be used in {}", package.path(module), package.name));
             violations.extend(files);
         }
+    }
+    violations
+}
+
+/// Describes the calls of methods that a package makes in spite of its layer.
+pub(crate) fn forbidden_calls(package: &Package, layer: &Layer) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (id, module) in package.modules.iter().enumerate() {
+        let forbidden = module.methods.iter().filter(|method| layer.must_not_call.contains(&method.as_str()));
+        let (path, name) = (package.path(id), &package.name);
+        violations.extend(forbidden.map(|method| format!("{path}: `.{method}()` must not be called in {name}")));
     }
     violations
 }

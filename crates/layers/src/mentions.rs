@@ -1,14 +1,17 @@
-//! The paths that the code of a module names, its `use` declarations, and its functions.
+//! The paths that the code of a module names, the methods that it calls, its `use` declarations,
+//! and its functions.
 //!
-//! Macro calls are read as tokens: whatever looks like a path there is taken for one. A lower-case
-//! name that its function binds (a parameter, a `let`) is a variable, unless it is called.
+//! Macro calls are read as tokens: everything that looks like a path there counts as one. A
+//! lower-case name that its function binds (a parameter, a `let`) is a variable, unless it is called.
 
 use std::collections::{BTreeSet, HashSet};
 
 use proc_macro2::{LineColumn, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, ExprCall, ImplItem, ImplItemFn, Item, ItemFn, ItemUse, Macro, Meta, PatIdent};
+use syn::{
+    Attribute, Block, ExprCall, ExprMethodCall, ImplItem, ImplItemFn, Item, ItemFn, ItemUse, Macro, Meta, PatIdent,
+};
 use syn::{Signature, Stmt, Token, TraitItem, TraitItemFn};
 
 /// A function or method with a body.
@@ -22,6 +25,8 @@ pub(crate) struct Function {
 pub(crate) struct Mentions {
     /// The first segment is empty if the path begins with `::`.
     pub(crate) paths: BTreeSet<Vec<String>>,
+    /// Names of the methods that are called.
+    pub(crate) methods: BTreeSet<String>,
     /// Declarations, also those within functions.
     pub(crate) uses: Vec<ItemUse>,
     pub(crate) functions: Vec<Function>,
@@ -68,6 +73,9 @@ impl Mentions {
             let is_member = at > 0 && is_punct(at - 1, '.') && !(at > 1 && is_punct(at - 2, '.'));
             match &tokens[at] {
                 TokenTree::Group(group) => self.tokens(group.stream()),
+                TokenTree::Ident(method) if is_member && matches!(tokens.get(at + 1), Some(TokenTree::Group(_))) => {
+                    self.methods.insert(method.to_string());
+                }
                 TokenTree::Ident(first) if !is_member => {
                     let mut path = vec![first.to_string()];
                     while let (true, true, Some(TokenTree::Ident(next))) =
@@ -149,6 +157,11 @@ impl<'ast> Visit<'ast> for Mentions {
             self.mention(segments(&function.path), true);
         }
         visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        self.methods.insert(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
     }
 
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {

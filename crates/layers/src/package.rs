@@ -53,6 +53,8 @@ pub(crate) struct Module {
     pub(crate) nameless: Vec<Import>,
     /// The paths that its code names.
     pub(crate) mentions: BTreeSet<Vec<String>>,
+    /// Names of the methods that its code calls.
+    pub(crate) methods: BTreeSet<String>,
 }
 
 /// What a name in a module means.
@@ -160,6 +162,7 @@ impl Reader<'_> {
             globs: Vec::new(),
             nameless: Vec::new(),
             mentions: BTreeSet::new(),
+            methods: BTreeSet::new(),
         });
         let mut mentions = Mentions::default();
         for item in items {
@@ -180,8 +183,8 @@ impl Reader<'_> {
                 }
             }
         }
-        let Mentions { paths, uses, functions, .. } = mentions;
-        self.modules[id].mentions = paths;
+        let Mentions { paths, methods, uses, functions, .. } = mentions;
+        (self.modules[id].mentions, self.modules[id].methods) = (paths, methods);
         self.files[file].functions.extend(functions);
         for declared in uses {
             let path = declared.leading_colon.iter().map(|_| String::new()).collect();

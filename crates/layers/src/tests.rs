@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::circles;
-use crate::layers::{Layer, forbidden_paths};
+use crate::layers::{Layer, forbidden_calls, forbidden_paths};
 use crate::package::Package;
 use crate::uses::Uses;
 
@@ -196,7 +196,7 @@ fn a_program_uses_the_library_of_its_package() {
 }
 
 #[test]
-fn what_a_layer_forbids_is_found_by_whatever_name_it_is_called() {
+fn what_a_layer_forbids_is_found_under_every_name() {
     let package = package(&[
         ("lib.rs", "mod a; mod b; mod c; mod d;"),
         ("a.rs", "use std::time::{Duration, Instant};"),
@@ -209,6 +209,7 @@ fn what_a_layer_forbids_is_found_by_whatever_name_it_is_called() {
         may_use: &[],
         without: &[],
         must_not_name: &["std::fs", "std::time::Instant", "std::time::SystemTime"],
+        must_not_call: &[],
     };
     assert_eq!(
         forbidden_paths(&package, &Uses::of(&package), &layer),
@@ -219,6 +220,29 @@ fn what_a_layer_forbids_is_found_by_whatever_name_it_is_called() {
             "src/b.rs: std::time::SystemTime::now must not be used in made-up",
         ]
     );
+}
+
+#[test]
+fn a_layer_can_allow_the_type_of_a_clock_and_forbid_to_read_it() {
+    let package = package(&[
+        ("lib.rs", "mod a; mod b; mod c; mod d;"),
+        ("a.rs", "use std::time::Instant; fn f(now: Instant, since: Instant) { now.duration_since(since); }"),
+        ("b.rs", "use std::time::Instant; fn f() -> Instant { Instant::now() }"),
+        ("c.rs", "fn f(since: std::time::Instant) { println!(\"{:?}\", since.elapsed()); }"),
+        ("d.rs", "fn f(since: std::time::Instant) { g(since.elapsed()); } #[test] fn t() { x.elapsed(); }"),
+    ]);
+    let layer = Layer {
+        package: "made-up",
+        may_use: &[],
+        without: &[],
+        must_not_name: &["std::time::Instant::now"],
+        must_not_call: &["elapsed"],
+    };
+    let found = forbidden_paths(&package, &Uses::of(&package), &layer);
+    assert_eq!(found, ["src/b.rs: std::time::Instant::now must not be used in made-up"]);
+    let found = forbidden_calls(&package, &layer);
+    let expected = ["src/c.rs", "src/d.rs"].map(|file| format!("{file}: `.elapsed()` must not be called in made-up"));
+    assert_eq!(found, expected);
 }
 
 #[test]

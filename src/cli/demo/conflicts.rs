@@ -31,8 +31,8 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// Returns true if another process listens here. Whatever else prevents listening is reported
-    /// when the demo starts to listen.
+    /// Returns true if another process listens here. Any other error is reported when the demo
+    /// starts to listen.
     async fn is_in_use(&self) -> bool {
         let is_taken = |error: io::Error| error.kind() == io::ErrorKind::AddrInUse;
         match self {

@@ -68,7 +68,7 @@ pub(super) struct Demo;
 impl Demo {
     /// Runs the demo until SIGTERM or SIGINT.
     pub(super) fn run(&self) -> ExitCode {
-        // If standard output is closed, the demo serves all the same.
+        // The demo serves also if standard output is closed.
         run_daemon(Origin::Embedded(FILES), start_nodes, || drop(io::stdout().write_all(GUIDE.as_bytes())))
     }
 }

@@ -83,7 +83,7 @@ fn holder_of(inode: &str) -> Option<Process> {
     let link = format!("socket:[{inode}]");
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // A process can end at any moment, and others cannot be read: both are passed over.
+        // Processes that end, or that this user cannot inspect, are skipped.
         let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else { continue };
         let is_holder = |path| fs::read_link(path).is_ok_and(|target| target.as_os_str() == link.as_str());
         if descriptors.flatten().any(|descriptor| is_holder(descriptor.path())) {

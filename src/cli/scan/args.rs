@@ -28,8 +28,8 @@ pub(in crate::cli) struct ScanArgs {
     /// Print results as JSON, one object per line
     #[arg(long)]
     pub(super) json: bool,
-    /// Record the progress in this file and, if it exists, continue from it: files with a verdict
-    /// that have not changed are shown and not scanned again
+    /// Record the progress in this file and, if it exists, continue from it: unchanged files
+    /// that have a verdict are not scanned again
     #[arg(long, value_name = "FILE", conflicts_with = "batch")]
     pub(super) resume: Option<PathBuf>,
     /// If the node of a file dies, send the file again to another node, at most this many times

@@ -1,6 +1,5 @@
-//! What an HTTP probe asks and expects, and the judgement of what it got.
+//! What an HTTP probe sends and expects, and the judgement of a response.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use evenkeel_core::health::{ProbeFailure, ProbeSuccess};
@@ -8,102 +7,70 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::super::pattern::Pattern;
+use super::condition::{BodyCondition, JsonCondition};
 use crate::tls::TlsClient;
 
-/// What an HTTP probe asks and expects.
+/// What an HTTP probe sends and expects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpCheck {
     /// TCP port.
     pub port: u16,
-    /// HTTPS, with the pool's host as the name to verify.
+    /// Set for HTTPS. The certificate must be valid for the host of the pool.
     pub tls: Option<TlsClient>,
-    /// What is done to the path.
+    /// The method of the request.
     pub method: Method,
     /// Path and query, beginning with `/`.
     pub path: String,
-    /// Status codes that pass.
+    /// Status codes of a good response.
     pub status: Vec<RangeInclusive<u16>>,
-    /// What the body must be besides; all of them.
+    /// Conditions on the body of a good response. All must hold.
     pub conditions: Vec<BodyCondition>,
-    /// When a response that is not good says that the node is busy.
+    /// Which other responses mean that the node is busy.
     pub busy: Option<BusyCheck>,
-    /// Sent as the body of the request.
+    /// The body of the request.
     pub body: String,
-    /// Bytes of the body that are read.
+    /// Longest part of a response body that is read, in bytes.
     pub body_limit: usize,
-    /// Sent with every probe, besides Host.
+    /// Sent with every probe, in addition to Host.
     pub headers: HeaderMap,
     /// User and password.
     pub basic_auth: Option<(String, String)>,
-    /// Use one connection for many probes instead of a fresh one for each.
+    /// Use one connection for many probes instead of a new one for each.
     pub keep_alive: bool,
 }
 
-/// A response that is not good, from a node that is busy and not broken.
+/// Which responses mean that a node is busy and not broken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BusyCheck {
-    /// Status codes that it has.
+    /// Their status codes.
     pub status: Vec<RangeInclusive<u16>>,
-    /// What its body is; all of them.
+    /// Conditions on their bodies. All must hold.
     pub conditions: Vec<JsonCondition>,
     /// Part of its weight that the node keeps, 1 to 100.
     pub percent: u8,
 }
 
-/// Something a body must be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BodyCondition {
-    /// It holds these bytes somewhere.
-    Contains(Vec<u8>),
-    /// It matches somewhere.
-    Matches(Pattern),
-    /// It is JSON, and a value in it is as it should be.
-    Json(JsonCondition),
-}
-
-/// What a value of a JSON body must be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JsonCondition {
-    /// Names of members, or indices into arrays, from the outside in; at least one.
-    pub path: Vec<String>,
-    /// The test.
-    pub test: JsonTest,
-}
-
-/// A test of a JSON value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum JsonTest {
-    /// The same string, number or truth value.
-    Equals(Value),
-    /// Another one.
-    NotEquals(Value),
-    /// A number not below this one.
-    AtLeast(f64),
-    /// A number not above this one.
-    AtMost(f64),
-}
-
 impl BusyCheck {
+    fn has_status(&self, status: u16) -> bool {
+        self.status.iter().any(|range| range.contains(&status))
+    }
+
     fn is_met(&self, status: u16, body: &[u8]) -> bool {
-        let json = || serde_json::from_slice::<Value>(body).ok();
-        let meets = |json: &Value| self.conditions.iter().all(|condition| condition.judge(json).is_ok());
-        self.status.iter().any(|range| range.contains(&status)) && json().is_some_and(|json| meets(&json))
+        let all_hold = |json: Value| self.conditions.iter().all(|condition| condition.judge(&json).is_ok());
+        self.has_status(status) && serde_json::from_slice(body).is_ok_and(all_hold)
     }
 }
 
 impl HttpCheck {
-    /// Whether the verdict depends on the body of a response with this status.
-    pub(super) fn wants_body(&self, status: u16) -> bool {
-        let may_be_busy =
-            self.busy.as_ref().is_some_and(|busy| busy.status.iter().any(|range| range.contains(&status)));
-        may_be_busy || !self.conditions.is_empty()
+    /// Returns true if the judgement depends on the body of a response with this status.
+    pub(super) fn needs_body(&self, status: u16) -> bool {
+        !self.conditions.is_empty() || self.busy.as_ref().is_some_and(|busy| busy.has_status(status))
     }
 
-    /// Judges a response; its body as far as it was read.
+    /// Judges a response by its status and the part of its body that was read.
     ///
     /// # Errors
-    /// Why it is not good, and the node not busy either.
+    /// The response is not good, and does not mean that the node is busy.
     pub(super) fn judge(&self, status: u16, body: &[u8]) -> Result<ProbeSuccess, ProbeFailure> {
         let good = self.judge_status(status).and_then(|()| self.judge_body(body));
         match (good, &self.busy) {
@@ -113,21 +80,20 @@ impl HttpCheck {
         }
     }
 
-    /// Judges a status code.
     fn judge_status(&self, status: u16) -> Result<(), ProbeFailure> {
-        let passes = self.status.iter().any(|range| range.contains(&status));
-        if passes { Ok(()) } else { Err(ProbeFailure::Status(status)) }
+        let is_good = self.status.iter().any(|range| range.contains(&status));
+        if is_good { Ok(()) } else { Err(ProbeFailure::Status(status)) }
     }
 
-    /// Judges a body; gives the first condition that it does not meet.
+    /// Judges a body. The first condition that does not hold is the reason.
     fn judge_body(&self, body: &[u8]) -> Result<(), ProbeFailure> {
         let needs_json = self.conditions.iter().any(|condition| matches!(condition, BodyCondition::Json(_)));
         let json = if needs_json {
             let parsed = serde_json::from_slice(body);
             parsed.map_err(|error| {
-                // What was cut is not the node's mistake.
+                // The cause can be the limit of the monitor, not the node.
                 let cut = if body.len() >= self.body_limit { ", cut at `body_limit`" } else { "" };
-                ProbeFailure::Body(format!("is no JSON{cut}: {error}"))
+                ProbeFailure::Body(format!("is not JSON{cut}: {error}"))
             })?
         } else {
             Value::Null
@@ -136,94 +102,15 @@ impl HttpCheck {
     }
 }
 
-impl BodyCondition {
-    /// What the body is instead, when it is not as it should be.
-    fn judge(&self, body: &[u8], json: &Value) -> Result<(), String> {
-        match self {
-            Self::Contains(wanted) if body.windows(wanted.len()).any(|window| window == wanted) => Ok(()),
-            Self::Contains(wanted) => Err(format!("lacks \"{}\"", String::from_utf8_lossy(wanted))),
-            Self::Matches(pattern) if pattern.0.is_match(body) => Ok(()),
-            Self::Matches(pattern) => Err(format!("does not match {}", pattern.0)),
-            Self::Json(condition) => condition.judge(json),
-        }
-    }
-}
-
-impl JsonCondition {
-    fn judge(&self, json: &Value) -> Result<(), String> {
-        let path = self.path.join(".");
-        let step = |value: &'_ Value, name: &String| match value {
-            Value::Array(items) => items.get(name.parse::<usize>().ok()?).cloned(),
-            _ => value.get(name).cloned(),
-        };
-        let found = self.path.iter().try_fold(json.clone(), |value, name| step(&value, name));
-        let Some(found) = found else { return Err(format!("lacks {path}")) };
-        let number = || found.as_f64().ok_or_else(|| format!("has {path} = {}, which is no number", beginning(&found)));
-        let passes = match &self.test {
-            JsonTest::Equals(wanted) => equal(&found, wanted),
-            JsonTest::NotEquals(unwanted) => !equal(&found, unwanted),
-            JsonTest::AtLeast(least) => number()? >= *least,
-            JsonTest::AtMost(most) => number()? <= *most,
-        };
-        if passes { Ok(()) } else { Err(format!("has {path} = {}, {}", beginning(&found), self.test)) }
-    }
-}
-
-/// A value for messages: nodes may send much.
-fn beginning(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// 80 and 80.0 are the same number, whatever their notation.
-fn equal(a: &Value, b: &Value) -> bool {
-    match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
-}
-
-impl fmt::Display for JsonTest {
-    /// What a value that fails the test is not.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Equals(wanted) => write!(f, "not {wanted}"),
-            Self::NotEquals(_) => f.write_str("which it must not be"),
-            Self::AtLeast(least) => write!(f, "below {least}"),
-            Self::AtMost(most) => write!(f, "above {most}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::JsonTest;
     use super::*;
 
-    fn judged(path: &str, test: JsonTest) -> Result<(), String> {
-        let body = json!({
-            "license": { "status": "ok" },
-            "scan_queue": { "number_in_queue": 80, "status": true },
-            "engines": [{ "name": "a" }, { "name": "b" }],
-        });
-        JsonCondition { path: path.split('.').map(str::to_owned).collect(), test }.judge(&body)
-    }
-
     #[test]
-    fn values_are_found_and_compared() {
-        assert_eq!(judged("license.status", JsonTest::Equals(json!("ok"))), Ok(()));
-        assert_eq!(judged("engines.1.name", JsonTest::Equals(json!("b"))), Ok(()));
-        assert_eq!(judged("scan_queue.number_in_queue", JsonTest::Equals(json!(80.0))), Ok(()));
-        assert_eq!(judged("scan_queue.number_in_queue", JsonTest::AtMost(80.0)), Ok(()));
-        assert_eq!(judged("license.status", JsonTest::NotEquals(json!("expired"))), Ok(()));
-    }
-
-    #[test]
-    fn busy_is_not_broken() {
+    fn a_busy_node_is_up_with_less_weight_unless_another_part_is_broken() {
         let condition = |path: &str, value: Value| JsonCondition {
             path: path.split('.').map(str::to_owned).collect(),
             test: JsonTest::Equals(value),
@@ -258,24 +145,7 @@ mod tests {
             "the database is broken, too"
         );
         assert_eq!(check.judge(500, &body(false, true)), Err(ProbeFailure::Status(500)));
-        assert_eq!(check.judge(503, b"no JSON"), Err(ProbeFailure::Status(503)));
-        assert!(check.wants_body(503) && !check.wants_body(200) && !check.wants_body(500));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_the_value() {
-        let why = |path, test| judged(path, test).unwrap_err();
-        assert_eq!(why("license.status", JsonTest::Equals(json!("x"))), "has license.status = \"ok\", not \"x\"");
-        assert_eq!(
-            why("scan_queue.number_in_queue", JsonTest::AtMost(50.0)),
-            "has scan_queue.number_in_queue = 80, above 50"
-        );
-        assert_eq!(
-            why("scan_queue.number_in_queue", JsonTest::AtLeast(90.0)),
-            "has scan_queue.number_in_queue = 80, below 90"
-        );
-        assert_eq!(why("license.days", JsonTest::AtLeast(1.0)), "lacks license.days");
-        assert_eq!(why("engines.2.name", JsonTest::Equals(json!("c"))), "lacks engines.2.name");
-        assert!(why("license.status", JsonTest::AtLeast(1.0)).contains("no number"));
+        assert_eq!(check.judge(503, b"not JSON"), Err(ProbeFailure::Status(503)));
+        assert!(check.needs_body(503) && !check.needs_body(200) && !check.needs_body(500));
     }
 }

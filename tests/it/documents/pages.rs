@@ -1,14 +1,15 @@
-//! The pages themselves: links, anchors, words and form.
+//! The pages for users: links, anchors, words and form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{read, repository};
+use super::markdown::{anchors, links, prose};
+use crate::support::repository::{self, files_below, read};
 
-/// Words for people where a component is meant.
-const PERSONS: [&str; 6] = ["nobody", "somebody", "whoever", "whom", "anybody", "everybody"];
+/// Words for people; the pages do not use them for components.
+const WORDS_FOR_PEOPLE: [&str; 6] = ["nobody", "somebody", "whoever", "whom", "anybody", "everybody"];
 
-/// Sites that pages link: projects and standards, no package registries.
+/// Sites that pages may link: projects and standards, but no package registries.
 const SITES: [&str; 5] = [
     "https://github.com/hickory-dns/",
     "https://semver.org/",
@@ -17,83 +18,35 @@ const SITES: [&str; 5] = [
     "https://www.rust-lang.org/",
 ];
 
-/// Columns of a line of prose.
+/// Longest line of prose, in characters.
 const COLUMNS: usize = 100;
 
 /// All pages: those in `docs`, the README and the changelog.
 fn pages() -> Vec<String> {
     let mut pages = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
-    pages.extend(files_below("docs", "md"));
+    pages.extend(relative_paths("docs", "md"));
     assert!(pages.len() > 15, "{pages:?}");
     pages
 }
 
-/// Files below a directory, by their path from the repository's root.
-fn files_below(directory: &str, extension: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(repository().join(directory)).expect("a directory of the repository") {
-        let entry = entry.expect("an entry of the repository");
-        let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            found.extend(files_below(&path, extension));
-        } else if path.ends_with(&format!(".{extension}")) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
+/// The files below a directory that have this extension. Paths begin at the root.
+fn relative_paths(directory: &str, extension: &str) -> Vec<String> {
+    let root = repository::root();
+    let relative = |path: PathBuf| path.strip_prefix(root).expect("the path is below the root").to_owned();
+    let paths = files_below(&root.join(directory), extension).into_iter().map(relative);
+    paths.map(|path| path.into_os_string().into_string().expect("the path is text")).collect()
 }
 
-/// Lines outside code blocks.
-fn prose(text: &str) -> Vec<&str> {
-    let mut is_code = false;
-    let outside = |line: &&str| {
-        let is_fence = line.trim_start().starts_with("```");
-        is_code ^= is_fence;
-        !is_code && !is_fence
-    };
-    text.lines().filter(outside).collect()
-}
-
-/// The headings of a page, without their marks.
-fn headings(text: &str) -> Vec<&str> {
-    prose(text)
-        .into_iter()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| line.trim_start_matches(['#', ' ']))
-        .collect()
-}
-
-/// The anchors of a page's headings, as forges make them.
-fn anchors(text: &str) -> BTreeSet<String> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let anchor = |heading: &str| {
-        let letters = heading.to_lowercase();
-        let kept = letters.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        let slug: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
-        let count = seen.entry(slug.clone()).or_default();
-        *count += 1;
-        if *count == 1 { slug } else { format!("{slug}-{}", *count - 1) }
-    };
-    headings(text).into_iter().map(anchor).collect()
-}
-
-/// The targets of a page's links.
-fn links(text: &str) -> Vec<String> {
-    let text = prose(text).join("\n");
-    text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect()
-}
-
-/// The file that a relative link of a page leads to; the page itself for a bare anchor.
+/// The file that a relative link of a page leads to. A link with an anchor only leads to the page.
 fn target(page: &str, path: &str) -> PathBuf {
     if path.is_empty() {
-        return repository().join(page);
+        return repository::root().join(page);
     }
-    repository().join(page).parent().expect("a file has a directory").join(path)
+    repository::root().join(page).parent().expect("the path has a parent").join(path)
 }
 
-/// What is wrong with a link of a page, if anything.
-fn fault(page: &str, link: &str) -> Option<String> {
+/// The mistake in a link of a page, or `None`.
+fn mistake(page: &str, link: &str) -> Option<String> {
     if link.starts_with("https://") {
         let is_known = SITES.iter().any(|site| link.starts_with(site));
         return (!is_known).then(|| format!("{page} links another site: {link}"));
@@ -109,32 +62,32 @@ fn fault(page: &str, link: &str) -> Option<String> {
 }
 
 #[test]
-fn every_link_and_anchor_of_every_page_resolves() {
-    let mut faults = Vec::new();
+fn every_link_and_anchor_of_the_pages_resolves() {
+    let mut mistakes = Vec::new();
     for page in pages() {
-        faults.extend(links(&read(&page)).iter().filter_map(|link| fault(&page, link)));
+        mistakes.extend(links(&read(&page)).iter().filter_map(|link| mistake(&page, link)));
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
 }
 
 #[test]
-fn every_page_is_in_the_index() {
+fn the_index_lists_every_page() {
     let index: BTreeSet<PathBuf> =
         links(&read("docs/README.md")).iter().map(|link| target("docs/README.md", link)).collect();
     for page in pages().iter().filter(|page| page.starts_with("docs/") && *page != "docs/README.md") {
-        assert!(index.contains(&repository().join(page)), "docs/README.md lacks {page}");
+        assert!(index.contains(&repository::root().join(page)), "docs/README.md lacks {page}");
     }
 }
 
 #[test]
-fn no_page_and_no_sample_speaks_of_components_as_people() {
-    let samples = [files_below("config", "toml"), files_below("zones", "zone")].concat();
+fn pages_and_samples_do_not_use_words_for_people_for_components() {
+    let samples = [relative_paths("config", "toml"), relative_paths("zones", "zone")].concat();
     let mut found = Vec::new();
     for file in pages().into_iter().chain(samples) {
         for (number, line) in read(&file).lines().enumerate() {
             let lower = line.to_lowercase();
             let mut words = lower.split(|c: char| !c.is_alphanumeric());
-            if let Some(word) = words.find(|word| PERSONS.contains(word)) {
+            if let Some(word) = words.find(|word| WORDS_FOR_PEOPLE.contains(word)) {
                 found.push(format!("{file}:{}: {word}", number + 1));
             }
         }
@@ -143,7 +96,7 @@ fn no_page_and_no_sample_speaks_of_components_as_people() {
 }
 
 #[test]
-fn pages_name_and_link_metadefender_core_before_they_call_it_core() {
+fn pages_link_metadefender_core_before_the_first_core_node() {
     for page in pages() {
         let text: Vec<String> =
             prose(&read(&page)).iter().filter(|line| !line.starts_with('#')).map(ToString::to_string).collect();
@@ -156,7 +109,7 @@ fn pages_name_and_link_metadefender_core_before_they_call_it_core() {
 }
 
 #[test]
-fn the_sections_of_the_glossary_are_in_alphabetical_order() {
+fn each_section_of_the_glossary_is_in_alphabetical_order() {
     let glossary = read("docs/glossary.md");
     for section in glossary.split("\n## ").skip(1) {
         let terms: Vec<String> =
@@ -176,7 +129,7 @@ fn prose_is_wrapped_at_100_columns() {
 }
 
 #[test]
-fn every_page_begins_with_its_title() {
+fn every_page_begins_with_its_only_title() {
     for page in pages() {
         let text = read(&page);
         let titles = prose(&text).into_iter().filter(|line| line.starts_with("# ")).count();

@@ -1,36 +1,47 @@
-//! What the integration tests share: the real binary, real packets, real programs.
+//! Helpers of the integration tests: the built program, packets, and other programs.
+//!
+//! Reading order: `server` runs evenkeel and `commands` runs its commands. `packet` sends queries.
+//! `nodes` runs fake Core nodes inside the test, `fake_core_process` runs one as users do, and
+//! `cluster` has clients for them. `program` finds and runs other programs: `nginx`, `haproxy`,
+//! `c_icap`. `namespace` gives a test a network of its own.
+//!
+//! Helpers panic if a step fails, so that the test fails with that step.
 
-pub(crate) mod authority;
 pub(crate) mod c_icap;
-pub(crate) mod fake_core;
+pub(crate) mod certificates;
+pub(crate) mod cluster;
+pub(crate) mod commands;
+pub(crate) mod fake_core_process;
+pub(crate) mod haproxy;
 pub(crate) mod namespace;
 pub(crate) mod nginx;
 pub(crate) mod nodes;
-pub(crate) mod operator;
 pub(crate) mod packet;
 pub(crate) mod program;
+pub(crate) mod repository;
 pub(crate) mod server;
-pub(crate) mod session;
+pub(crate) mod statistics;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a condition; only a failing test waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a condition. A passing test waits far less, also on a loaded machine.
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        assert!(began.elapsed() < WAIT_LIMIT, "not true within {WAIT_LIMIT:?}: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A loopback address that is free for UDP and TCP, for programs that cannot take port 0. It lies below the ports that
-/// the system hands out by itself, and no test is given the same twice.
+/// A loopback address that is free for UDP and TCP, for programs that cannot take port 0.
+///
+/// It lies below the ports that the system assigns. No two tests get the same address.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = 20_000 + (std::process::id() % 10_000) as u16;
@@ -43,14 +54,14 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
-/// Answers every connection by a function, in threads of its own.
-pub(crate) fn answer_connections(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+/// Runs `serve` for each connection to a loopback port, in a thread of its own; returns the port.
+pub(crate) fn serve_connections(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let answer = answer.clone();
-            std::thread::spawn(move || answer(stream));
+            let serve = serve.clone();
+            std::thread::spawn(move || serve(stream));
         }
     });
     port

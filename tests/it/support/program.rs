@@ -1,16 +1,16 @@
-//! Programs of Debian's packages, and processes that end with the test.
+//! Programs of Debian packages and of this workspace, and processes that end with the test.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-/// Which tests need which programs: `tests/run --without PROGRAM` leaves tests out by this table.
+/// The table of programs that tests need. `tests/run --without PROGRAM` skips tests by it.
 pub(crate) const NEEDS: &str = include_str!("../../needs");
 
 /// Path of a program that `tests/needs` lists for the current test.
 ///
 /// # Panics
-/// The program is missing, or is not listed. Such a test fails; it is not skipped.
+/// Panics if the program is missing or not listed. So the test fails; it is never skipped.
 #[track_caller]
 pub(crate) fn required(program: &str, package: &str) -> PathBuf {
     assert_listed(program);
@@ -28,8 +28,8 @@ pub(crate) fn installed(program: &str, package: &str) -> Result<PathBuf, String>
 
 /// Checks that `tests/needs` lists a program for the current test.
 ///
-/// Only threads of the test harness have the name of a test. The check is left out in a thread that
-/// the test started, and if tests run one at a time.
+/// Only threads of the test harness have the name of a test. Threads that the test started are not
+/// checked, and neither are tests that run one at a time.
 #[track_caller]
 pub(crate) fn assert_listed(program: &str) {
     let current = std::thread::current();
@@ -43,55 +43,63 @@ pub(crate) fn assert_listed(program: &str) {
     assert!(is_listed, "{test} needs {program}: add that to its line in tests/needs");
 }
 
-/// A process that is killed when the test ends, with its whole group if it has one of its own.
-pub(crate) struct Running(pub(crate) Child, bool);
+/// A process that is killed when the test ends.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    /// The process leads a process group, which is killed with it.
+    has_group: bool,
+}
 
-impl Running {
+impl Process {
+    /// Starts a program that starts no other programs.
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")), false)
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        Self { child, has_group: false }
     }
 
-    /// Starts a program that starts others.
+    /// Starts a program that starts other programs.
     pub(crate) fn start_group(command: &mut Command) -> Self {
-        let mut running = Self::start(command.process_group(0));
-        running.1 = true;
-        running
+        let mut process = Self::start(command.process_group(0));
+        process.has_group = true;
+        process
     }
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
-        if self.1 {
-            let _ = Command::new("/bin/sh").arg("-c").arg(format!("kill -KILL -{}", self.0.id())).status();
+        if self.has_group {
+            let _ = Command::new("/bin/sh").arg("-c").arg(format!("kill -KILL -{}", self.child.id())).status();
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-/// Runs a command to its end and gives its standard output.
+/// Sends a signal to a process, by the name of the signal, for example `HUP`.
+#[track_caller]
+pub(crate) fn signal(name: &str, process: u32) {
+    output_of(Command::new("/bin/sh").arg("-c").arg(format!("kill -{name} {process}")));
+}
+
+/// Runs a command, which must succeed; returns its standard output.
 #[track_caller]
 pub(crate) fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{text}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{text}{errors}", output.status);
     text
 }
 
 /// Builds a program of `crates/bench-tools` and returns its path.
 ///
-/// Cargo builds the programs of the tested package alone before its tests run. This build uses the
-/// target directory and the profile of the tests; it is quick unless the program has changed.
+/// Before the tests of a package, cargo builds only the programs of that package. This build uses
+/// the target directory and the profile of the tests, and is quick unless the program has changed.
 #[track_caller]
 pub(crate) fn bench_tool(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().expect("this program has a path");
-    let directory = tests.parent().and_then(Path::parent).expect("TARGET/PROFILE/deps/it");
-    // The profile of the directory `debug` is called `dev`; others are called as their directory.
+    let tests = std::env::current_exe().expect("the test program has a path");
+    let directory = tests.parent().and_then(Path::parent).expect("the path ends in PROFILE/deps/it");
+    // The directory of the profile `dev` is `debug`; other profiles have directories of their name.
     let profile = directory.file_name().filter(|name| *name != "debug").unwrap_or_else(|| "dev".as_ref());
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--locked", "--message-format=json", "--package=evenkeel-bench-tools"]);
@@ -105,18 +113,18 @@ pub(crate) fn bench_tool(name: &str) -> PathBuf {
     messages.lines().find_map(executable).unwrap_or_else(|| panic!("cargo built no {name}:\n{messages}"))
 }
 
-/// Path of an example that cargo has built beside the tests.
+/// Path of an example, which cargo builds before all tests.
 ///
 /// # Panics
-/// It has not: only a part of the tests was asked for.
+/// Panics if the example is not built, because cargo was asked for a part of the tests only.
 #[track_caller]
 pub(crate) fn example(name: &str) -> String {
-    let tests = std::env::current_exe().expect("this program has a path");
-    let target = tests.parent().and_then(Path::parent).expect("target/debug/deps");
+    let tests = std::env::current_exe().expect("the test program has a path");
+    let target = tests.parent().and_then(Path::parent).expect("the path ends in PROFILE/deps/it");
     let example = target.join("examples").join(name);
     assert!(
         example.exists(),
         "example {name} is not built: run `cargo test --workspace` without `--test`, or `cargo build --workspace --examples`"
     );
-    example.to_str().expect("a path of cargo's").to_owned()
+    example.to_str().expect("cargo builds below a path of text").to_owned()
 }

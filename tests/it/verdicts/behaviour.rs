@@ -1,100 +1,109 @@
-//! How nodes behave, and the moment at which they begin to.
+//! How a node behaves towards probes, and the moment at which its behaviour changes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What a probe meets.
+/// The behaviour of a node towards one probe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Behaviour {
-    /// Answers as it should.
+    /// Responds as the monitor expects.
     Well,
-    /// Nobody listens.
+    /// Refuses the connection.
     Refuses,
     /// Packets get no reply.
     Blackholed,
-    /// Accepts, and never says a word.
-    HalfOpen,
-    /// Says the right words, slower than the timeout.
+    /// Accepts the connection, and sends nothing.
+    Silent,
+    /// Responds as the monitor expects, but slower than the timeout.
     Slow,
-    /// Says something else.
+    /// Responds in another way.
     Wrong,
-    /// Hangs up without a word.
+    /// Closes the connection, and sends nothing.
     HangsUp,
-    /// Is well at every second probe.
+    /// Responds as the monitor expects to every second probe.
     Flaps,
 }
 
-/// In the order of the documented columns.
+/// All behaviours, in the order of the documented columns.
 pub(super) const BEHAVIOURS: [Behaviour; 8] = [
     Behaviour::Well,
     Behaviour::Refuses,
     Behaviour::Blackholed,
-    Behaviour::HalfOpen,
+    Behaviour::Silent,
     Behaviour::Slow,
     Behaviour::Wrong,
     Behaviour::HangsUp,
     Behaviour::Flaps,
 ];
 
-/// A node that behaves one way until it is told to turn, and another way from the end of the next probe on: what takes
-/// longest to be noticed.
-pub(super) struct Turning {
+/// A node whose behaviour changes once, at the end of the first probe after `allow_change`. At this
+/// moment, the server takes longest to notice the change.
+pub(super) struct ChangingNode {
+    /// Before the change, the node is `Well` if this is true, and `Wrong` if it is false.
     pub(super) begins_well: bool,
+    /// The behaviour after the change.
     pub(super) to: Behaviour,
-    may_turn: AtomicBool,
-    turned: OnceLock<Instant>,
-    /// Probes that have ended since then.
+    may_change: AtomicBool,
+    changed_at: OnceLock<Instant>,
+    /// Number of probes since the change.
     probes: AtomicU64,
 }
 
-impl Turning {
+impl ChangingNode {
     pub(super) fn new(begins_well: bool, to: Behaviour) -> Self {
-        Self { begins_well, to, may_turn: AtomicBool::new(false), turned: OnceLock::new(), probes: AtomicU64::new(0) }
+        Self {
+            begins_well,
+            to,
+            may_change: AtomicBool::new(false),
+            changed_at: OnceLock::new(),
+            probes: AtomicU64::new(0),
+        }
     }
 
-    /// Lets it turn.
-    pub(super) fn allow(&self) {
-        self.may_turn.store(true, Ordering::SeqCst);
+    /// Allows the change.
+    pub(super) fn allow_change(&self) {
+        self.may_change.store(true, Ordering::SeqCst);
     }
 
-    /// When it turned, if it has.
-    pub(super) fn turned(&self) -> Option<Instant> {
-        self.turned.get().copied()
+    /// The moment of the change, once it has happened.
+    pub(super) fn changed_at(&self) -> Option<Instant> {
+        self.changed_at.get().copied()
     }
 
+    /// Number of probes since the change.
     pub(super) fn probes(&self) -> u64 {
         self.probes.load(Ordering::SeqCst)
     }
 
-    /// What the next probe is to meet.
-    pub(super) fn now(&self) -> Behaviour {
-        let one_of_two = |is_well| if is_well { Behaviour::Well } else { Behaviour::Wrong };
-        match (self.turned(), self.to) {
-            (None, _) => one_of_two(self.begins_well),
-            (Some(_), Behaviour::Flaps) => one_of_two(self.begins_well == (self.probes() % 2 == 1)),
+    /// The behaviour towards the next probe.
+    pub(super) fn current(&self) -> Behaviour {
+        let well_or_wrong = |is_well| if is_well { Behaviour::Well } else { Behaviour::Wrong };
+        match (self.changed_at(), self.to) {
+            (None, _) => well_or_wrong(self.begins_well),
+            (Some(_), Behaviour::Flaps) => well_or_wrong(self.begins_well == (self.probes() % 2 == 1)),
             (Some(_), to) => to,
         }
     }
 
-    /// Counts a probe that has ended.
-    pub(super) fn probed(&self) {
-        if self.turned().is_some() {
+    /// Counts a probe that has ended, and changes the behaviour if that is allowed.
+    pub(super) fn end_probe(&self) {
+        if self.changed_at().is_some() {
             self.probes.fetch_add(1, Ordering::SeqCst);
-        } else if self.may_turn.load(Ordering::SeqCst) {
-            self.turned.get_or_init(Instant::now);
+        } else if self.may_change.load(Ordering::SeqCst) {
+            self.changed_at.get_or_init(Instant::now);
         }
     }
 }
 
-/// Makes a node that has no hand in its probes become what the next one is to meet, as often as their number grows; for
-/// as long as somebody else holds the node.
-pub(super) fn follow(
-    node: &Arc<Turning>,
+/// Applies the behaviours of a node that does not see its probes itself. A thread watches the
+/// number of probes until the test drops the node.
+pub(super) fn apply_behaviours(
+    node: &Arc<ChangingNode>,
     probes: impl Fn() -> Option<u64> + Send + 'static,
-    become_so: impl Fn(Behaviour) + Send + 'static,
+    apply: impl Fn(Behaviour) + Send + 'static,
 ) {
-    become_so(node.now());
+    apply(node.current());
     let node = Arc::downgrade(node);
     std::thread::spawn(move || {
         let mut seen = probes();
@@ -102,10 +111,10 @@ pub(super) fn follow(
             let count = probes();
             if count > seen {
                 seen = count;
-                let before = node.now();
-                node.probed();
-                if node.now() != before {
-                    become_so(node.now());
+                let before = node.current();
+                node.end_probe();
+                if node.current() != before {
+                    apply(node.current());
                 }
             }
             drop(node);

@@ -1,22 +1,23 @@
-//! A node that answers pings, or does not, in a network of its own.
+//! A node for `ping` monitors, in a network of its own.
 
 use std::sync::Arc;
 
-use super::behaviour::{Behaviour, Turning, follow};
+use super::behaviour::{Behaviour, ChangingNode, apply_behaviours};
 use crate::support::namespace::Namespace;
 
-/// Its address.
+/// Address of the node.
 pub(super) const ADDRESS: &str = "192.0.2.9";
 
-/// A network that holds the node and nothing else.
-pub(super) fn start(node: &Arc<Turning>) -> Arc<Namespace> {
+/// Creates a network with the node and nothing else.
+pub(super) fn start(node: &Arc<ChangingNode>) -> Arc<Namespace> {
     let network = Arc::new(Namespace::new());
     network.run(&format!("ip route add local {ADDRESS} dev lo"));
-    let (pinged, set) = (Arc::clone(&network), Arc::clone(&network));
-    follow(node, move || pinged.pings(), move |behaviour| behave(&set, behaviour));
+    let (pinged, changed) = (Arc::clone(&network), Arc::clone(&network));
+    apply_behaviours(node, move || pinged.pings(), move |behaviour| behave(&changed, behaviour));
     network
 }
 
+/// Applies a behaviour in the network.
 fn behave(network: &Namespace, behaviour: Behaviour) {
     if behaviour == Behaviour::Refuses {
         network.run(&format!("ip route replace unreachable {ADDRESS} table local"));

@@ -1,5 +1,5 @@
-//! Nodes of all kinds that speak over TCP: a real server behind a gate, which lets probes through to it, or does to them
-//! what networks and overloaded servers do.
+//! Nodes that are probed over TCP: a real server behind a gate. The gate passes probes on to the
+//! server, or behaves like a broken network or an overloaded server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,38 +9,38 @@ use std::time::Duration;
 
 use nix::sys::socket::{Backlog, listen, shutdown};
 
-use super::behaviour::{Behaviour, Turning};
+use super::behaviour::{Behaviour, ChangingNode};
 use crate::support::free_address;
 
-/// Between two bytes of a slow node: no reply of more than two is in time.
+/// Pause before each byte of a slow node. A reply of more than two bytes exceeds the timeout.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// Where probes are let through to.
+/// The servers behind a gate: one that responds well, and one that responds in another way.
 #[derive(Clone, Copy)]
 pub(super) struct Servers {
     pub(super) well: SocketAddr,
     pub(super) wrong: SocketAddr,
 }
 
-/// Opens the gate of a node; gives its port.
-pub(super) fn open(node: Arc<Turning>, servers: Servers) -> u16 {
+/// Opens the gate of a node; returns its port.
+pub(super) fn open(node: Arc<ChangingNode>, servers: Servers) -> u16 {
     let address = free_address();
-    let listener = TcpListener::bind(address).expect("free just now");
+    let listener = TcpListener::bind(address).expect("the address is free");
     std::thread::spawn(move || {
-        // One after the other: the probes of a target do not overlap.
+        // One connection at a time, because the probes of a target do not overlap.
         while let Ok((stream, _)) = listener.accept() {
-            // Whoever asks may hang up before; that is no failure of this side.
-            let _ = answer(&stream, node.now(), servers);
+            // The server can close the connection first; this is not an error of the gate.
+            let _ = handle_probe(&stream, node.current(), servers);
             drop(stream);
-            node.probed();
-            match node.now() {
+            node.end_probe();
+            match node.current() {
                 Behaviour::Refuses => {
-                    // The port stays taken, so that no other test gets it.
-                    shutdown(listener.as_raw_fd(), nix::sys::socket::Shutdown::Both).expect("it listens");
+                    // The port stays bound, so that no other test gets it.
+                    shutdown(listener.as_raw_fd(), nix::sys::socket::Shutdown::Both).expect("the socket listens");
                     break;
                 }
                 Behaviour::Blackholed => {
-                    fill(&listener, address);
+                    fill_accept_queue(&listener, address);
                     break;
                 }
                 _ => {}
@@ -51,15 +51,16 @@ pub(super) fn open(node: Arc<Turning>, servers: Servers) -> u16 {
     address.port()
 }
 
-/// Fills the queue of a listener: the kernel drops what does not fit into it.
-fn fill(listener: &TcpListener, address: SocketAddr) {
-    listen(listener, Backlog::new(0).expect("a short queue")).expect("it listens already");
+/// Fills the accept queue of a listener. The kernel drops further connection requests.
+fn fill_accept_queue(listener: &TcpListener, address: SocketAddr) {
+    listen(listener, Backlog::new(0).expect("the length is valid")).expect("the socket listens");
     while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
         std::mem::forget(stream);
     }
 }
 
-fn answer(stream: &TcpStream, behaviour: Behaviour, servers: Servers) -> std::io::Result<()> {
+/// Behaves towards one probe.
+fn handle_probe(stream: &TcpStream, behaviour: Behaviour, servers: Servers) -> std::io::Result<()> {
     match behaviour {
         Behaviour::Well => pass(stream, servers.well, Duration::ZERO),
         Behaviour::Wrong => pass(stream, servers.wrong, Duration::ZERO),
@@ -72,12 +73,13 @@ fn answer(stream: &TcpStream, behaviour: Behaviour, servers: Servers) -> std::io
     }
 }
 
+/// Reads until the other side closes the connection.
 fn read_to_end(mut stream: &TcpStream) -> std::io::Result<()> {
     while stream.read(&mut [0; 512])? > 0 {}
     Ok(())
 }
 
-/// Passes everything on, both ways, with a pause before every byte of the reply.
+/// Passes all bytes on in both directions, with a pause before each byte of the reply.
 fn pass(client: &TcpStream, to: SocketAddr, pause: Duration) -> std::io::Result<()> {
     let server = &TcpStream::connect(to)?;
     std::thread::scope(|scope| {

@@ -1,70 +1,75 @@
-//! Lets nodes turn, waits for what the servers say of it, and compares that with the documentation.
+//! Changes the behaviour of nodes, waits for the verdicts of the servers, and compares verdicts and
+//! times with the documentation.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::behaviour::{BEHAVIOURS, Behaviour, Turning};
-use crate::support::operator::status;
+use super::behaviour::{BEHAVIOURS, Behaviour, ChangingNode};
+use crate::support::commands::status;
 use crate::support::server::Server;
 use crate::support::wait_until;
 
-/// Of all monitors.
+/// `interval` of all monitors.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Probes of a node that flaps: twice what would take it down or up if they were in a row.
-const ENOUGH: u64 = 6;
+/// Probes of a flapping node: twice as many as take a node down or up if they have the same result.
+const FLAPPING_PROBES: u64 = 6;
 
-/// One node, and the cell of the table that it stands for.
+/// One node, and its cell of the documented table.
 pub(super) struct Case {
     row: &'static str,
     pool: String,
-    node: Arc<Turning>,
+    node: Arc<ChangingNode>,
+    /// Time from the change of the node until its verdict.
     took: Option<Duration>,
 }
 
 impl Case {
-    pub(super) fn new(row: &'static str, pool: &str, node: Arc<Turning>) -> Self {
+    /// A case for the only node of a pool.
+    pub(super) fn new(row: &'static str, pool: &str, node: Arc<ChangingNode>) -> Self {
         Self { row, pool: pool.to_owned(), node, took: None }
     }
 
-    /// Whether it stays what it was: it flaps, or nothing can be found out.
-    fn stays(&self) -> bool {
-        self.node.to == Behaviour::Flaps || self.is_untried()
+    /// Returns true if the health of the node does not change: the node flaps, or cannot be probed.
+    fn keeps_health(&self) -> bool {
+        self.node.to == Behaviour::Flaps || self.cannot_be_probed()
     }
 
-    fn is_untried(&self) -> bool {
+    /// Returns true if probes cannot run: the program of the monitor is missing.
+    fn cannot_be_probed(&self) -> bool {
         self.row == "`exec`" && self.node.to == Behaviour::Refuses
     }
 
-    /// Looks whether the log says how it ends, once the node has turned.
-    fn follow(&mut self, log: &str) {
-        let Some(turned) = self.node.turned().filter(|_| self.took.is_none()) else { return };
-        let is_said = if self.is_untried() {
+    /// Notes the time if the node has changed and the log has the result.
+    fn check_log(&mut self, log: &str) {
+        let Some(changed_at) = self.node.changed_at().filter(|_| self.took.is_none()) else { return };
+        let has_result = if self.cannot_be_probed() {
             log.contains(&format!("monitor {}: this machine cannot probe", self.pool))
-        } else if self.stays() {
-            self.node.probes() >= ENOUGH
+        } else if self.keeps_health() {
+            self.node.probes() >= FLAPPING_PROBES
         } else {
-            self.flips(log).next().is_some()
+            self.transitions(log).next().is_some()
         };
-        self.took = is_said.then(|| turned.elapsed());
+        self.took = has_result.then(|| changed_at.elapsed());
     }
 
-    fn flips<'l>(&self, log: &'l str) -> impl Iterator<Item = &'l str> {
+    /// The log lines about changes of the health of the node.
+    fn transitions<'l>(&self, log: &'l str) -> impl Iterator<Item = &'l str> {
         let (node, probes) = (format!("{}/a (", self.pool), format!(" probes of {} ", self.pool));
         log.lines().filter(move |line| line.contains(&node) && line.contains(&probes))
     }
 }
 
-/// What `status` says of the nodes of a server, in the order of its pools.
+/// The verdicts of all nodes of a server, in the order of its pools.
 fn verdicts(server: &Server) -> Vec<String> {
     let status = status(server);
-    let pools = status["pools"].as_array().expect("pools");
-    pools.iter().map(|pool| pool["nodes"][0]["why"].as_str().expect("a reason").to_owned()).collect()
+    let pools = status["pools"].as_array().expect("the status has pools");
+    pools.iter().map(|pool| pool["nodes"][0]["why"].as_str().expect("the member is text").to_owned()).collect()
 }
 
-/// Cells of a row of the documentation: the verdict, and the seconds it took.
+/// The cells of a documented row: the verdict, and the time in seconds.
 fn documented(row: &str) -> Vec<(String, Option<f64>)> {
-    let text = std::fs::read_to_string("docs/health-checks.md").expect("the reference");
+    let text = std::fs::read_to_string("docs/health-checks.md").expect("the document can be read");
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("| {row} | ")));
     let cells =
         line.unwrap_or_else(|| panic!("docs/health-checks.md has no row {row}")).trim_end_matches(" |").split(" | ");
@@ -78,44 +83,46 @@ fn documented(row: &str) -> Vec<(String, Option<f64>)> {
     cells.map(with_time).collect()
 }
 
-/// Lets all nodes turn and compares what comes of it with the documentation.
-pub(super) fn compare(mut tested: Vec<(Server, Vec<Case>)>) {
+/// Changes all nodes, and asserts that verdicts and times are as documented.
+pub(super) fn assert_as_documented(mut tested: Vec<(Server, Vec<Case>)>) {
     for (server, cases) in &tested {
         let first = |case: &Case| if case.node.begins_well { "up" } else { "down" };
-        wait_until("all nodes are what they begin as", || {
+        wait_until("all nodes have their first health", || {
             verdicts(server).iter().zip(cases).all(|(verdict, case)| verdict.starts_with(first(case)))
         });
     }
     let begun: Vec<usize> = tested.iter().map(|(server, _)| server.log().len()).collect();
-    tested.iter().flat_map(|(_, cases)| cases).for_each(|case| case.node.allow());
-    wait_until("all nodes have turned and been judged", || {
+    tested.iter().flat_map(|(_, cases)| cases).for_each(|case| case.node.allow_change());
+    wait_until("all nodes have changed and have their verdict", || {
         for ((server, cases), begun) in tested.iter_mut().zip(&begun) {
             let log = server.log();
-            cases.iter_mut().for_each(|case| case.follow(&log[*begun..]));
+            cases.iter_mut().for_each(|case| case.check_log(&log[*begun..]));
         }
         tested.iter().flat_map(|(_, cases)| cases).all(|case| case.took.is_some())
     });
     for ((server, cases), begun) in tested.iter().zip(begun) {
-        compare_server(server, cases, &server.log()[begun..]);
+        assert_server_as_documented(server, cases, &server.log()[begun..]);
     }
 }
 
-fn compare_server(server: &Server, cases: &[Case], log: &str) {
+/// Asserts that verdicts and times of one server are as documented. `log` begins at the change.
+fn assert_server_as_documented(server: &Server, cases: &[Case], log: &str) {
     let expected = |case: &Case| {
-        let column = BEHAVIOURS.iter().position(|&behaviour| behaviour == case.node.to).expect("a column");
+        let column =
+            BEHAVIOURS.iter().position(|&behaviour| behaviour == case.node.to).expect("the verdict has a column");
         documented(case.row).get(column).cloned().unwrap_or_else(|| panic!("{} lacks a column", case.row))
     };
     let differences = || -> Vec<String> {
         let compared = verdicts(server).into_iter().zip(cases).filter_map(|(verdict, case)| {
-            let is_as_before = verdict.starts_with(if case.node.begins_well { "up" } else { "down" });
-            let verdict = if case.stays() && is_as_before { "as before".to_owned() } else { verdict };
+            let is_unchanged = verdict.starts_with(if case.node.begins_well { "up" } else { "down" });
+            let verdict = if case.keeps_health() && is_unchanged { "as before".to_owned() } else { verdict };
             let expected = expected(case).0;
-            (verdict != expected).then(|| format!("{} {:?}: {verdict}, not {expected}", case.row, case.node.to))
+            (verdict != expected).then(|| format!("{} {:?}: {verdict} instead of {expected}", case.row, case.node.to))
         });
         compared.collect()
     };
-    // A probe may be too slow once on a busy machine; the documentation holds in the end.
-    wait_until("status says what is documented", || {
+    // A single probe can time out on a busy machine, so this waits for the final verdicts.
+    wait_until("the verdicts are as documented", || {
         let differences = differences();
         if !differences.is_empty() {
             println!("{}", differences.join("\n"));
@@ -123,14 +130,14 @@ fn compare_server(server: &Server, cases: &[Case], log: &str) {
         differences.is_empty()
     });
     for case in cases {
-        let took = case.took.expect("waited for before").as_secs_f64();
+        let took = case.took.expect("all cases have their time").as_secs_f64();
         println!("{:12} {:10} {took:.2} s", case.row, format!("{:?}", case.node.to));
-        if case.stays() {
-            assert_eq!(case.flips(log).collect::<Vec<_>>(), [""; 0], "{} flips", case.pool);
+        if case.keeps_health() {
+            assert_eq!(case.transitions(log).collect::<Vec<_>>(), [""; 0], "the health of {} changes", case.pool);
         } else {
-            // Later is the machine's affair, but nothing is found by fewer probes than it takes.
+            // A busy machine can take longer. A shorter time would mean too few probes.
             let documented = expected(case).1.unwrap_or_else(|| panic!("{} lacks a time", case.row));
-            assert!(took > documented - INTERVAL.as_secs_f64(), "{}: {took} s, not {documented} s", case.pool);
+            assert!(took > documented - INTERVAL.as_secs_f64(), "{}: {took} s instead of {documented} s", case.pool);
         }
     }
 }

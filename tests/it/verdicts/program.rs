@@ -1,4 +1,4 @@
-//! The program of an `exec` monitor, which behaves as it is told to.
+//! The program of an `exec` monitor.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::behaviour::{Behaviour, Turning, follow};
+use super::behaviour::{Behaviour, ChangingNode, apply_behaviours};
 
-/// Counts the probe when it knows what to do, so that whoever waits for it changes only the next one.
-const SCRIPT: &str = "cd \"$1\" && word=$(cat word) && echo >> probes\n\
-                      case $word in\n\
+/// Reads the file `behaviour` before it counts the probe in the file `probes`. A change after that
+/// affects only the next probe.
+const SCRIPT: &str = "cd \"$1\" && behaviour=$(cat behaviour) && echo >> probes\n\
+                      case $behaviour in\n\
                       Well) exit 0 ;;\n\
                       Slow) exec sleep 5 ;;\n\
                       HangsUp) kill -KILL $$ ;;\n\
@@ -23,14 +24,15 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn new(node: &Arc<Turning>) -> Self {
-        let program = Self { directory: tempfile::tempdir().expect("a directory for the program") };
+    /// Creates a program that behaves as the node.
+    pub(super) fn new(node: &Arc<ChangingNode>) -> Self {
+        let program = Self { directory: tempfile::tempdir().expect("the test can create a directory") };
         let directory = program.directory.path().to_owned();
-        std::fs::write(directory.join("script"), SCRIPT).expect("a script for the test");
-        symlink("/bin/sh", shell(&directory)).expect("a link for the test");
+        std::fs::write(directory.join("script"), SCRIPT).expect("the test can write its directory");
+        symlink("/bin/sh", shell(&directory)).expect("the test can write its directory");
         let probes = directory.join("probes");
         let probes = move || Some(std::fs::metadata(&probes).map_or(0, |file| file.len()));
-        follow(node, probes, move |behaviour| behave(&directory, behaviour));
+        apply_behaviours(node, probes, move |behaviour| behave(&directory, behaviour));
         program
     }
 
@@ -41,18 +43,19 @@ impl Program {
     }
 }
 
-/// A name of the shell that can be taken away.
+/// The link to the shell. Without it, the program cannot be started.
 fn shell(directory: &Path) -> PathBuf {
     directory.join("program")
 }
 
+/// Changes the behaviour of the program.
 fn behave(directory: &Path, behaviour: Behaviour) {
     if behaviour == Behaviour::Refuses {
-        std::fs::remove_file(shell(directory)).expect("it was there");
+        std::fs::remove_file(shell(directory)).expect("the link exists");
         return;
     }
-    // At once, for a probe that is just reading it.
+    // A rename is atomic for a probe that reads the file.
     let new = directory.join("new");
-    std::fs::write(&new, format!("{behaviour:?}")).expect("a file for the test");
-    std::fs::rename(new, directory.join("word")).expect("a file for the test");
+    std::fs::write(&new, format!("{behaviour:?}")).expect("the test can write its directory");
+    std::fs::rename(new, directory.join("behaviour")).expect("the test can write its directory");
 }

@@ -19,7 +19,7 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmm
 /// Packets per system call.
 const BATCH: usize = 64;
 
-/// Largest response in bytes that is received whole; longer ones are counted all the same.
+/// Size of the receive buffer, in bytes. Longer responses are cut off, but still counted.
 const RESPONSE_SIZE: usize = 512;
 
 /// How long responses are received after the last query.

@@ -1,7 +1,7 @@
-//! What one worker has answered, counted where nobody else writes.
+//! The counters of one worker, to which no other thread writes.
 //!
-//! A worker adds to numbers of its own: no lock, no instruction that other cores must agree on, a few stores into
-//! lines of the cache that its core already has. Anybody may read them at any time, and sees each as it was a moment ago.
+//! Counting needs no lock and no locked instruction: only stores into cache lines that the core of
+//! the worker has already. Any thread may read the counters at any time, and sees recent values.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,73 +11,76 @@ use arc_swap::ArcSwap;
 
 use crate::message::Rcode;
 
-/// Places of [`Rcode`]s, the extended one included.
+/// Length of an array that is indexed by [`Rcode`], with the extended code.
 const RCODES: usize = Rcode::BadVers as usize + 1;
 
-/// Times up to 2^0, 2^1, … microseconds, and longer ones.
+/// Number of latency steps: up to 2^0, 2^1, … microseconds; the last step has no bound.
 pub(super) const LATENCY_STEPS: usize = 16;
 
-/// The numbers of one writer, in cache lines of their own.
+/// The counters of one writer, in cache lines of their own.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct CounterCells {
-    /// Responses, by their code.
+    /// Responses by rcode.
     pub(super) rcodes: [AtomicU64; RCODES],
-    /// Packets that may not be answered.
+    /// Packets that get no response.
     pub(super) ignored: AtomicU64,
     /// Responses with TC set.
     pub(super) truncated: AtomicU64,
-    /// Responses that the fast path has left to others.
+    /// Responses of the slow path.
     pub(super) slow_path: AtomicU64,
-    /// Some of the responses, by the time from taking their packets to sending them.
+    /// Some of the responses, by the time from receiving their packets to sending them.
     pub(super) latency: [AtomicU64; LATENCY_STEPS],
-    /// Records with an address of a node, by the node's number; replaced when there are more numbers.
+    /// Records with an address of a node, by the node's number. Replaced by a longer array if there
+    /// are more numbers.
     pub(super) nodes: ArcSwap<Box<[AtomicU64]>>,
 }
 
-/// A writer's hand on its numbers. There is one for each worker, and one for all streams of a listener.
+/// The right to write to one set of counters. Each worker has one, and so have all streams of a
+/// listener together.
 #[derive(Debug)]
 pub struct WorkerCounters {
-    counts: Arc<CounterCells>,
+    cells: Arc<CounterCells>,
+    /// The array of `cells.nodes`.
     nodes: Arc<Box<[AtomicU64]>>,
 }
 
-/// Adds to a number that only the caller writes, which takes no locked instruction.
-fn add(number: &AtomicU64, more: u64) {
-    number.store(number.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+/// Adds to a counter that has no other writer, which needs no locked instruction.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 impl WorkerCounters {
-    /// Goes on with these numbers; the caller sees to it that nobody else does.
-    pub(super) fn on(counts: Arc<CounterCells>) -> Self {
-        let nodes = counts.nodes.load_full();
-        Self { counts, nodes }
+    /// Continues these counters. The caller ensures that there is no other writer.
+    pub(super) fn new(cells: Arc<CounterCells>) -> Self {
+        let nodes = cells.nodes.load_full();
+        Self { cells, nodes }
     }
 
-    /// A packet that gets no answer.
+    /// Counts a packet that gets no response.
     pub fn count_ignored(&self) {
-        add(&self.counts.ignored, 1);
+        add(&self.cells.ignored, 1);
     }
 
-    /// A response.
+    /// Counts a response.
     pub fn count_response(&self, rcode: Rcode, is_truncated: bool) {
-        add(&self.counts.rcodes[rcode as usize], 1);
+        add(&self.cells.rcodes[rcode as usize], 1);
         if is_truncated {
             self.count_truncated();
         }
     }
 
-    /// A response with TC set.
+    /// Counts that a response has TC set, in addition to [`Self::count_response`].
     pub fn count_truncated(&self) {
-        add(&self.counts.truncated, 1);
+        add(&self.cells.truncated, 1);
     }
 
-    /// A response that the fast path has not written.
+    /// Counts that the slow path wrote a response, in addition to [`Self::count_response`].
     pub fn count_slow_path(&self) {
-        add(&self.counts.slow_path, 1);
+        add(&self.cells.slow_path, 1);
     }
 
-    /// A record with an address of the node of this number.
+    /// Counts a record with an address of the node with this number.
     pub fn count_record(&mut self, number: u32) {
         let number = number as usize;
         if number >= self.nodes.len() {
@@ -86,19 +89,19 @@ impl WorkerCounters {
         add(&self.nodes[number], 1);
     }
 
-    /// Responses that were sent so long after their packets were taken.
+    /// Counts responses that took this time, in addition to [`Self::count_response`].
     pub fn count_latency(&self, time: Duration, responses: usize) {
         let micros = time.as_nanos().div_ceil(1000).max(1);
-        let place = micros.next_power_of_two().trailing_zeros() as usize;
-        add(&self.counts.latency[place.min(LATENCY_STEPS - 1)], responses as u64);
+        let step = micros.next_power_of_two().trailing_zeros() as usize;
+        add(&self.cells.latency[step.min(LATENCY_STEPS - 1)], responses as u64);
     }
 
-    /// Moves to a longer row, once in a while as nodes are added. What was counted goes along, and nothing is lost:
-    /// only this writer adds.
+    /// Replaces the array of nodes by a longer copy. No count is lost, because there is no other
+    /// writer.
     #[cold]
     fn grow(&mut self, number: usize) {
         let counted = self.nodes.iter().map(|count| count.load(Ordering::Relaxed)).chain(std::iter::repeat(0));
         self.nodes = Arc::new(counted.take((number + 1).next_power_of_two()).map(AtomicU64::new).collect());
-        self.counts.nodes.store(Arc::clone(&self.nodes));
+        self.cells.nodes.store(Arc::clone(&self.nodes));
     }
 }

@@ -1,7 +1,8 @@
-//! Health: what observations say of an address.
+//! Health: what the results of probes say about an address.
 //!
-//! `probe_result` is the outcome of one probe, `tracker` counts outcomes until health flips. The
-//! trackers of all addresses are in [`crate::state`].
+//! `probe_result` is the result of one probe. `tracker` counts the results of one target and
+//! changes its health. The trackers of all targets are in [`crate::state`], which combines them to
+//! the [`AddressHealth`] of each address.
 
 mod probe_result;
 mod tracker;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use probe_result::{ProbeFailure, ProbeNotRun, ProbeResult, ProbeSuccess};
 pub use tracker::{Tracker, Transition};
 
-/// What observations say of an address.
+/// The health of a target or an address.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
@@ -42,10 +43,10 @@ pub enum Require {
     AtLeast(usize),
 }
 
-/// Everything that observations say of one address.
+/// The results of all monitors of one address, combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AddressHealth {
-    /// By the monitors of the pool.
+    /// The health by the monitors of the pool.
     pub health: Health,
     /// Part of its weight that the address can carry, 1 to 100.
     pub weight_percent: u8,
@@ -53,12 +54,12 @@ pub struct AddressHealth {
     ///
     /// `None` if it is not down, or if it does not respond at all.
     pub bad_response_seq: Option<u64>,
-    /// By the standby monitors of the pool.
+    /// The health by the standby monitors of the pool. Without standby monitors, it is `health`.
     pub standby: Health,
 }
 
 impl From<Health> for AddressHealth {
-    /// An address with its full weight, no responses and unknown standby health.
+    /// An address with its full weight, without bad responses, and with unknown standby health.
     fn from(health: Health) -> Self {
         Self { health, weight_percent: 100, bad_response_seq: None, standby: Health::Unknown }
     }

@@ -1,14 +1,14 @@
-//! The outcome of one probe.
+//! The result of one probe. The probes of the server make it, the trackers count it.
 
 use std::time::Duration;
 
-/// Why a probe failed. The text is the reason that users see.
+/// Why a probe failed. The text is the reason that users read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProbeFailure {
     /// The probe ran into its timeout.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// The connection could not be made, or it broke.
+    /// The connection could not be made, or it was lost.
     #[error("{0}")]
     Connection(String),
     /// The response has another status code than the monitor accepts.
@@ -23,21 +23,21 @@ pub enum ProbeFailure {
     /// The program of the monitor failed: how it ended, and the last line that it printed.
     #[error("{0}")]
     Program(String),
-    /// The agent on the node takes the node out.
+    /// The agent on the node reports that the node must not be answered.
     #[error("agent says {0}")]
     Agent(String),
 }
 
 impl ProbeFailure {
-    /// Returns true if the node responded to the probe itself, but not well.
+    /// Returns true if the node itself gave a bad response to the probe.
     ///
-    /// Programs and agents judge by their own means, so their failures are not bad responses.
+    /// Programs and agents have rules of their own, so their failures are not bad responses.
     pub fn is_bad_response(&self) -> bool {
         matches!(self, Self::Status(_) | Self::Body(_) | Self::Reply(_))
     }
 }
 
-/// What a good probe found.
+/// The result of a successful probe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ProbeSuccess {
     /// Part of its weight that the node can carry, 1 to 100.
@@ -49,10 +49,11 @@ impl ProbeSuccess {
     pub const FULL_WEIGHT: Self = Self { weight_percent: 100 };
 }
 
-/// The outcome of a probe that ran.
+/// The result of a probe that ran.
 pub type ProbeResult = Result<ProbeSuccess, ProbeFailure>;
 
-/// The probe did not run because of a fault of this machine. It says nothing about the node.
+/// The probe did not run because of a fault of this machine. The health of the node does not
+/// change.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("this machine cannot probe: {0}")]
 pub struct ProbeNotRun(pub String);

@@ -1,64 +1,78 @@
-//! An answer as a value, before it is encoded.
+//! An answer as a value. [`crate::respond::answer()`] makes it, the encoder writes it.
 
 use smallvec::SmallVec;
 
-use super::query::Rcode;
+use super::header::Rcode;
 use crate::pool::{Drawn, FAMILY_V4, FAMILY_V6};
 use crate::zone::{Rrset, Rtype, Zone};
 
 /// Records of one owner and type.
 #[derive(Debug)]
 pub struct Records<'a> {
-    /// Wire form, letters as they should be shown.
+    /// In wire form, with the letter case of the response.
     pub owner: &'a [u8],
-    /// Type of all of them.
+    /// Type of all records.
     pub rtype: Rtype,
-    /// Seconds.
+    /// In seconds.
     pub ttl: u32,
-    /// What they say.
+    /// The rdata.
     pub data: Data<'a>,
 }
 
-/// Where the rdata comes from.
+/// The rdata of records.
 #[derive(Debug)]
 pub enum Data<'a> {
     /// An RRset of a zone, which is sent whole or not at all.
     Rrset(&'a [Box<[u8]>]),
     /// One fixed record.
     Fixed(&'static [u8]),
-    /// Addresses drawn from a pool, which may be cut short where the message ends.
+    /// IPv4 addresses drawn from a pool. As many are sent as fit.
     V4(Drawn<FAMILY_V4>),
-    /// The same for IPv6.
+    /// IPv6 addresses drawn from a pool. As many are sent as fit.
     V6(Drawn<FAMILY_V6>),
+}
+
+impl Data<'_> {
+    /// Returns true if there is no record.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Rrset(rdatas) => rdatas.is_empty(),
+            Self::Fixed(_) => false,
+            Self::V4(drawn) => drawn.is_empty(),
+            Self::V6(drawn) => drawn.is_empty(),
+        }
+    }
 }
 
 /// An address of a name server of a referral.
 #[derive(Debug)]
 pub struct Glue<'a> {
-    /// Its records.
+    /// Its address records.
     pub records: Records<'a>,
-    /// The server lies in the delegated zone, so that nobody finds it without: TC is set when it does not fit (RFC 9471).
+    /// The name server is in the delegated zone, so resolvers cannot find it without glue. TC is
+    /// set if it does not fit (RFC 9471).
     pub required: bool,
 }
 
-/// What is answered to a question.
+/// The answer to a question.
 #[derive(Debug)]
 pub struct Answer<'a> {
-    /// Success, or how it failed.
+    /// The response code.
     pub rcode: Rcode,
     /// The AA bit.
     pub authoritative: bool,
-    /// Aliases in the order they were followed, then what was asked for.
+    /// Aliases in the order in which they were followed, then the records of the type in question.
     pub answers: SmallVec<[Records<'a>; 2]>,
-    /// SOA of a negative answer, or NS of a referral.
+    /// The SOA record of a negative answer, or the NS records of a referral.
     pub authority: Option<Records<'a>>,
     /// Addresses of the name servers of a referral.
     pub additional: SmallVec<[Glue<'a>; 0]>,
-    /// The pool that addresses were drawn from.
+    /// Index of the pool whose addresses were drawn.
     pub drawn_from: Option<usize>,
 }
 
 impl<'a> Answer<'a> {
+    /// An answer without records.
     pub(crate) fn new(rcode: Rcode, authoritative: bool) -> Self {
         Self {
             rcode,
@@ -70,14 +84,14 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// NODATA, to be cached for `longest` seconds at most.
-    pub(crate) fn nodata(zone: &'a Zone, longest: u32) -> Self {
+    /// NODATA that resolvers may cache for at most `max_ttl` seconds.
+    pub(crate) fn nodata(zone: &'a Zone, max_ttl: u32) -> Self {
         let mut answer = Self::new(Rcode::NoError, true);
-        answer.negative(zone, longest);
+        answer.add_soa(zone, max_ttl);
         answer
     }
 
-    /// The nodes whose addresses were drawn, in the order of the records.
+    /// Indices of the nodes whose addresses were drawn, in the order of the records.
     pub fn drawn_nodes(&self) -> impl Iterator<Item = u32> {
         let nodes = |records: &Records<'_>| -> SmallVec<[u32; 8]> {
             match &records.data {
@@ -89,16 +103,18 @@ impl<'a> Answer<'a> {
         self.answers.iter().flat_map(nodes)
     }
 
+    /// Adds an RRset to the answer section.
     pub(crate) fn push(&mut self, owner: &'a [u8], rrset: &'a Rrset) {
         self.answers.push(Records { owner, rtype: rrset.rtype, ttl: rrset.ttl, data: Data::Rrset(&rrset.rdatas) });
     }
 
-    /// Adds the SOA that says how long "nothing" holds (RFC 2308 §3).
-    pub(crate) fn negative(&mut self, zone: &'a Zone, longest: u32) {
+    /// Adds the SOA record that makes a negative answer cacheable (RFC 2308 §3), for at most
+    /// `max_ttl` seconds.
+    pub(crate) fn add_soa(&mut self, zone: &'a Zone, max_ttl: u32) {
         self.authority = Some(Records {
             owner: zone.apex().as_wire(),
             rtype: Rtype::SOA,
-            ttl: zone.negative_ttl().min(longest),
+            ttl: zone.negative_ttl().min(max_ttl),
             data: Data::Rrset(&zone.soa().rdatas),
         });
     }

@@ -1,40 +1,50 @@
-//! The OPT record (RFC 6891) and the options that are answered: NSID (RFC 5001) and client subnet (RFC 7871).
+//! The OPT record (RFC 6891), with the options that evenkeel supports: NSID (RFC 5001) and client
+//! subnet (RFC 7871).
+//!
+//! The parser reads the OPT record of a query, the encoder writes that of the response.
 
-/// Largest UDP response, and the size offered to clients: fits an IPv6 packet of 1,280 bytes with its headers.
+/// Largest UDP response in bytes, and the size that responses offer. With its headers, it fits into
+/// 1,280 bytes, the smallest MTU of IPv6.
 pub const MAX_UDP: u16 = 1232;
 
-/// Largest UDP response to a client without EDNS (RFC 1035 §4.2.1).
+/// Largest UDP response to a query without EDNS, in bytes (RFC 1035 §4.2.1).
 pub const PLAIN_UDP: u16 = 512;
 
-/// Option codes.
+/// Option code of NSID.
 const NSID: u16 = 3;
+
+/// Option code of the client subnet.
 const CLIENT_SUBNET: u16 = 8;
 
-/// What a client's OPT record says.
+/// Length of an OPT record without options, in bytes.
+const EMPTY_LEN: usize = 11;
+
+/// The OPT record of a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edns<'p> {
-    /// Largest UDP payload that the client takes, in bytes.
+    /// Largest UDP payload that the client accepts, in bytes.
     pub udp_size: u16,
-    /// Only version 0 exists.
+    /// The EDNS version; only 0 exists.
     pub version: u8,
     /// The DO bit (RFC 3225).
     pub dnssec_ok: bool,
-    /// The client asks which server this is.
+    /// The client asks for the identifier of the server.
     pub wants_nsid: bool,
-    /// Data of the client subnet option, well formed: family, source prefix length, scope, address.
+    /// Data of a well-formed client subnet option: family, source prefix length, scope prefix
+    /// length, address.
     pub client_subnet: Option<&'p [u8]>,
 }
 
-/// What is wrong with an OPT record.
+/// Why an OPT record is malformed.
 pub(super) enum EdnsError<'p> {
     /// The options do not fill the rdata exactly.
     Overrun,
-    /// An option that must be understood is malformed; the rest can be used for the response.
+    /// A client subnet option is malformed. The response can use the rest of the OPT record.
     BadOption(Edns<'p>),
 }
 
 impl<'p> Edns<'p> {
-    /// Reads the ten bytes behind the owner name, and the rdata.
+    /// Reads an OPT record: the ten bytes behind its owner name, and its rdata.
     pub(super) fn parse(fixed: &[u8; 10], mut options: &'p [u8]) -> Result<Self, EdnsError<'p>> {
         let [_, _, size_high, size_low, _, version, flags_high, ..] = *fixed;
         let mut edns = Self {
@@ -53,13 +63,13 @@ impl<'p> Edns<'p> {
                 NSID => edns.wants_nsid = true,
                 CLIENT_SUBNET if is_client_subnet(data) => edns.client_subnet = Some(data),
                 CLIENT_SUBNET => bad_option = true,
-                _ => {} // RFC 6891 §6.1.2: unknown options are ignored
+                _ => {} // RFC 6891 §6.1.2: unknown options are ignored.
             }
         }
         if !options.is_empty() {
             return Err(EdnsError::Overrun);
         }
-        // Options mean what version 0 says they mean; the version is judged first.
+        // Options are only known for version 0. Another version gets BADVERS in any case.
         if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
     }
 
@@ -68,15 +78,15 @@ impl<'p> Edns<'p> {
         self.udp_size.clamp(PLAIN_UDP, MAX_UDP)
     }
 
-    /// Bytes that the OPT record of the response takes.
+    /// Length of the OPT record of the response, in bytes.
     pub(crate) fn response_len(&self, nsid: Option<&[u8]>) -> usize {
         let nsid = nsid.filter(|_| self.wants_nsid).map_or(0, |id| 4 + id.len());
-        11 + nsid + self.client_subnet.map_or(0, |subnet| 4 + subnet.len())
+        EMPTY_LEN + nsid + self.client_subnet.map_or(0, |subnet| 4 + subnet.len())
     }
 
-    /// Writes the OPT record of the response: DO is copied (RFC 3225 §3), other flags are not.
+    /// Writes the OPT record of the response. DO is copied (RFC 3225 §3), other flags are clear.
     pub(super) fn write_response(&self, rcode_high: u8, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
-        let options_len = self.response_len(nsid) - 11;
+        let options_len = self.response_len(nsid) - EMPTY_LEN;
         out.extend([0, 0, 41]);
         out.extend(MAX_UDP.to_be_bytes());
         out.extend([rcode_high, 0, if self.dnssec_ok { 0x80 } else { 0 }, 0]);
@@ -90,15 +100,17 @@ impl<'p> Edns<'p> {
             option(NSID, id);
         }
         if let Some(subnet) = self.client_subnet {
-            // No answer depends on the subnet, so it holds for all: scope 0 (RFC 7871 §7.2.1). Its place in the
-            // data is checked by `is_client_subnet`, which also makes sure that the query's scope is 0 already.
+            // No answer depends on the subnet, so the scope prefix length is 0 (RFC 7871 §7.2.1).
+            // It is 0 in the query already, see `is_client_subnet`.
             option(CLIENT_SUBNET, subnet);
         }
     }
 }
 
-/// Whether the data is a client subnet as a query may carry it (RFC 7871 §6): scope 0, just as many address bytes as
-/// the prefix needs, no bits beyond it. Family 0 is what `dig +subnet=0` sends, with an empty prefix.
+/// Returns true if the data is a client subnet option that a query may have (RFC 7871 §6).
+///
+/// The scope prefix length is 0, the address has exactly the bytes that the source prefix needs,
+/// and no bits behind the prefix are set. `dig +subnet=0` sends family 0 with an empty prefix.
 fn is_client_subnet(data: &[u8]) -> bool {
     let Some((&[family_high, family_low, prefix, scope], address)) = data.split_first_chunk::<4>() else {
         return false;
@@ -109,11 +121,11 @@ fn is_client_subnet(data: &[u8]) -> bool {
         2 => 128,
         _ => return false,
     };
-    let spare_bits = address.len() * 8 - usize::from(prefix).min(address.len() * 8);
+    let unused_bits = address.len() * 8 - usize::from(prefix).min(address.len() * 8);
     prefix <= longest
         && scope == 0
         && address.len() == usize::from(prefix).div_ceil(8)
-        && address.last().is_none_or(|last| u32::from(*last).trailing_zeros() >= spare_bits as u32)
+        && address.last().is_none_or(|last| u32::from(*last).trailing_zeros() >= unused_bits as u32)
 }
 
 #[cfg(test)]
@@ -121,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn client_subnets_are_exactly_as_long_as_their_prefix() {
+    fn a_client_subnet_is_exactly_as_long_as_its_prefix() {
         let good: [&[u8]; 6] = [
             &[0, 0, 0, 0],
             &[0, 1, 0, 0],

@@ -1,32 +1,43 @@
-//! An [`Answer`] to bytes, within a limit: names compressed against the question and each other (RFC 1035 §4.1.4).
+//! The encoder: writes an [`Answer`] as a message of limited length.
 //!
-//! RRsets of a zone are sent whole or not at all, with TC set when they do not fit (RFC 2181 §9); drawn addresses
-//! are cut where the message ends, with TC only when not even one fits; the OPT record is always kept.
+//! The responder calls [`encode`] on the slow path. Encoding cannot fail; records that do not fit
+//! are left out:
+//!
+//! - an RRset of a zone is sent whole or not at all, then with TC set (RFC 2181 §9)
+//! - as many drawn addresses are sent as fit, with TC set only if none fits
+//! - as much glue is sent as fits, with TC set if required glue does not fit (RFC 9471)
+//! - the OPT record is always sent
+//!
+//! Names are compressed against the question and each other (RFC 1035 §4.1.4).
 
 use smallvec::SmallVec;
 
 use super::answer::{Answer, Data, Records};
 use super::edns::Edns;
-use super::query::{HEADER_LEN, Header, Query, Rcode, Rejection};
+use super::header::{HEADER_LEN, Header, ResponseFields};
+use super::query::{Query, Rejection};
 use crate::name::{Labels, suffixes};
 use crate::pool::Pick;
 
-/// Names whose places are kept as targets of compression; more would cost more than they save.
+/// Most names that compression pointers can point to. More would cost more time than they save
+/// bytes.
 const MAX_TARGETS: usize = 48;
 
-/// Largest offset a compression pointer can hold.
+/// Largest offset that a compression pointer can have.
 const MAX_POINTER: usize = 0x3fff;
 
-/// What became of an answer in its message.
+/// How much of an answer its message holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Written {
-    /// Whether TC is set.
+    /// TC is set.
     pub is_truncated: bool,
-    /// How many of the drawn addresses it holds.
+    /// Number of drawn addresses in the message.
     pub drawn: usize,
 }
 
-/// Writes the response to a query, at most `limit` bytes (at least 512), into `out`, which is emptied first.
+/// Writes the response to a query into `out`, which is cleared first.
+///
+/// The response has at most `limit` bytes, which is at least 512.
 pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
     let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
     let mut message = Message::new(out, limit - opt_len, query.question.raw);
@@ -50,7 +61,7 @@ pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option
     Written { is_truncated: truncated, drawn }
 }
 
-/// Writes the response to a packet that is no good query.
+/// Writes the response to a packet that gets an error. `out` is cleared first.
 pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
     match rejection.question {
         Some(question) => start(question, out),
@@ -61,7 +72,7 @@ pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mu
     finish(*header, fields, edns.as_ref(), nsid, out);
 }
 
-/// Begins a message with an empty header and the question as it was asked; QDCOUNT is set.
+/// Begins a message with a header that has only QDCOUNT, and with the question as received.
 pub(crate) fn start(question: &[u8], out: &mut Vec<u8>) {
     start_header(1, out);
     out.extend_from_slice(question);
@@ -73,20 +84,7 @@ fn start_header(questions: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[0, 0, 0, 0, 0, questions, 0, 0, 0, 0, 0, 0]);
 }
 
-/// The header fields of a response that its content decides.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ResponseFields {
-    /// The response code.
-    pub(crate) rcode: Rcode,
-    /// The AA bit.
-    pub(crate) authoritative: bool,
-    /// The TC bit.
-    pub(crate) truncated: bool,
-    /// Records in the answer, authority and additional sections, without the OPT record.
-    pub(crate) counts: [u16; 3],
-}
-
-/// Adds the OPT record and fills in the header; QDCOUNT is there already.
+/// Adds the OPT record, and fills in the header except QDCOUNT, which is set already.
 pub(crate) fn finish(
     header: Header,
     fields: ResponseFields,
@@ -94,12 +92,12 @@ pub(crate) fn finish(
     nsid: Option<&[u8]>,
     out: &mut Vec<u8>,
 ) {
-    let ResponseFields { rcode, authoritative, truncated, mut counts } = fields;
+    let mut counts = fields.counts;
     if let Some(edns) = edns {
-        edns.write_response((rcode as u16 >> 4) as u8, nsid, out);
+        edns.write_response((fields.rcode as u16 >> 4) as u8, nsid, out);
         counts[2] += 1;
     }
-    let flags = header.response_flags(rcode, authoritative, truncated);
+    let flags = header.response_flags(fields);
     out[0..2].copy_from_slice(&header.id.to_be_bytes());
     out[2..4].copy_from_slice(&flags.to_be_bytes());
     for (field, count) in out[6..HEADER_LEN].chunks_exact_mut(2).zip(counts) {
@@ -107,18 +105,19 @@ pub(crate) fn finish(
     }
 }
 
-/// A message being written.
+/// A message while it is written.
 struct Message<'o> {
     out: &'o mut Vec<u8>,
-    /// Where the records must end.
+    /// The largest offset at which the records may end.
     limit: usize,
-    /// Offsets of names, and of their parents, that can be pointed at.
+    /// Offsets of names and their parents that compression pointers can point to.
     targets: SmallVec<[u16; MAX_TARGETS]>,
-    /// How many drawn addresses it holds.
+    /// Number of drawn addresses so far.
     drawn: usize,
 }
 
 impl<'o> Message<'o> {
+    /// A message with the question as received.
     fn new(out: &'o mut Vec<u8>, limit: usize, question: &[u8]) -> Self {
         start_header(1, out);
         let mut message = Self { out, limit, targets: SmallVec::new(), drawn: 0 };
@@ -127,7 +126,7 @@ impl<'o> Message<'o> {
         message
     }
 
-    /// Adds records and counts them; `false` when they do not fit, with the message as it was before.
+    /// Adds records and counts them. Returns false, with the message unchanged, if they do not fit.
     fn put(&mut self, records: &Records<'_>, count: &mut u16) -> bool {
         match &records.data {
             Data::Rrset(rdatas) => self.put_whole(records, rdatas.iter().map(|rdata| &**rdata), count),
@@ -137,6 +136,7 @@ impl<'o> Message<'o> {
         }
     }
 
+    /// Adds all records, or none if they do not fit.
     fn put_whole<'r>(
         &mut self,
         records: &Records<'_>,
@@ -158,6 +158,7 @@ impl<'o> Message<'o> {
         true
     }
 
+    /// Adds as many drawn addresses as fit. Returns false if none fits.
     fn put_drawn<const N: usize>(&mut self, records: &Records<'_>, drawn: &[Pick<N>], count: &mut u16) -> bool {
         let mut added = 0;
         for pick in drawn {
@@ -170,6 +171,7 @@ impl<'o> Message<'o> {
         added > 0
     }
 
+    /// Adds a record, beyond the limit if need be.
     fn put_record(&mut self, records: &Records<'_>, rdata: &[u8]) {
         self.put_name(records.owner);
         self.out.extend(records.rtype.0.to_be_bytes());
@@ -192,7 +194,8 @@ impl<'o> Message<'o> {
         self.out[start - 2..start].copy_from_slice(&len.to_be_bytes());
     }
 
-    /// Writes the name at the start of `bytes`, its longest known suffix as a pointer; gives its uncompressed length.
+    /// Writes the name at the start of `bytes`, with a pointer for its longest known suffix.
+    /// Returns its uncompressed length.
     fn put_name(&mut self, bytes: &[u8]) -> usize {
         let len = suffixes(bytes).count() - 1 + Labels::of(bytes).map(<[u8]>::len).sum::<usize>() + 1;
         for suffix in suffixes(&bytes[..len]) {
@@ -212,8 +215,8 @@ impl<'o> Message<'o> {
         len
     }
 
-    /// Whether the name at an offset of the message is `name`, letter case aside. A name that is being written has no
-    /// end yet and equals nothing.
+    /// Returns true if the name at an offset of the message is `name`, in any letter case. A name
+    /// that is not yet written to its end equals no other name.
     fn is_at(&self, name: &[u8], mut at: usize) -> bool {
         for label in Labels::of(name) {
             at = self.follow(at);
@@ -226,7 +229,7 @@ impl<'o> Message<'o> {
         self.out.get(self.follow(at)) == Some(&0)
     }
 
-    /// Where the pointers at an offset lead, each to an earlier place.
+    /// Follows compression pointers. Each points to a lower offset, so there is an end.
     fn follow(&self, mut at: usize) -> usize {
         while let Some(&[high, low]) = self.out.get(at..at + 2)
             && high & 0xc0 == 0xc0

@@ -1,18 +1,27 @@
-//! DNS messages: a packet to a query, an answer to a packet. No zones, no pools, no state.
+//! DNS messages: from a packet to a query, and from an answer to a packet.
 //!
-//! In reading order: `query` and `edns` read a packet in place; `answer` is the value that
-//! [`crate::respond`] makes of a question; `encode` writes it within a limit; `truncate` shortens a
-//! response that the network does not take.
+//! In reading order:
+//!
+//! 1. `header` has the header fields and the response codes
+//! 2. `query` and `edns` parse a packet
+//! 3. `answer` is the value that [`crate::respond`] makes for a question
+//! 4. `encode` writes it within a limit
+//! 5. `truncate` shortens a response that the operating system cannot send
+//!
+//! No packet makes the parser panic, and encoding cannot fail.
 
 mod answer;
 mod edns;
 mod encode;
+mod header;
 mod query;
 mod truncate;
 
 pub use answer::{Answer, Data, Glue, Records};
 pub use edns::{Edns, MAX_UDP, PLAIN_UDP};
-pub(crate) use encode::{ResponseFields, finish, start};
 pub use encode::{Written, encode, encode_rejection};
-pub use query::{HEADER_LEN, Header, Query, Question, Rcode, Received, Rejection, parse};
+pub(crate) use encode::{finish, start};
+pub(crate) use header::ResponseFields;
+pub use header::{HEADER_LEN, Header, Rcode};
+pub use query::{Query, Question, Received, Rejection, parse};
 pub use truncate::{is_truncated, truncate};

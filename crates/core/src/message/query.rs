@@ -1,66 +1,20 @@
-//! A packet to a [`Query`], or to what is wrong with it.
+//! The parser: reads a packet as a [`Query`], or as a [`Rejection`] with the error to respond with.
 //!
-//! The parser reads in place and allocates nothing; it walks the records behind the question only as far as the
-//! packet reaches, whatever the counts in the header claim.
-
-use std::fmt;
+//! The responder calls [`parse`] per packet. The parser reads in place and allocates no memory. It
+//! walks the records behind the question up to the end of the packet, regardless of the counts in
+//! the header. No packet makes it panic.
 
 use super::edns::{Edns, EdnsError};
+use super::header::{HEADER_LEN, Header, Rcode};
 use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
 use crate::zone::Rtype;
 
-/// Bytes of the header (RFC 1035 §4.1.1).
-pub const HEADER_LEN: usize = 12;
-
-/// Response codes (RFC 1035 §4.1.1, RFC 6891 §9).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u16)]
-#[allow(missing_docs, reason = "the names of the registry")]
-pub enum Rcode {
-    NoError = 0,
-    FormErr = 1,
-    ServFail = 2,
-    NxDomain = 3,
-    NotImp = 4,
-    Refused = 5,
-    BadVers = 16,
-}
-
-impl Rcode {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::NoError, Self::FormErr, Self::ServFail, Self::NxDomain, Self::NotImp, Self::Refused, Self::BadVers];
-}
-
-impl fmt::Display for Rcode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::NoError => "NOERROR",
-            Self::FormErr => "FORMERR",
-            Self::ServFail => "SERVFAIL",
-            Self::NxDomain => "NXDOMAIN",
-            Self::NotImp => "NOTIMP",
-            Self::Refused => "REFUSED",
-            Self::BadVers => "BADVERS",
-        })
-    }
-}
-
-/// The parts of a query's header that a response takes over.
-#[derive(Clone, Copy, Debug)]
-pub struct Header {
-    /// Chosen by the client.
-    pub id: u16,
-    /// The flag bits as received.
-    pub flags: u16,
-}
-
-/// What was asked.
+/// The question of a query.
 #[derive(Clone)]
 pub struct Question<'p> {
-    /// The name in wire form, its letters as the client wrote them.
+    /// The name in wire form, with the letter case of the query.
     pub name: &'p [u8],
-    /// The type asked for.
+    /// The type.
     pub qtype: Rtype,
     /// Name, type and class as received.
     pub raw: &'p [u8],
@@ -68,40 +22,46 @@ pub struct Question<'p> {
 
 /// A question that can be answered.
 pub struct Query<'p> {
-    /// For the response's header.
+    /// The header, for that of the response.
     pub header: Header,
     /// Exactly one (RFC 9619).
     pub question: Question<'p>,
-    /// The OPT record, when there is one.
+    /// The OPT record, if there is one.
     pub edns: Option<Edns<'p>>,
 }
 
-/// A packet that gets an error instead of an answer.
+/// A packet that gets an error as its response.
 pub struct Rejection<'p> {
-    /// For the response's header.
+    /// The header, for that of the response.
     pub header: Header,
     /// The error.
     pub rcode: Rcode,
-    /// The question as received, when it could be read.
+    /// The question as received, if it could be read.
     pub question: Option<&'p [u8]>,
-    /// The OPT record, when it could be read.
+    /// The OPT record, if it could be read.
     pub edns: Option<Edns<'p>>,
 }
 
-/// What a packet turned out to be.
+/// The result of parsing a packet.
 pub enum Received<'p> {
-    /// Nothing that may be answered: too short, or itself a response.
+    /// The packet gets no response: it is too short, or is a response itself.
     Ignored,
-    /// An error is answered.
+    /// The packet gets an error.
     Rejected(Rejection<'p>),
-    /// Somebody asks.
+    /// The packet is a query.
     Query(Query<'p>),
 }
 
 /// Reads a packet.
 ///
-/// The order of the checks: what must get silence, then the opcode (RFC 9619 §4 speaks of QUERY only), the number
-/// of questions, the question, the records behind it, the EDNS version, the class, the type.
+/// The order of the checks decides the error:
+///
+/// 1. packets that get no response
+/// 2. the opcode; the rules of RFC 9619 §4 about questions are for QUERY only
+/// 3. the number of questions, and the question
+/// 4. the records behind the question
+/// 5. the EDNS version
+/// 6. the class and the type
 pub fn parse(packet: &[u8]) -> Received<'_> {
     let Some((head, body)) = packet.split_first_chunk::<HEADER_LEN>() else {
         return Received::Ignored;
@@ -114,7 +74,8 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
     let reject = |rcode, question, edns| Received::Rejected(Rejection { header, rcode, question, edns });
     let counts = [word(6), word(8), word(10)];
     if header.opcode() != 0 {
-        // An OPT record is answered by one (RFC 6891 §6.1.1) also here, where it can be found behind one question.
+        // A query with an OPT record gets one in its response (RFC 6891 §6.1.1), also with this
+        // opcode. The OPT record can only be found behind a single question.
         let behind = question_len(body).filter(|_| word(4) == 1).map(|len| HEADER_LEN + len);
         let edns = behind.and_then(|at| find_opt(packet, at, counts).ok().flatten());
         return reject(Rcode::NotImp, None, edns);
@@ -142,43 +103,19 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
     Received::Query(Query { header, question: Question { name, qtype, raw }, edns })
 }
 
-impl Header {
-    const QR: u16 = 0x8000;
-    const OPCODE: u16 = 0x7800;
-    const AA: u16 = 0x0400;
-    pub(super) const TC: u16 = 0x0200;
-    const RD: u16 = 0x0100;
-    const CD: u16 = 0x0010;
-
-    fn is_response(self) -> bool {
-        self.flags & Self::QR != 0
-    }
-
-    fn opcode(self) -> u16 {
-        (self.flags & Self::OPCODE) >> 11
-    }
-
-    /// Flags of the response: opcode, RD and CD are copied; RA, Z and AD are clear (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
-    pub(super) fn response_flags(self, rcode: Rcode, authoritative: bool, truncated: bool) -> u16 {
-        let copied = self.flags & (Self::OPCODE | Self::RD | Self::CD);
-        let set = |flag, on| if on { flag } else { 0 };
-        Self::QR | copied | set(Self::AA, authoritative) | set(Self::TC, truncated) | (rcode as u16 & 0xf)
-    }
-}
-
-/// Length of the question, which begins at the body's first byte.
+/// Length of the question at the start of `body`.
 pub(super) fn question_len(body: &[u8]) -> Option<usize> {
     question(body).map(|(name_len, fixed)| name_len + fixed.len())
 }
 
-/// Length of the question's name, and the type and class behind it.
+/// Length of the name in the question, and the type and class behind it.
 fn question(body: &[u8]) -> Option<(usize, &[u8; 4])> {
     let len = question_name_len(body)?;
     Some((len, body[len..].first_chunk()?))
 }
 
-/// Length of the question's name, the root's label included. There is nothing before it that a compression pointer
-/// could point at.
+/// Length of the name in the question, with the root's label. A compression pointer is an error:
+/// there is no earlier name that it could point to.
 fn question_name_len(body: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -190,11 +127,15 @@ fn question_name_len(body: &[u8]) -> Option<usize> {
     }
 }
 
-/// Walks the records from `at` on and reads the OPT among them.
+/// Finds the OPT record among the records from offset `at` on, and reads it.
 ///
 /// # Errors
-/// The packet is malformed: a record overruns it, or an OPT record stands twice, outside the additional section, at
-/// another name than the root, or overruns itself (RFC 6891 §6.1.1). When only an option is wrong, the OPT is given.
+/// The packet is malformed (RFC 6891 §6.1.1):
+///
+/// - a record is longer than the packet
+/// - there are two OPT records, or one is outside the additional section or not at the root
+/// - the options do not fill the OPT record exactly
+/// - an option is malformed: then the error has the OPT record
 fn find_opt<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Option<Edns<'p>>, Option<Edns<'p>>> {
     const ADDITIONAL: usize = 2;
     let mut found = None;
@@ -220,17 +161,18 @@ fn find_opt<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Opt
 
 /// A record of a packet.
 pub(super) struct RecordAt<'p> {
-    /// Whether its owner is the root, written out.
+    /// The owner is the root, without a compression pointer.
     is_at_root: bool,
     /// Type, class, TTL and the length of the data.
     fixed: &'p [u8; 10],
     data: &'p [u8],
-    /// Where the next record begins.
+    /// Offset of the next record.
     pub(super) end: usize,
 }
 
 impl<'p> RecordAt<'p> {
-    /// Reads the record that begins at `at`, which is in the packet or at its end; nothing when it overruns the packet.
+    /// Reads the record at offset `at`, which is at most the length of the packet. Returns `None`
+    /// if the record is longer than the packet.
     pub(super) fn read(packet: &'p [u8], at: usize) -> Option<Self> {
         let fixed_at = at + skip_name(&packet[at..])?;
         let fixed: &[u8; 10] = packet[fixed_at..].first_chunk()?;
@@ -239,12 +181,13 @@ impl<'p> RecordAt<'p> {
         Some(Self { is_at_root: packet[at] == 0, fixed, data: packet.get(data_at..end)?, end })
     }
 
+    /// Returns true for an OPT record.
     pub(super) fn is_opt(&self) -> bool {
         u16::from_be_bytes([self.fixed[0], self.fixed[1]]) == Rtype::OPT.0
     }
 }
 
-/// Length of a name that may end in a compression pointer, which is not followed.
+/// Length of a name, up to its compression pointer if it has one. The pointer is not followed.
 fn skip_name(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

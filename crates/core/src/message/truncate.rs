@@ -1,11 +1,17 @@
-//! A response without its records, with TC set: what a client gets when the system does not take the whole in one packet.
+//! Truncation of a response that the operating system cannot send as one packet.
+//!
+//! The UDP listener calls [`truncate`] if the network accepts no packet of that size (RFC 9715 R4).
+//! The client then asks again over TCP.
 
-use super::query::{HEADER_LEN, Header, RecordAt, question_len};
+use super::header::{HEADER_LEN, Header};
+use super::query::{RecordAt, question_len};
 
-/// TC in the third byte of the header.
+/// The TC bit in the third byte of the header.
 const TC: u8 = (Header::TC >> 8) as u8;
 
-/// Keeps the header, the question and the OPT record of a response that has a question, and sets TC.
+/// Keeps the header, the question and the OPT record of a response, and sets TC.
+///
+/// Returns `None` if the response has no question.
 pub fn truncate(response: &[u8]) -> Option<Vec<u8>> {
     let (head, body) = response.split_first_chunk::<HEADER_LEN>()?;
     let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
@@ -13,7 +19,7 @@ pub fn truncate(response: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let behind_question = HEADER_LEN + question_len(body)?;
-    // The OPT record is the last of those we write.
+    // The encoder writes the OPT record last.
     let mut opt: &[u8] = &[];
     let mut at = behind_question;
     for _ in 0..[6, 8, 10].into_iter().map(word).map(u32::from).sum::<u32>() {
@@ -27,7 +33,7 @@ pub fn truncate(response: &[u8]) -> Option<Vec<u8>> {
     Some(short)
 }
 
-/// Whether a response has TC set.
+/// Returns true if a response has TC set.
 pub fn is_truncated(response: &[u8]) -> bool {
     response.get(2).is_some_and(|flags| flags & TC != 0)
 }
@@ -37,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_response_without_a_question_cannot_be_shortened() {
+    fn a_response_without_a_question_cannot_be_truncated() {
         let not_implemented = [0, 1, 0xa0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
         let malformed = [0, 1, 0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(truncate(&not_implemented), None);
@@ -46,12 +52,12 @@ mod tests {
     }
 
     #[test]
-    fn the_extended_code_and_the_options_stay() {
+    fn the_extended_rcode_and_the_options_are_kept() {
         // BADVERS, with a client subnet.
         let question = [0, 0, 1, 0, 1];
         let opt = [0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 8, 0, 8, 0, 4, 0, 1, 0, 0];
         let response = [&[0, 1, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 1], &question[..], &opt].concat();
-        let short = truncate(&response).expect("it has a question");
+        let short = truncate(&response).expect("the response has a question");
         assert_eq!(short[2], 0x82);
         assert_eq!((&short[..2], &short[3..]), (&response[..2], &response[3..]));
         assert!(is_truncated(&short) && !is_truncated(&response));

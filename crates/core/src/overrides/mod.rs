@@ -1,8 +1,13 @@
-//! Overrides: what operators say of nodes, kept apart from health and stronger than it.
+//! Overrides and nominations: the instructions of operators about nodes, kept apart from health.
 //!
-//! An operator can set two things of a node, independently of each other: an [`Override`] with a
-//! [`ForcedState`] that counts instead of health, and a [`Nomination`] that changes the role. All of
-//! them together are a value, [`Overrides`], which the server stores and the publisher reads.
+//! An operator can give a node two things, independently of each other:
+//!
+//! - an [`Override`], whose [`ForcedState`] wins over health
+//! - a [`Nomination`], which changes the role
+//!
+//! [`Overrides`] is the value that holds all of them. The admin service of the server changes and
+//! stores it, the publisher passes it to [`crate::state`]. `role_update` computes how a nomination
+//! changes the roles of a pool; it is the only part that can fail.
 
 mod circumstances;
 mod nomination;
@@ -20,45 +25,45 @@ use crate::node_id::NodeId;
 use crate::pool::{AdminState, ForcedState, Node, Pool, Role};
 use circumstances::circumstances;
 
-/// A forced state of a node: who set it, why, and until when.
+/// A forced state of a node, with its actor, reason and end.
 ///
 /// The serialized form is that of state files.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// What counts instead of health.
+    /// The forced state, which wins over health.
     #[serde(rename = "word")]
     pub state: ForcedState,
-    /// Who set it.
+    /// The actor that set it.
     pub by: Actor,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     pub why: String,
     /// When it was set, in seconds since 1970.
     pub at: u64,
-    /// When it ends by itself, in seconds since 1970.
+    /// When it ends without a command, in seconds since 1970.
     pub until: Option<u64>,
 }
 
 /// The overrides and nominations of all nodes.
 ///
-/// Those of nodes that the configuration does not have are kept, and count if the node returns.
+/// Nodes that are missing from the configuration keep theirs, which count if the node returns.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
     #[serde(rename = "words")]
     forced: BTreeMap<NodeId, Override>,
     nominations: BTreeMap<NodeId, Nomination>,
-    /// By pool: when a role was last changed, or its change was tried, and by whom.
+    /// By pool: time and actor of the latest attempt to change a role.
     #[serde(default, rename = "changed")]
     role_changes: BTreeMap<String, (u64, Actor)>,
 }
 
-/// Overrides and nominations whose time is over.
+/// Overrides and nominations that have ended.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Expired {
-    /// Nodes that are left to their monitors again.
+    /// Nodes whose override has ended.
     pub overrides: Vec<NodeId>,
-    /// Nodes that have the role of the configuration again.
+    /// Nodes whose nomination has ended.
     pub nominations: Vec<NodeId>,
 }
 
@@ -73,31 +78,32 @@ impl Overrides {
         self.nominations.get(node)
     }
 
-    /// Every override and nomination in words, with its node.
+    /// The descriptions of all overrides and nominations, with their nodes.
     pub fn descriptions(&self) -> Vec<(&NodeId, String)> {
         let forced = self.forced.iter().map(|(node, forced)| (node, forced.description()));
         let nominations = self.nominations.iter().map(|(node, nomination)| (node, nomination.description()));
         forced.chain(nominations).collect()
     }
 
-    /// All nodes with an override or a nomination.
+    /// All nodes with an override or a nomination, each once.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
         let only_nominated = self.nominations.keys().filter(|node| !self.forced.contains_key(*node));
         self.forced.keys().chain(only_nominated)
     }
 
-    /// Forced state and role of a node of a pool. Whether it has served is not known here.
+    /// The forced state and the role of a node of a pool. The caller sets `has_served`.
     pub fn admin_state(&self, pool: &Pool, node: &Node) -> AdminState {
         let forced = self.get(&pool.id_of(&node.name)).map(|found| found.state);
         AdminState { forced, role: self.role(pool, node), has_served: false }
     }
 
-    /// The role that counts. A replaced node is active again if the node in its place is not there.
+    /// The role of a node. A replaced node is active again if the node that replaces it is missing
+    /// from the configuration, or is not active.
     fn role(&self, pool: &Pool, node: &Node) -> Role {
         let nomination = |node: &str| self.nominations.get(&pool.id_of(node));
         let is_active = |name: &String| {
             let found = pool.nodes.iter().find(|other| *other.name == **name);
-            found.is_some_and(|other| nomination(name).map_or(other.role, |said| said.role) == Role::Active)
+            found.is_some_and(|other| nomination(name).map_or(other.role, |nomination| nomination.role) == Role::Active)
         };
         match nomination(&node.name) {
             Some(Nomination { role: Role::Active, .. }) => Role::Active,
@@ -106,7 +112,7 @@ impl Overrides {
         }
     }
 
-    /// Removes what has ended by the given moment, in seconds since 1970.
+    /// Removes overrides and nominations that end at `now` or before, in seconds since 1970.
     pub fn expire(&mut self, now: u64) -> Expired {
         let is_over = |until: Option<u64>| until.is_some_and(|until| until <= now);
         let mut expired = Expired::default();
@@ -133,19 +139,19 @@ impl Overrides {
         self.forced.remove(node);
     }
 
-    /// When a role of a pool was last changed, or its change was tried, in seconds since 1970, and by whom.
+    /// Time (in seconds since 1970) and actor of the latest attempt to change a role of a pool.
     pub fn last_role_change(&self, pool: &str) -> Option<(u64, &Actor)> {
         self.role_changes.get(pool).map(|(at, by)| (*at, by))
     }
 
-    /// Notes that a role of a pool is changed, or that its change is tried.
+    /// Notes an attempt to change a role of a pool.
     pub fn note_role_change(&mut self, pool: &str, at: u64, by: Actor) {
         self.role_changes.insert(pool.to_owned(), (at, by));
     }
 }
 
 impl Override {
-    /// In words: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
+    /// A description for users: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
     pub fn description(&self) -> String {
         let state = match self.state {
             ForcedState::Drain => "drained",

@@ -1,4 +1,4 @@
-//! A role that an operator, or the server, gives to a node.
+//! The role that an operator or the server gives to a node.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,34 +6,34 @@ use super::circumstances::circumstances;
 use crate::actor::Actor;
 use crate::pool::Role;
 
-/// Another role than the configuration's.
+/// Another role than the configured one.
 ///
-/// A nominated backup counts as active. The active node that it replaces, if any, counts as a backup
-/// meanwhile. Each of the two names the other as its partner.
+/// A nominated backup is active. The active node that it replaces, if any, is a backup meanwhile.
+/// Each of the two names the other as its partner.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nomination {
-    /// The role that counts.
+    /// The role of the node instead of the configured one.
     pub role: Role,
-    /// The node of the same pool that it replaces or, for a backup, that replaces it.
+    /// For an active node: the node that it replaces. For a backup: the node that replaces it.
     pub partner: Option<String>,
-    /// Who nominated.
+    /// The actor that nominated.
     pub by: Actor,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     pub why: String,
-    /// When, in seconds since 1970.
+    /// When it was set, in seconds since 1970.
     pub at: u64,
-    /// When it ends by itself, in seconds since 1970.
+    /// When it ends without a command, in seconds since 1970.
     pub until: Option<u64>,
 }
 
 impl Nomination {
-    /// By whom, until when and why.
+    /// The actor, the end and the reason, for messages.
     pub fn circumstances(&self) -> String {
         circumstances(&self.by, self.until, &self.why)
     }
 
-    /// In words: `nominated by ops, replaces core-2 (drill)`.
+    /// A description for users: `nominated by ops (drill), replaces core-2`.
     pub fn description(&self) -> String {
         let circumstances = self.circumstances();
         match (self.role, &self.partner) {

@@ -1,21 +1,27 @@
-//! How roles change: which nominations an operation sets and removes, and what that does to a pool.
+//! Changes of roles: the nominations that a command sets and removes, and their effect on a pool.
+//!
+//! The admin service computes a [`RoleUpdate`] before the role action runs, and again before it
+//! applies the update, because the action can take a while. A command that is not possible is a
+//! [`RoleError`].
+//!
+//! A *deputy* in this file is an active node that has replaced another node.
 
 use super::{Nomination, Overrides};
 use crate::node_id::NodeId;
 use crate::pool::{Node, Pool, Role};
 
-/// New nominations, and what they do to the nodes of a pool.
+/// Changes of nominations, and their effect on the nodes of a pool.
 #[derive(Clone, Debug)]
 pub struct RoleUpdate {
-    /// The nomination of each node that gets one, or `None` for each that loses it.
-    nominations: Vec<(NodeId, Option<Nomination>)>,
+    /// The new nomination per node; `None` removes it.
+    nominations: NominationChanges,
     /// Nodes that become active.
     pub active: Vec<String>,
     /// Nodes that become backups.
     pub backup: Vec<String>,
 }
 
-/// Why roles cannot change as asked.
+/// Why a change of roles is not possible.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RoleError {
     /// The pool has no such node.
@@ -30,7 +36,7 @@ pub enum RoleError {
     /// The node to unregister has no nomination.
     #[error("{0} is not nominated")]
     NotNominated(NodeId),
-    /// The node to unregister is itself replaced by another one.
+    /// The node to unregister is replaced by another node.
     #[error("{node} is replaced by {by}, nominate it to make it active again")]
     IsReplaced {
         /// The node.
@@ -38,8 +44,8 @@ pub enum RoleError {
         /// The node in its place.
         by: String,
     },
-    /// The node to unregister is replaced by a node that the configuration does not have.
-    #[error("{node} is replaced by {}, which is not there; unregister {by}", by.node())]
+    /// The node to unregister is replaced by a node that is missing from the configuration.
+    #[error("{node} is replaced by {}, which is missing from the configuration; unregister {by}", by.node())]
     IsReplacedByMissing {
         /// The node.
         node: NodeId,
@@ -49,9 +55,10 @@ pub enum RoleError {
 }
 
 impl Overrides {
-    /// Computes the update that makes a node active, in the place of another node if `replaces` names one.
+    /// Computes the update that nominates a node: it becomes active and, if `replaces` names a
+    /// node, that node becomes a backup.
     ///
-    /// `nomination` tells by whom, when and why.
+    /// The update takes actor, time and reason from `nomination`.
     ///
     /// # Errors
     /// The node is active already, or the node to replace is not.
@@ -77,8 +84,9 @@ impl Overrides {
         Ok(self.update(pool, update))
     }
 
-    /// If `node` was replaced by a deputy that stays, the deputy keeps its role without a partner.
-    fn unlink_deputy(&self, pool: &Pool, node: &str, replaces: Option<&str>, update: &mut Nominations) {
+    /// If `node` was replaced by a deputy, and `replaces` does not name the deputy, the deputy
+    /// stays active without a partner.
+    fn unlink_deputy(&self, pool: &Pool, node: &str, replaces: Option<&str>, update: &mut NominationChanges) {
         let own = self.nominations.get(&pool.id_of(node)).filter(|own| own.role == Role::Backup);
         let deputy = own.and_then(|own| own.partner.as_deref()).filter(|deputy| Some(*deputy) != replaces);
         if let Some(deputy) = deputy {
@@ -88,14 +96,15 @@ impl Overrides {
         }
     }
 
-    /// Makes `replaced` a backup in favour of `node`; returns the partner of `node`.
+    /// Makes `replaced` a backup: with `node` as its partner or, if it is one by configuration,
+    /// without its nomination. Returns the partner of `node`.
     fn replace(
         &self,
         pool: &Pool,
         node: &str,
         replaced: &str,
         nomination: &Nomination,
-        update: &mut Nominations,
+        update: &mut NominationChanges,
     ) -> Result<Option<String>, RoleError> {
         let active = find(pool, replaced)?;
         if self.role(pool, active) != Role::Active {
@@ -115,7 +124,7 @@ impl Overrides {
                 update.push((id.clone(), Some(Nomination { partner: None, ..deputy.clone() })));
             }
         }
-        // Nodes that the replaced one had replaced itself stay replaced, by the new one.
+        // Nodes that `replaced` had replaced itself are now replaced by `node`.
         for other in self.replaced_by(pool, replaced).filter(|other| other.node() != node) {
             update.push((other.clone(), Some(as_backup())));
             partner.get_or_insert_with(|| other.node().to_owned());
@@ -123,8 +132,8 @@ impl Overrides {
         Ok(partner)
     }
 
-    /// Computes the update that makes a nominated node the backup again that it is by configuration. The
-    /// node that it replaced becomes active again.
+    /// Computes the update that unregisters a nominated node: it becomes a backup again, as
+    /// configured, and the node that it replaced becomes active again.
     ///
     /// # Errors
     /// The node is not nominated.
@@ -146,8 +155,10 @@ impl Overrides {
         }
     }
 
-    /// Removes the nomination of a node, those of the nodes that it has replaced, and its place as a
-    /// partner, whether the configuration has these nodes or not.
+    /// Removes the nomination of a node, and those of the nodes that it has replaced. A node that
+    /// has replaced it stays active without a partner.
+    ///
+    /// All these nodes may be missing from the configuration.
     pub fn forget(&mut self, node: &NodeId) {
         self.nominations.remove(node);
         self.nominations.retain(|other, nomination| {
@@ -159,7 +170,7 @@ impl Overrides {
         });
     }
 
-    /// Nodes whose place a deputy has taken, also if they are missing from the configuration.
+    /// The nodes that a deputy has replaced, also if they are missing from the configuration.
     fn replaced_by<'s>(&'s self, pool: &'s Pool, deputy: &'s str) -> impl Iterator<Item = &'s NodeId> {
         let of_pool = self.nominations.iter().filter(|(id, _)| id.pool() == &*pool.name);
         let replaced = of_pool.filter(move |(_, nomination)| {
@@ -168,8 +179,8 @@ impl Overrides {
         replaced.map(|(id, _)| id)
     }
 
-    /// Adds to new nominations what they do to the nodes of the pool.
-    fn update(&self, pool: &Pool, nominations: Nominations) -> RoleUpdate {
+    /// Computes the effect of changes of nominations on the nodes of a pool.
+    fn update(&self, pool: &Pool, nominations: NominationChanges) -> RoleUpdate {
         let mut update = RoleUpdate { nominations, active: Vec::new(), backup: Vec::new() };
         let mut after = self.clone();
         after.apply(&update);
@@ -183,7 +194,7 @@ impl Overrides {
         update
     }
 
-    /// Carries an update out.
+    /// Applies an update.
     pub fn apply(&mut self, update: &RoleUpdate) {
         for (node, nomination) in &update.nominations {
             match nomination {
@@ -194,9 +205,10 @@ impl Overrides {
     }
 }
 
-/// Nominations that are set or removed, in this order.
-type Nominations = Vec<(NodeId, Option<Nomination>)>;
+/// Changes of nominations, in this order; `None` removes a nomination.
+type NominationChanges = Vec<(NodeId, Option<Nomination>)>;
 
+/// The node of a pool with this name.
 fn find<'p>(pool: &'p Pool, node: &str) -> Result<&'p Node, RoleError> {
     let found = pool.nodes.iter().find(|found| *found.name == *node);
     found.ok_or_else(|| RoleError::NoSuchNode(pool.id_of(node)))
@@ -248,7 +260,7 @@ mod tests {
         assert_eq!(nominate("b0", Some("a0")).unwrap(), ["a1", "b0"]);
         assert_eq!(nominate("b0", None).unwrap_err().to_string(), "core/b0 is active already");
         assert_eq!(nominate("b1", Some("a0")).unwrap_err().to_string(), "core/a0 is not active, it cannot be replaced");
-        // The next backup takes over from the first, and with it the place of a0.
+        // The second backup replaces the first, so it also replaces a0.
         assert_eq!(nominate("b1", Some("b0")).unwrap(), ["a1", "b1"]);
         assert_eq!(
             overrides.nomination(&NodeId::new("core", "b1")).unwrap().description(),
@@ -271,11 +283,11 @@ mod tests {
         let update = overrides.nominate(&with_backup, "b0", Some("a0"), &by_ops()).unwrap();
         overrides.apply(&update);
         assert_eq!(active(&overrides, &with_backup), ["b0"]);
-        assert_eq!(active(&overrides, &pool(1, 0)), ["a0"], "a reload has removed the backup");
-        assert_eq!(active(&overrides, &with_backup), ["b0"], "and another one brought it back");
+        assert_eq!(active(&overrides, &pool(1, 0)), ["a0"], "after a reload without the backup");
+        assert_eq!(active(&overrides, &with_backup), ["b0"], "after a reload with the backup");
         let why = overrides.unregister(&with_backup, "a0").unwrap_err().to_string();
         assert_eq!(why, "core/a0 is replaced by b0, nominate it to make it active again");
-        // It may take its place back; the backup stays active.
+        // The replaced node can be nominated itself; the backup stays active.
         let update = overrides.nominate(&with_backup, "a0", None, &by_ops()).unwrap();
         overrides.apply(&update);
         assert_eq!(active(&overrides, &with_backup), ["a0", "b0"]);
@@ -285,10 +297,14 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever operators do: a nomination makes one node active and the other a backup, and updates
-        /// no third node; an update does what it says; at least one node is always active.
+        /// Laws for any commands:
+        ///
+        /// - a nomination makes one node active and the replaced node a backup, and no third node
+        ///   changes
+        /// - an update has exactly the effect that it names
+        /// - at least one node is always active
         #[test]
-        fn updates_do_what_they_say(
+        fn updates_have_the_effect_that_they_name(
             steps in prop::collection::vec((0..6_usize, prop::option::of(0..6_usize), any::<bool>()), 1..30),
         ) {
             let pool = pool(3, 3);

@@ -1,10 +1,10 @@
-//! What operators say of a node, as decisions read it.
+//! The forced state and the role of a node: the part of a decision that operators control.
 
 use serde::{Deserialize, Serialize};
 
 use super::Role;
 
-/// The state that an operator forces a node into, whatever its monitors find.
+/// The state that an operator forces a node into. It wins over the health of the node.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForcedState {
@@ -17,25 +17,28 @@ pub enum ForcedState {
 }
 
 impl ForcedState {
-    /// Returns true if the state keeps the node out of answers.
+    /// Returns true if the state keeps the node out of the answers.
     pub fn holds_out(self) -> bool {
         matches!(self, Self::Drain | Self::Down)
     }
 }
 
-/// The forced state and the role of a node: from operators, or else from the configuration.
+/// The forced state and the role of a node: set by operators, or else as configured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AdminState {
     /// Counts instead of health, if it is set.
     pub forced: Option<ForcedState>,
-    /// The role that counts.
+    /// Active or backup: by a nomination, or else as configured.
     pub role: Role,
-    /// The node has served in this role. A nominated node counts as having served once it is up.
+    /// The node is active and has served as an active node.
+    ///
+    /// A nominated node counts as having served once it is up. A node that is active by
+    /// configuration always counts so.
     pub has_served: bool,
 }
 
 impl AdminState {
-    /// Returns true if an operator keeps the node out of answers.
+    /// Returns true if an operator keeps the node out of the answers.
     pub fn is_held_out(self) -> bool {
         self.forced.is_some_and(ForcedState::holds_out)
     }

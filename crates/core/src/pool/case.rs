@@ -1,4 +1,5 @@
-//! Nodes and addresses as their pool decides on them.
+//! Nodes and addresses while their pool decides: the input of [`decide()`](super::decide()), and
+//! the place of its verdicts.
 
 use std::net::IpAddr;
 
@@ -10,9 +11,9 @@ use crate::health::AddressHealth;
 /// A node while its pool decides.
 #[derive(Clone, Debug)]
 pub struct NodeCase<'p> {
-    /// Its configuration.
+    /// The configuration of the node.
     pub node: &'p Node,
-    /// What counts for it.
+    /// Its forced state and role.
     pub admin: AdminState,
     /// Its addresses, in the order of the configuration.
     pub addresses: SmallVec<[AddressCase; 1]>,
@@ -23,7 +24,7 @@ pub struct NodeCase<'p> {
 pub struct AddressCase {
     /// The address.
     pub address: IpAddr,
-    /// What observations say.
+    /// Its health as far as the decision may rely on it.
     pub health: AddressHealth,
     /// The outcome. [`decide()`](super::decide()) sets it.
     pub verdict: Verdict,
@@ -40,14 +41,14 @@ impl NodeCase<'_> {
         self.addresses.iter().any(|address| address.verdict.is_up())
     }
 
-    /// The addresses with this verdict.
+    /// Its addresses with this verdict.
     pub(super) fn with_verdict(&mut self, verdict: Verdict) -> impl Iterator<Item = &mut AddressCase> {
         self.addresses.iter_mut().filter(move |address| address.verdict == verdict)
     }
 }
 
 impl Pool {
-    /// The cases of all nodes without any override, with the health that a function gives to each address.
+    /// The cases of all nodes without overrides. `health` gives the health of each address.
     pub fn cases(&self, mut health: impl FnMut(&Node, IpAddr) -> AddressHealth) -> Vec<NodeCase<'_>> {
         let mut case =
             |node: &Node, address| AddressCase { address, health: health(node, address), verdict: Verdict::Unknown };

@@ -1,4 +1,5 @@
-//! Which nodes are eligible: a pure function of configuration, health and overrides.
+//! The decision which addresses of a pool are eligible: a pure function of configuration, health
+//! and overrides. [`crate::state`] calls it after each change; it cannot fail.
 //!
 //! ```text
 //!  an operator drains it or forces it down ──► not eligible
@@ -6,7 +7,8 @@
 //!      ├─ active ──► eligible
 //!      └─ backup ──► eligible while fewer than `min_available` active nodes are up
 //!  down because of bad responses, while another active node is up
-//!      └─ active ──► eligible if `max_ejected` nodes went down before it for the same reason
+//!      └─ active ──► eligible if `max_ejected` active nodes went down before it because of bad
+//!                    responses, and are still down
 //!
 //!  if no node is eligible by these rules:
 //!      some are unknown ──► unknown active nodes, or else unknown backups
@@ -14,23 +16,30 @@
 //!                           no addresses, or the fallback addresses
 //! ```
 //!
-//! The last two rules look at both address families together. If all IPv6 addresses of a pool are
-//! down while an IPv4 address is up, AAAA is answered with NODATA and not with dead addresses.
+//! The last two rules consider both address families together. If all IPv6 addresses of a pool are
+//! down while an IPv4 address is up, AAAA is answered with NODATA and not with addresses that are
+//! down.
+//!
+//! The last three rules leave out nodes that refuse work, see [`Pool::refuses_work`]. If
+//! `when_empty` finds no active node for that reason, it admits nodes that are active by
+//! configuration.
 
 use super::case::NodeCase;
 use super::{ForcedState, Pool, PoolView, Role, SelectionTier, Verdict, WhenEmpty};
 use crate::health::Health;
 
-/// The outcome for a pool. The verdicts stand in its [`NodeCase`]s.
+/// The outcome for a pool. The verdicts are in its [`NodeCase`]s.
 #[derive(Debug)]
 pub struct Decision {
     /// The rule that picked the nodes.
     pub tier: SelectionTier,
-    /// What queries read.
+    /// The eligible addresses, for queries.
     pub view: PoolView,
 }
 
-/// Decides which addresses are eligible and sets their verdicts. `rng` orders large weighted pools.
+/// Decides which addresses are eligible, and sets the verdict of each address.
+///
+/// `rng` puts the nodes of large weighted pools into a random order.
 pub fn decide(pool: &Pool, nodes: &mut [NodeCase<'_>], rng: &mut fastrand::Rng) -> Decision {
     for case in nodes.iter_mut() {
         let forced = case.admin.forced;
@@ -51,14 +60,14 @@ pub fn decide(pool: &Pool, nodes: &mut [NodeCase<'_>], rng: &mut fastrand::Rng) 
         WhenEmpty::Fallback | WhenEmpty::All if is_empty && !pool.fallback.is_empty() => {
             PoolView::of_fallback(&pool.fallback, nodes.len(), rng)
         }
-        // Operators hold out every active node, so there is nothing to fail open to.
+        // Operators hold out all active nodes, so there is no node to fail open to.
         WhenEmpty::All if is_empty => PoolView::ServFail,
         _ => PoolView::of_eligible(nodes, rng),
     };
     Decision { tier, view }
 }
 
-/// The verdict on an address if no other node counted.
+/// The verdict on an address without regard to other nodes and to its role.
 fn own_verdict(forced: Option<ForcedState>, health: Health) -> Verdict {
     match (forced, health) {
         (Some(ForcedState::Drain), _) => Verdict::Drained,
@@ -70,7 +79,7 @@ fn own_verdict(forced: Option<ForcedState>, health: Health) -> Verdict {
     }
 }
 
-/// Judges the backups that are up by whether the pool needs them.
+/// Admits the backups that are up if the pool needs them, otherwise keeps them out.
 fn admit_backups(nodes: &mut [NodeCase<'_>], needed: bool) -> SelectionTier {
     let mut tier = SelectionTier::Active;
     for case in nodes.iter_mut().filter(|case| case.admin.role == Role::Backup) {
@@ -84,15 +93,15 @@ fn admit_backups(nodes: &mut [NodeCase<'_>], needed: bool) -> SelectionTier {
     tier
 }
 
-/// Keeps active nodes in the answers that are down because of bad responses, once `max_ejected` nodes
-/// that went down before them are out for that.
+/// Keeps active nodes with bad responses in the answers, except the first `max_ejected` nodes that
+/// went down.
 ///
-/// This prevents a cascade: ejecting loaded nodes moves their load to the rest. If no active node is
-/// up, backups and `when_empty` count instead.
+/// This prevents a cascade: ejecting loaded nodes moves their load to the rest. It applies only
+/// while an active node is up; otherwise backups and `when_empty` count.
 fn cap_ejections(pool: &Pool, nodes: &mut [NodeCase<'_>], max_ejected: usize) {
     let bad_since = |(index, case): (usize, &NodeCase<'_>)| {
-        let counts = case.admin.role == Role::Active && !pool.refuses_work(case.admin) && !case.is_eligible();
-        let down = case.addresses.iter().filter(|address| counts && address.verdict == Verdict::Down);
+        let is_ejected = case.admin.role == Role::Active && !pool.refuses_work(case.admin) && !case.is_eligible();
+        let down = case.addresses.iter().filter(|address| is_ejected && address.verdict == Verdict::Down);
         down.filter_map(|address| address.health.bad_response_seq).min().map(|seq| (seq, index))
     };
     let mut bad: Vec<(u64, usize)> = nodes.iter().enumerate().filter_map(bad_since).collect();
@@ -106,7 +115,7 @@ fn cap_ejections(pool: &Pool, nodes: &mut [NodeCase<'_>], max_ejected: usize) {
     }
 }
 
-/// Admits unknown nodes, or else what `when_empty` says, because no node is up.
+/// Admits nodes although none is eligible: unknown nodes, or else those that `when_empty` admits.
 fn fall_back(pool: &Pool, nodes: &mut [NodeCase<'_>]) -> SelectionTier {
     for role in [Role::Active, Role::Backup] {
         let admits = |case: &NodeCase<'_>| case.admin.role == role && !pool.refuses_work(case.admin);
@@ -117,7 +126,8 @@ fn fall_back(pool: &Pool, nodes: &mut [NodeCase<'_>]) -> SelectionTier {
     if pool.when_empty == WhenEmpty::All {
         let is_active = |case: &NodeCase<'_>| case.admin.role == Role::Active && !pool.refuses_work(case.admin);
         if !admit(nodes, is_active, Verdict::Down, Verdict::FailOpen) {
-            // The nodes that replaced them have not served yet: the former active nodes are better than none.
+            // The nominated nodes have not served yet, so the nodes that they replaced are better
+            // than no answer.
             let was_active = |case: &NodeCase<'_>| case.node.role == Role::Active;
             admit(nodes, was_active, Verdict::Down, Verdict::FailOpen);
         }
@@ -125,7 +135,7 @@ fn fall_back(pool: &Pool, nodes: &mut [NodeCase<'_>]) -> SelectionTier {
     SelectionTier::Empty
 }
 
-/// Changes the verdict of some nodes' addresses; returns true if there was any to change.
+/// Changes the verdict of the covered nodes' addresses. Returns true if it changed any.
 fn admit(nodes: &mut [NodeCase<'_>], covers: impl Fn(&NodeCase<'_>) -> bool, from: Verdict, to: Verdict) -> bool {
     let mut admitted = false;
     for case in nodes.iter_mut().filter(|case| covers(case)) {

@@ -1,4 +1,4 @@
-//! Which addresses are eligible, and laws about it.
+//! Tests of [`decide()`]: cases, and laws over random health and overrides.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
     Pool { when_empty, ..Pool::with_defaults("core", nodes) }
 }
 
-/// Decides on the addresses of a pool in their order, and the nodes in theirs.
+/// Decides with one health per address and one admin state per node, in the order of the pool.
 fn decide_on(pool: &Pool, health: &[AddressHealth], admin: &[AdminState]) -> Decided {
     let mut health = health.iter();
     let mut cases = pool.cases(|_, _| *health.next().expect("one health per address"));
@@ -41,11 +41,11 @@ fn decided(pool: &Pool, health: &[Health]) -> Decided {
     forced(pool, health, &[])
 }
 
-fn judged(pool: &Pool, health: &[AddressHealth]) -> Decided {
+fn decided_with(pool: &Pool, health: &[AddressHealth]) -> Decided {
     decide_on(pool, health, &configured(pool))
 }
 
-/// `states` may leave out nodes at the end.
+/// Nodes behind the last forced state have no override.
 fn forced(pool: &Pool, health: &[Health], states: &[Option<ForcedState>]) -> Decided {
     let health: Vec<AddressHealth> = health.iter().map(|&health| health.into()).collect();
     let mut admin = configured(pool);
@@ -53,7 +53,7 @@ fn forced(pool: &Pool, health: &[Health], states: &[Option<ForcedState>]) -> Dec
     decide_on(pool, &health, &admin)
 }
 
-/// Last octets of the addresses that can be answered: IPv4 and IPv6.
+/// Last octets of the eligible IPv4 and IPv6 addresses, sorted. `None` is SERVFAIL.
 fn answered(view: &PoolView) -> Option<(Vec<u8>, Vec<u8>)> {
     let PoolView::Addresses { v4, v6 } = view else {
         return None;
@@ -74,7 +74,7 @@ fn three() -> Vec<Node> {
     vec![
         node("a", &["10.0.0.1", "2001:db8::1"], Role::Active),
         node("b", &["10.0.0.2"], Role::Active),
-        node("spare", &["10.0.0.9"], Role::Backup),
+        node("backup", &["10.0.0.9"], Role::Backup),
     ]
 }
 
@@ -120,14 +120,14 @@ fn a_node_with_two_addresses_is_one_candidate() {
 }
 
 #[test]
-fn a_node_carries_the_part_of_its_weight_that_it_can() {
+fn a_weight_percentage_reduces_the_share_of_a_node() {
     let nodes = vec![node("a", &["10.0.0.1"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
     let health = [50, 100].map(|percent| AddressHealth { weight_percent: percent, ..Up.into() });
-    let decision = judged(&pool(nodes, WhenEmpty::All), &health);
+    let decision = decided_with(&pool(nodes, WhenEmpty::All), &health);
     let PoolView::Addresses { v4, .. } = decision.view else { panic!("addresses") };
     let mut rng = fastrand::Rng::with_seed(1);
     let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0].address[3] == 1).count();
-    assert!((900..1100).contains(&first), "a third of the answers: {first}");
+    assert!((900..1100).contains(&first), "a third of the answers, not {first} of 3000");
 }
 
 #[test]
@@ -150,33 +150,33 @@ fn backups_join_while_too_few_active_nodes_are_up() {
 
 #[test]
 fn overrides_win_over_health() {
-    use ForcedState::{Down as HeldDown, Drain, Up as ForcedUp};
+    use ForcedState::{Down as ForcedDown, Drain, Up as ForcedUp};
     let pool = pool(three(), WhenEmpty::All);
     type Case = (&'static [Health; 4], [Option<ForcedState>; 3], &'static [u8]);
     let cases: [Case; 6] = [
         (&[Up, Up, Up, Up], [Some(Drain), None, None], &[2]),
-        (&[Up, Up, Up, Up], [Some(HeldDown), None, None], &[2]),
+        (&[Up, Up, Up, Up], [Some(ForcedDown), None, None], &[2]),
         (&[Down, Down, Down, Down], [Some(ForcedUp), None, None], &[1]),
         (&[Up, Up, Up, Up], [Some(Drain), Some(Drain), None], &[9]),
         (&[Down, Down, Down, Down], [None, Some(Drain), Some(ForcedUp)], &[9]),
-        // Fail-open covers only nodes that are not held out.
+        // A pool fails open to nodes that are not held out.
         (&[Down, Down, Down, Down], [None, Some(Drain), None], &[1]),
     ];
     for (health, states, v4) in cases {
         assert_eq!(answered(&forced(&pool, health, &states).view).unwrap().0, v4, "{health:?} {states:?}");
     }
-    let all_held = forced(&pool, &[Up, Up, Up, Down], &[Some(Drain), Some(HeldDown), None]);
-    assert!(answered(&all_held.view).is_none(), "SERVFAIL when every active node is held out");
-    assert_eq!(all_held.verdicts, [Verdict::Drained, Verdict::Drained, Verdict::ForcedDown, Verdict::Down]);
+    let all_held_out = forced(&pool, &[Up, Up, Up, Down], &[Some(Drain), Some(ForcedDown), None]);
+    assert!(answered(&all_held_out.view).is_none(), "SERVFAIL if every active node is held out");
+    assert_eq!(all_held_out.verdicts, [Verdict::Drained, Verdict::Drained, Verdict::ForcedDown, Verdict::Down]);
 }
 
-/// Nodes that went down because of bad responses, in the order of the numbers.
-fn ejected(orders: &[Option<u64>]) -> Vec<AddressHealth> {
-    let standing = |&order: &Option<u64>| AddressHealth {
-        bad_response_seq: order,
-        ..if order.is_some() { Down.into() } else { Up.into() }
+/// Health of nodes that went down because of bad responses at these sequence numbers; `None` is up.
+fn ejected(seqs: &[Option<u64>]) -> Vec<AddressHealth> {
+    let health = |&seq: &Option<u64>| AddressHealth {
+        bad_response_seq: seq,
+        ..if seq.is_some() { Down.into() } else { Up.into() }
     };
-    orders.iter().map(standing).collect()
+    seqs.iter().map(health).collect()
 }
 
 #[test]
@@ -192,22 +192,26 @@ fn bad_responses_eject_at_most_max_ejected_nodes() {
         (NodeCount::Count(0), [Some(3), None, Some(1), Some(2)], &[1, 2, 3, 4]),
         (NodeCount::Percent(50), [Some(3), Some(4), Some(1), Some(2)], &[1, 2, 3, 4]),
     ];
-    for (most, orders, v4) in cases {
-        pool.max_ejected = most;
-        assert_eq!(answered(&judged(&pool, &ejected(&orders)).view).unwrap().0, v4, "{most:?} {orders:?}");
+    for (max_ejected, seqs, v4) in cases {
+        pool.max_ejected = max_ejected;
+        assert_eq!(answered(&decided_with(&pool, &ejected(&seqs)).view).unwrap().0, v4, "{max_ejected:?} {seqs:?}");
     }
     pool.max_ejected = NodeCount::Percent(50);
     let mut health = ejected(&[Some(1), Some(2), Some(3), None]);
     health[2].bad_response_seq = None;
-    assert_eq!(answered(&judged(&pool, &health).view).unwrap().0, [4], "a silent node is out in any case");
+    assert_eq!(
+        answered(&decided_with(&pool, &health).view).unwrap().0,
+        [4],
+        "a node that does not respond is out in any case"
+    );
     health = ejected(&[Some(1), Some(2), Some(3), None]);
     pool.when_empty = WhenEmpty::ServFail;
     health[3] = Down.into();
-    assert!(answered(&judged(&pool, &health).view).is_none(), "no node is up: `when_empty` counts");
+    assert!(answered(&decided_with(&pool, &health).view).is_none(), "no node is up, so `when_empty` counts");
 }
 
 #[test]
-fn a_backup_that_refuses_work_is_answered_only_once_it_serves() {
+fn a_backup_that_refuses_work_is_answered_only_after_it_has_served() {
     let mut pool = pool(three(), WhenEmpty::All);
     pool.has_standby_monitors = true;
     let mut nominated = configured(&pool);
@@ -223,12 +227,12 @@ fn a_backup_that_refuses_work_is_answered_only_once_it_serves() {
     };
     type Case = (&'static str, [Health; 4], Vec<AdminState>, &'static [u8]);
     let cases: [Case; 6] = [
-        ("a backup is not even a guess", [Down, Down, Down, Unknown], as_configured.clone(), &[1, 2]),
-        ("it stands in when it serves", [Down, Down, Down, Up], as_configured, &[9]),
-        ("nominated, it does not serve yet", [Down, Down, Up, Down], nominated.clone(), &[2]),
-        ("and no other node does either", [Down, Down, Down, Down], nominated.clone(), &[2]),
-        ("it serves, and the node it replaced is a backup", [Up, Up, Up, Up], nominated.clone(), &[2, 9]),
-        ("it has served, and is like the others", [Down, Down, Down, Down], served(nominated), &[2, 9]),
+        ("an unknown backup is not eligible", [Down, Down, Down, Unknown], as_configured.clone(), &[1, 2]),
+        ("a backup that is up joins", [Down, Down, Down, Up], as_configured, &[9]),
+        ("a nominated backup that has not served is not eligible", [Down, Down, Up, Down], nominated.clone(), &[2]),
+        ("nor if no other node is up", [Down, Down, Down, Down], nominated.clone(), &[2]),
+        ("it is up, and the node that it replaced is a backup", [Up, Up, Up, Up], nominated.clone(), &[2, 9]),
+        ("it has served, so the pool fails open to it", [Down, Down, Down, Down], served(nominated), &[2, 9]),
     ];
     for (what, health, admin, v4) in cases {
         assert_eq!(decided(health, &admin).unwrap(), v4, "{what}");
@@ -250,42 +254,45 @@ fn any_health() -> impl Strategy<Value = Health> {
 }
 
 proptest! {
-    /// Whatever the health and the overrides: no node that is held out is answered; a node that is forced up is,
-    /// a backup only while it is needed; exactly the eligible nodes are answered; and a pool that fails open has
-    /// no answer only if every active node is held out.
+    /// Laws for any health and any overrides:
+    ///
+    /// - exactly the eligible nodes are answered, and none that is held out
+    /// - an active node that is up is answered, a backup that is up only while it is needed
+    /// - a pool that fails open has no answer only if every active node is held out
     #[test]
     fn overrides_win_and_verdicts_match_answers(
         health in prop::collection::vec(any_health(), 12),
         states in prop::collection::vec(any_forced_state(), 12),
         backups in 0..5_usize,
-        least in 1..8_usize,
+        min_available in 1..8_usize,
     ) {
         let role = |i| if i >= 12 - backups { Role::Backup } else { Role::Active };
         let nodes = (0..12).map(|i| node("n", &[&format!("10.0.0.{i}")], role(i))).collect();
-        let pool = Pool { min_available: NodeCount::Count(least), ..pool(nodes, WhenEmpty::All) };
+        let pool = Pool { min_available: NodeCount::Count(min_available), ..pool(nodes, WhenEmpty::All) };
         let decision = forced(&pool, &health, &states);
         let v4 = answered(&decision.view).map_or_else(Vec::new, |(v4, _)| v4);
         let eligible: Vec<u8> = (0..12_u8).filter(|&i| decision.verdicts[usize::from(i)].is_eligible()).collect();
         prop_assert_eq!(&v4, &eligible);
-        let held = |i: usize| matches!(states[i], Some(ForcedState::Drain | ForcedState::Down));
-        prop_assert!(v4.iter().all(|&i| !held(usize::from(i))));
-        let is_up = |i: usize| !held(i) && (states[i] == Some(ForcedState::Up) || health[i] == Up);
+        let is_held_out = |i: usize| matches!(states[i], Some(ForcedState::Drain | ForcedState::Down));
+        prop_assert!(v4.iter().all(|&i| !is_held_out(usize::from(i))));
+        let is_up = |i: usize| !is_held_out(i) && (states[i] == Some(ForcedState::Up) || health[i] == Up);
         let active_up = (0..12 - backups).filter(|&i| is_up(i)).count();
         for i in 0..12 - backups {
             prop_assert!(!is_up(i) || eligible.contains(&(i as u8)), "an active node that is up is answered");
         }
         for i in 12 - backups..12 {
-            let needed = active_up < least;
-            prop_assert!(!is_up(i) || eligible.contains(&(i as u8)) == needed, "backups are answered when needed");
+            let is_needed = active_up < min_available;
+            prop_assert!(!is_up(i) || eligible.contains(&(i as u8)) == is_needed, "backups are answered if needed");
         }
         if (0..12).any(is_up) {
-            prop_assert!(v4.iter().all(|&i| is_up(usize::from(i))), "no node that is down beside one that is up");
-        } else if (0..12 - backups).any(|i| !held(i)) {
+            prop_assert!(v4.iter().all(|&i| is_up(usize::from(i))), "no node that is down is answered beside one that is up");
+        } else if (0..12 - backups).any(|i| !is_held_out(i)) {
             prop_assert!(!v4.is_empty(), "a pool that fails open has an answer");
         }
     }
 
-    /// A node that is down is never answered while one is up, and fail-open pools always answer somebody.
+    /// Without overrides: a node that is down is never answered while one is up, and a pool that
+    /// fails open always has an answer.
     #[test]
     fn no_node_that_is_down_is_answered_while_one_is_up(health in prop::collection::vec(any_health(), 12), backups in 0..5_usize) {
         let role = |i| if i >= 12 - backups { Role::Backup } else { Role::Active };
@@ -293,13 +300,13 @@ proptest! {
         let decision = decided(&pool(nodes, WhenEmpty::All), &health);
         let (v4, _) = answered(&decision.view).unwrap();
         prop_assert!(!v4.is_empty());
-        let is = |octet: &u8, wanted| health[usize::from(*octet)] == wanted;
+        let has = |octet: &u8, wanted| health[usize::from(*octet)] == wanted;
         if health.contains(&Up) {
-            prop_assert!(v4.iter().all(|octet| is(octet, Up)));
+            prop_assert!(v4.iter().all(|octet| has(octet, Up)));
             let active_up = (0..12 - backups).any(|i| health[i] == Up);
             prop_assert!(!active_up || v4.iter().all(|&octet| usize::from(octet) < 12 - backups));
         } else if health.contains(&Unknown) {
-            prop_assert!(v4.iter().all(|octet| is(octet, Unknown)));
+            prop_assert!(v4.iter().all(|octet| has(octet, Unknown)));
         }
     }
 }

@@ -1,19 +1,20 @@
-//! The outcome of a decision, per address and per pool.
+//! The outcome of a decision: a [`Verdict`] per address and a [`SelectionTier`] per pool.
 
 /// The rule that picks the nodes of a pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SelectionTier {
-    /// Active nodes that are up, at least `min_available` of them.
+    /// Active nodes that are up. Backups are not needed, or none is up.
     Active,
-    /// Backups join, because fewer than `min_available` active nodes are up.
+    /// Active nodes and backups that are up, because fewer than `min_available` active nodes are
+    /// up.
     Backup,
-    /// Nodes without any observation yet, because none is up.
+    /// Nodes that have not been probed yet, because none is up.
     Unknown,
     /// `when_empty`, because no node is up or unknown.
     Empty,
 }
 
-/// Whether an address is eligible, and why.
+/// The reason why an address is eligible or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// Eligible: its monitors find it up.
@@ -22,7 +23,7 @@ pub enum Verdict {
     ForcedUp,
     /// Eligible: a backup that is up and needed.
     BackupNeeded,
-    /// Eligible: it is down because of bad responses, but `max_ejected` nodes are out for that.
+    /// Eligible: it is down because of bad responses, but `max_ejected` nodes are ejected already.
     EjectionCapped,
     /// Eligible: it has not been probed yet, and no node is up.
     UnknownFallback,

@@ -1,14 +1,17 @@
-//! The part of a decision that queries read: the candidates of both address families.
+//! The part of a decision that queries read: the eligible addresses of both families.
+//!
+//! [`decide()`](super::decide()) makes the view, the snapshot holds it, each response draws from
+//! it.
 
 use std::net::IpAddr;
 
 use super::case::NodeCase;
-use super::select::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
+use super::draw::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
 
-/// What queries for the names of a pool read.
+/// The addresses that queries for the names of a pool draw from.
 #[derive(Debug)]
 pub enum PoolView {
-    /// Addresses to draw from. A family without any is NODATA.
+    /// Eligible addresses. A family without any is answered with NODATA.
     Addresses {
         /// For A.
         v4: Candidates<FAMILY_V4>,
@@ -19,7 +22,7 @@ pub enum PoolView {
     ServFail,
 }
 
-/// Candidates of both families while they are gathered.
+/// The candidates of both families while a view is built.
 #[derive(Default)]
 struct Gathered {
     v4: Vec<Candidate<FAMILY_V4>>,
@@ -33,7 +36,7 @@ impl PoolView {
         for (index, case) in nodes.iter().enumerate() {
             let mut is_first = [true, true];
             for address in case.addresses.iter().filter(|address| address.verdict.is_eligible()) {
-                // In hundredths, so that percentages of the smallest weight still differ.
+                // In hundredths: percentages of weight 1 would otherwise round to the same number.
                 let weight = case.node.weight * u32::from(address.health.weight_percent);
                 let family = usize::from(address.address.is_ipv6());
                 let is_new = std::mem::replace(&mut is_first[family], false);
@@ -43,9 +46,9 @@ impl PoolView {
         gathered.into_view(rng)
     }
 
-    /// The fallback addresses of a pool with `nodes` nodes, each a candidate of its own.
+    /// The fallback addresses of a pool with `nodes` nodes, each as a candidate of its own.
     ///
-    /// They count under the index behind the last node.
+    /// Their records are counted under the index behind the last node.
     pub(super) fn of_fallback(fallback: &[IpAddr], nodes: usize, rng: &mut fastrand::Rng) -> Self {
         let mut gathered = Gathered::default();
         for &address in fallback {
@@ -56,7 +59,7 @@ impl PoolView {
 }
 
 impl Gathered {
-    /// Adds an address: as a new candidate, or to the candidate before it.
+    /// Adds an address as a new candidate, or to the latest candidate of its family.
     fn add(&mut self, node: u32, address: IpAddr, weight: u32, is_new: bool) {
         fn add<const N: usize>(to: &mut Vec<Candidate<N>>, octets: [u8; N], node: u32, weight: u32, is_new: bool) {
             match to.last_mut() {

@@ -1,56 +1,69 @@
-//! What is answered: a pure function of the question, the snapshot and the random numbers.
+//! The answer to a question: a pure function of question, snapshot and random numbers.
 //!
-//! It defines the product. The bytes on the wire are this answer, on every transport.
+//! The responder calls [`answer()`] on the slow path. It defines which records each response has,
+//! over all protocols; the fast path must give the same. It always gives an answer, if need be with
+//! an error as its rcode.
 
 use crate::message::{Answer, Data, Glue, Question, Rcode, Records};
 use crate::name::{Folded, Name, suffixes};
 use crate::pool::PoolView;
 use crate::snapshot::Snapshot;
-use crate::zone::{Found, Referral, Rtype, SharedName, Zone};
+use crate::zone::{Lookup, Referral, Rtype, Zone};
 
-/// Aliases that are followed for one question; longer chains are left to the resolver.
+/// Most aliases that are followed for one question. The resolver follows the rest of a longer
+/// chain.
 const MAX_ALIASES: usize = 16;
 
-/// TTL of the answer to ANY, in seconds: it never changes (RFC 8482 §4.2).
+/// TTL of the answer to ANY, in seconds. It can be long because the answer never changes (RFC 8482
+/// §4.2).
 const ANY_TTL: u32 = 3600;
 
-/// `HINFO "RFC8482" ""`: the one small answer to ANY (RFC 8482 §4.2).
+/// `HINFO "RFC8482" ""`: the small answer to every query for ANY (RFC 8482 §4.2).
 const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
 
 /// Answers a question from the snapshot.
 ///
-/// The target of an alias is looked up like the name that was asked, in whichever zone it lies (RFC 1034 §4.3.2: "go
-/// back to step 1"); AA speaks of the first owner name only (RFC 1035 §4.1.1).
+/// The target of an alias is looked up like the name of the question, in any zone (RFC 1034 §4.3.2:
+/// "go back to step 1"). AA is about the first owner name only (RFC 1035 §4.1.1).
 pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fastrand::Rng) -> Answer<'a> {
     let qtype = question.qtype;
     let zones = &snapshot.config.zones;
-    let asked = Folded::new(question.name);
-    let Some(mut zone) = zones.find(&asked, qtype) else {
+    let qname = Folded::new(question.name);
+    let Some(mut zone) = zones.find(&qname, qtype) else {
         return Answer::new(Rcode::Refused, false);
     };
     let mut answer = Answer::new(Rcode::NoError, true);
     let mut owner = question.name;
     let mut target_folded;
-    let mut folded = &asked;
+    let mut folded = &qname;
     loop {
         match zone.lookup(folded, qtype) {
-            Found::Rrset(rrset) => answer.push(owner, rrset),
-            Found::Shared(shared) => draw(&mut answer, owner, shared, qtype, zone, snapshot, rng),
-            Found::Any => {
+            Lookup::Rrset(rrset) => answer.push(owner, rrset),
+            Lookup::SharedName(shared) => match draw(&snapshot.pools[shared.pool], qtype, shared.answers, rng) {
+                None => return Answer::new(Rcode::ServFail, false),
+                // The next transition may bring an address, so NODATA must not be cached for longer
+                // than addresses are.
+                Some(data) if data.is_empty() => answer.add_soa(zone, shared.ttl),
+                Some(data) => {
+                    answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
+                    answer.drawn_from = Some(shared.pool);
+                }
+            },
+            Lookup::Any => {
                 answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) });
             }
-            Found::NoData => answer.negative(zone, u32::MAX),
-            Found::NxDomain => {
-                // RFC 6604 §3: the code of the last name in a chain of aliases.
+            Lookup::NoData => answer.add_soa(zone, u32::MAX),
+            Lookup::NxDomain => {
+                // RFC 6604 §3: the rcode is that of the last name in a chain of aliases.
                 answer.rcode = Rcode::NxDomain;
-                answer.negative(zone, u32::MAX);
+                answer.add_soa(zone, u32::MAX);
             }
-            Found::Referral(referral) => refer(&mut answer, owner, &referral, zone),
-            Found::Cname(cname) => {
+            Lookup::Referral(referral) => refer(&mut answer, owner, &referral, zone),
+            Lookup::Cname(cname) => {
                 answer.push(owner, cname);
                 let target = &*cname.rdatas[0];
-                let repeats = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
-                if qtype != Rtype::ANY && !repeats && answer.answers.len() <= MAX_ALIASES {
+                let is_loop = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
+                if qtype != Rtype::ANY && !is_loop && answer.answers.len() <= MAX_ALIASES {
                     target_folded = Folded::new(target);
                     if let Some(next) = zones.find(&target_folded, qtype) {
                         (zone, owner, folded) = (next, target, &target_folded);
@@ -63,37 +76,17 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
     }
 }
 
-/// Answers a shared name from its pool.
-fn draw<'a>(
-    answer: &mut Answer<'a>,
-    owner: &'a [u8],
-    shared: SharedName,
-    qtype: Rtype,
-    zone: &'a Zone,
-    snapshot: &Snapshot,
-    rng: &mut fastrand::Rng,
-) {
-    let PoolView::Addresses { v4, v6 } = &*snapshot.pools[shared.pool] else {
-        *answer = Answer::new(Rcode::ServFail, false);
-        return;
-    };
-    let (empty, data) = if qtype == Rtype::A {
-        let drawn = v4.draw(shared.answers, rng);
-        (drawn.is_empty(), Data::V4(drawn))
-    } else {
-        let drawn = v6.draw(shared.answers, rng);
-        (drawn.is_empty(), Data::V6(drawn))
-    };
-    if empty {
-        // The next flip may fill the family: "nothing" must not be kept longer than addresses are.
-        answer.negative(zone, shared.ttl);
-    } else {
-        answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
-        answer.drawn_from = Some(shared.pool);
+/// Draws addresses of the family of a query type. Returns `None` if the pool answers SERVFAIL.
+fn draw(view: &PoolView, qtype: Rtype, limit: usize, rng: &mut fastrand::Rng) -> Option<Data<'static>> {
+    match view {
+        PoolView::Addresses { v4, .. } if qtype == Rtype::A => Some(Data::V4(v4.draw(limit, rng))),
+        PoolView::Addresses { v6, .. } => Some(Data::V6(v6.draw(limit, rng))),
+        PoolView::ServFail => None,
     }
 }
 
-/// Points at the servers of a delegated zone (RFC 1034 §4.3.2 step 3b): not authoritative, unless aliases led here.
+/// Adds a referral to the servers of a delegated zone (RFC 1034 §4.3.2 step 3b). The answer is not
+/// authoritative, unless it begins with an alias.
 fn refer<'a>(answer: &mut Answer<'a>, owner: &'a [u8], referral: &Referral<'a>, zone: &'a Zone) {
     answer.authoritative = !answer.answers.is_empty();
     let labels = suffixes(owner).count() - 1;
@@ -110,6 +103,6 @@ fn refer<'a>(answer: &mut Answer<'a>, owner: &'a [u8], referral: &Referral<'a>, 
             answer.additional.push(Glue { records, required });
         }
     }
-    // What must not be lost is sent first.
+    // Required glue goes first, so that it is the last to be left out.
     answer.additional.sort_by_key(|glue| !glue.required);
 }

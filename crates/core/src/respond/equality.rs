@@ -1,5 +1,5 @@
-//! The law of the fast path: it writes the same bytes as [`Responder::respond_by_slow_path`], from the same
-//! draw, and it counts the same. `fuzz/equality.rs` tests the law for longer.
+//! The law of the fast path: it writes the same bytes as [`Responder::respond_by_slow_path`] from
+//! the same draw, and counts the same. A fuzz target in `fuzz/` tests the law for longer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ scan  CNAME core
 sub   NS  ns1
 ";
 
-/// Names that are asked for: shared ones, what lies below a shared wildcard, and others.
+/// The names of the questions: shared names, names below a shared wildcard, and others.
 const NAMES: [&str; 8] = [
     "core.lb.example",
     "lb.example",
@@ -39,9 +39,10 @@ const NAMES: [&str; 8] = [
     "nothing.lb.example",
 ];
 
+/// Shared names of the zone.
 const SHARED: [&str; 4] = ["core.lb.example", "lb.example", "very.deep.below.core.lb.example", "*.wild.lb.example"];
 
-/// A pool of nodes that have an address of either family, or of both, or several.
+/// A pool. The first number of each node selects its addresses: of one family, of both, or several.
 fn pool(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty) -> Pool {
     let v4 = |i: usize, j: usize| [10, j as u8, 0, i as u8].into();
     let v6 = |i: usize, j: usize| [0x2001, 0xdb8, 0, 0, 0, 0, j as u16, i as u16].into();
@@ -89,7 +90,7 @@ fn snapshots() -> impl Strategy<Value = (Snapshot, Counters)> {
     })
 }
 
-/// A question, its letters in any case, with what EDNS may bring.
+/// A query with letters in any case, with or without EDNS and its options, and at times malformed.
 fn packets() -> impl Strategy<Value = Vec<u8>> {
     let name = prop::sample::select(NAMES.to_vec());
     let qtype = prop_oneof![4 => Just(1_u16), 4 => Just(28), 1 => any::<u16>()];
@@ -129,6 +130,7 @@ fn packets() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// One of the two functions that must be equal.
 type Respond = fn(&mut Responder, &[u8], Transport, &Snapshot, &mut Vec<u8>) -> bool;
 
 proptest! {
@@ -165,14 +167,15 @@ proptest! {
 }
 
 #[test]
-fn the_fast_path_answers_addresses_of_shared_names() {
+fn the_fast_path_answers_only_addresses_of_shared_names() {
     let (snapshot, counters) = snapshot(&[(0, 1, true), (0, 1, true)], WhenEmpty::All, 8, 5);
     let mut worker = WorkerState { rng: fastrand::Rng::new(), counters: counters.worker(Protocol::Udp) };
-    let mut takes = |name: &str, qtype: u16| {
+    let mut answers = |name: &str, qtype: u16| {
         let packet = super::tests::query(name, qtype, Some(1232));
-        let Received::Query(query) = parse(&packet) else { panic!("a question") };
+        let Received::Query(query) = parse(&packet) else { panic!("the packet is a query") };
         fast_path::respond(&mut worker, &query, 1232, &snapshot, &mut Vec::new())
     };
-    assert!(takes("core.lb.example", 1) && takes("CORE.lb.Example", 28), "addresses, or NODATA");
-    assert!(!takes("core.lb.example", 16) && !takes("any.wild.lb.example", 1) && !takes("scan.lb.example", 1));
+    assert!(answers("core.lb.example", 1) && answers("CORE.lb.Example", 28), "addresses, or NODATA");
+    assert!(!answers("core.lb.example", 16), "other types");
+    assert!(!answers("any.wild.lb.example", 1) && !answers("scan.lb.example", 1), "wildcards and aliases");
 }

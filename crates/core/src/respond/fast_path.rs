@@ -1,12 +1,15 @@
-//! The fast path: questions for the addresses of shared names, answered without an [`Answer`] in between.
+//! The fast path: responses with the addresses of shared names, without an [`Answer`] in between.
 //!
-//! [`answer()`](super::answer::answer) and [`encode`](crate::message::encode) define what is answered. The
-//! fast path writes the same bytes, from the same draw, for the questions that nearly all clients ask. It
-//! finds a shared name by its whole wire form, its owner names are always pointers to the question, and its
-//! negative responses were written when the zones were loaded.
+//! [`answer()`](super::answer::answer) and [`encode`](crate::message::encode) define the response.
+//! For the questions of nearly all clients, the fast path writes the same bytes from the same draw.
+//! It saves time in three places:
 //!
-//! It leaves to the slow path what it does not fully understand: aliases, wildcards, other types, pools that
-//! answer SERVFAIL, and responses that do not fit.
+//! - it finds a shared name by its whole wire form, with one hash lookup
+//! - all owner names are pointers to the question
+//! - NODATA responses are prepared when the zones are loaded
+//!
+//! It leaves all other queries to the slow path: aliases, wildcards, other types, pools that answer
+//! SERVFAIL, and responses that do not fit.
 //!
 //! [`Answer`]: crate::message::Answer
 
@@ -16,11 +19,12 @@ use crate::pool::{Candidates, PoolView};
 use crate::snapshot::{PreparedName, Snapshot};
 use crate::zone::{Rtype, SharedName};
 
-/// Bytes before the address of a record: the owner name as a pointer to the question, type, class, TTL, length.
+/// Bytes of a record before its address: a pointer to the question as owner name, type, class, TTL,
+/// length.
 const BEFORE_ADDRESS: usize = 12;
 
-/// Writes the response to a query into `out`, at most `limit` bytes. Returns false, with nothing drawn, if the
-/// slow path must answer.
+/// Writes the response to a query into `out`, at most `limit` bytes. Returns false, without a draw,
+/// if the slow path must answer.
 #[must_use]
 pub(super) fn respond(
     worker: &mut WorkerState,
@@ -37,20 +41,20 @@ pub(super) fn respond(
     let PoolView::Addresses { v4, v6 } = &*snapshot.pools[shared.pool] else { return false };
     let nsid = snapshot.config.nsid.as_deref();
     let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
-    let room = limit.saturating_sub(HEADER_LEN + raw.len() + opt_len);
+    let space = limit.saturating_sub(HEADER_LEN + raw.len() + opt_len);
     let is_empty = if *qtype == Rtype::A { v4.is_empty() } else { v6.is_empty() };
     let counts = if is_empty {
-        if nodata.len() > room {
+        if nodata.len() > space {
             return false;
         }
         start(raw, out);
         out.extend_from_slice(nodata);
         [0, 1, 0]
     } else {
-        let asked = Asked { question: &query.question, shared: *shared, room, snapshot };
+        let response = AddressResponse { question: &query.question, shared: *shared, space, snapshot };
         let written = match *qtype {
-            Rtype::A => asked.write_records(worker, v4, out),
-            _ => asked.write_records(worker, v6, out),
+            Rtype::A => response.write(worker, v4, out),
+            _ => response.write(worker, v6, out),
         };
         match written {
             Some(count) => [count, 0, 0],
@@ -63,24 +67,25 @@ pub(super) fn respond(
     true
 }
 
-/// A question for a shared name that has addresses.
-struct Asked<'q> {
+/// A response to a question for a shared name that has addresses.
+struct AddressResponse<'q> {
     question: &'q Question<'q>,
     shared: SharedName,
-    /// Bytes for records.
-    room: usize,
+    /// Bytes for address records.
+    space: usize,
     snapshot: &'q Snapshot,
 }
 
-impl Asked<'_> {
-    /// Writes header, question and as many drawn addresses as fit. Returns `None` if not even one fits.
-    fn write_records<const N: usize>(
+impl AddressResponse<'_> {
+    /// Writes header, question and as many drawn addresses as fit. Returns their number, or `None`,
+    /// without a draw, if none fits.
+    fn write<const N: usize>(
         &self,
         worker: &mut WorkerState,
         candidates: &Candidates<N>,
         out: &mut Vec<u8>,
     ) -> Option<u16> {
-        let most = self.room / (BEFORE_ADDRESS + N);
+        let most = self.space / (BEFORE_ADDRESS + N);
         if most == 0 {
             return None;
         }

@@ -1,7 +1,14 @@
-//! One packet in, one packet out: parse, answer, encode. Every transport calls [`Responder::respond`].
+//! Responses to packets. The endpoints of the server call [`Responder::respond`] for all protocols.
 //!
-//! [`answer()`] defines what is answered; `fast_path` writes the same bytes for the addresses of shared
-//! names, in one step. A property test (`equality`) and a fuzzer hold the two to the same bytes.
+//! In reading order:
+//!
+//! 1. `responder` parses a packet and chooses a path; `worker_state` has random numbers and
+//!    counters
+//! 2. [`answer()`] defines the answer: the slow path encodes it
+//! 3. `fast_path` writes the same bytes in one step, for the addresses of shared names
+//!
+//! A property test (`equality`) and a fuzz target check that both paths give the same bytes. No
+//! packet makes the responder panic.
 
 mod answer;
 #[cfg(test)]

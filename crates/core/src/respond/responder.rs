@@ -1,4 +1,5 @@
-//! Answers packets: parses them, and takes the fast path if it can, the slow path otherwise.
+//! The responder: parses a packet, and answers it on the fast path if possible, or else on the slow
+//! path.
 
 use super::answer::answer;
 use super::fast_path;
@@ -7,16 +8,16 @@ use crate::counters::WorkerCounters;
 use crate::message::{PLAIN_UDP, Query, Received, encode, encode_rejection, parse};
 use crate::snapshot::Snapshot;
 
-/// How a packet came, which bounds the response.
+/// How a packet is transported, which bounds the length of the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Transport {
-    /// Within the size that the client offers.
+    /// UDP: up to the size that the client offers, see [`MAX_UDP`](crate::message::MAX_UDP).
     Udp,
-    /// TCP and what runs over it: up to 65,535 bytes.
+    /// TCP, TLS, HTTPS and QUIC: up to 65,535 bytes.
     Stream,
 }
 
-/// Answers the queries of one worker, or of all connections of a listener in turn.
+/// Responds to the packets of one worker, or of all connections of a listener one after the other.
 #[derive(Debug)]
 pub struct Responder(WorkerState);
 
@@ -26,12 +27,12 @@ impl Responder {
         Self(WorkerState { rng: fastrand::Rng::new(), counters })
     }
 
-    /// Where it counts its responses.
+    /// The counters of its responses.
     pub fn counters(&self) -> &WorkerCounters {
         &self.0.counters
     }
 
-    /// Makes the following draws depend on this number alone.
+    /// Seeds the random number generator. Tests use it to repeat a draw.
     pub fn reseed(&mut self, seed: u64) {
         self.0.rng.seed(seed);
     }
@@ -46,7 +47,7 @@ impl Responder {
         })
     }
 
-    /// The same without the fast path, which must be equal to it.
+    /// Responds without the fast path. The response must be the same as that of [`Self::respond`].
     #[must_use]
     pub fn respond_by_slow_path(
         &mut self,
@@ -60,6 +61,7 @@ impl Responder {
         })
     }
 
+    /// Parses a packet, and writes the response to a query with `answer`.
     fn respond_by(
         &mut self,
         packet: &[u8],
@@ -68,7 +70,7 @@ impl Responder {
         out: &mut Vec<u8>,
         answer: impl FnOnce(&mut Self, &Query<'_>, usize, &mut Vec<u8>),
     ) -> bool {
-        // By reference: to move the parsed query would take a tenth of the time of a shared name's response.
+        // By reference: moving the parsed query would take 10 % of the time of a fast response.
         match &parse(packet) {
             Received::Ignored => {
                 self.0.counters.count_ignored();
@@ -90,7 +92,7 @@ impl Responder {
         true
     }
 
-    /// Answers by the definition.
+    /// Writes the response to a query as [`answer()`] defines it.
     fn slow_path(&mut self, query: &Query<'_>, limit: usize, snapshot: &Snapshot, out: &mut Vec<u8>) {
         let answer = answer(&query.question, snapshot, &mut self.0.rng);
         let written = encode(query, &answer, limit, snapshot.config.nsid.as_deref(), out);

@@ -1,4 +1,4 @@
-//! Laws of answering and encoding, checked by hickory's decoder.
+//! Tests and laws of responses, checked with hickory's decoder.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ sub   NS  ns1
 ns.sub A  192.0.2.60
 ";
 
-/// The zone, and `core` shared over a pool of `nodes`.
+/// A snapshot of the zone, in which `core` is a shared name over a pool of `nodes` nodes.
 fn snapshot(nodes: u8) -> Snapshot {
     let mut diagnostics = Diagnostics::default();
     let apex = Name::parse("lb.example").unwrap();
@@ -63,7 +63,7 @@ fn snapshot(nodes: u8) -> Snapshot {
     Snapshot { generation: 1, config, pools: vec![Arc::new(view)] }
 }
 
-/// A query, with EDNS when a payload size is given.
+/// A query, with EDNS if there is a payload size.
 pub(super) fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
     let mut packet = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(payload.is_some())];
     packet.extend(parse_wire(name.as_bytes(), None).unwrap());
@@ -77,7 +77,7 @@ pub(super) fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
     packet
 }
 
-/// One that counts for nobody.
+/// A responder whose counters are not read.
 pub(super) fn responder() -> Responder {
     let mut responder = Responder::new(Counters::default().worker(Protocol::Udp));
     responder.reseed(1);
@@ -87,26 +87,28 @@ pub(super) fn responder() -> Responder {
 fn ask(snapshot: &Snapshot, packet: &[u8], transport: Transport) -> (usize, Message) {
     let mut out = Vec::new();
     assert!(responder().respond(packet, transport, snapshot, &mut out));
-    check_shortened(&out);
-    (out.len(), Message::from_vec(&out).expect("a response that can be decoded"))
+    check_truncated(&out);
+    (out.len(), Message::from_vec(&out).expect("the response can be decoded"))
 }
 
-/// What a shortened response must be: none for a response without a question, or the same without its records.
-fn check_shortened(response: &[u8]) {
-    let whole = Message::from_vec(response).expect("a response that can be decoded");
+/// Checks the truncated response: `None` without a question, otherwise the response without
+/// records.
+fn check_truncated(response: &[u8]) {
+    let whole = Message::from_vec(response).expect("the response can be decoded");
     let Some(short) = truncate(response) else {
         return assert!(whole.queries.is_empty(), "{whole}");
     };
-    let short = Message::from_vec(&short).expect("it can be decoded, too");
-    let mut wanted = whole;
-    wanted.metadata.truncation = true;
-    wanted.answers.clear();
-    wanted.authorities.clear();
-    wanted.additionals.clear();
-    assert_eq!(short, wanted);
+    let short = Message::from_vec(&short).expect("the truncated response can be decoded");
+    let mut expected = whole;
+    expected.metadata.truncation = true;
+    expected.answers.clear();
+    expected.authorities.clear();
+    expected.additionals.clear();
+    assert_eq!(short, expected);
 }
 
-fn asked(name: &str, rtype: u16) -> Message {
+/// The response to a query over UDP with EDNS.
+fn response(name: &str, rtype: u16) -> Message {
     ask(&snapshot(3), &query(name, rtype, Some(1232)), Transport::Udp).1
 }
 
@@ -115,40 +117,40 @@ fn owners(records: &[Record]) -> Vec<String> {
 }
 
 #[test]
-fn aliases_are_followed_within_the_zone_and_end_somewhere() {
-    let shared = asked("scan.lb.example", 1);
+fn aliases_are_followed_up_to_a_loop_or_a_name_outside_the_zones() {
+    let shared = response("scan.lb.example", 1);
     assert_eq!(owners(&shared.answers)[..2], ["scan.lb.example.", "core.lb.example."]);
     assert_eq!(shared.answers.len(), 4);
-    let far = asked("far.lb.example", 1);
+    let far = response("far.lb.example", 1);
     assert_eq!((far.metadata.response_code, far.answers.len(), far.authorities.len()), (ResponseCode::NoError, 1, 0));
-    let loops = asked("loop1.lb.example", 1);
+    let loops = response("loop1.lb.example", 1);
     assert_eq!(owners(&loops.answers), ["loop1.lb.example.", "loop2.lb.example."]);
-    let gone = asked("gone.lb.example", 1);
+    let gone = response("gone.lb.example", 1);
     assert_eq!(
         (gone.metadata.response_code, gone.answers.len(), gone.authorities.len()),
         (ResponseCode::NXDomain, 1, 1)
     );
-    assert_eq!(asked("scan.lb.example", 5).answers.len(), 1, "the alias itself");
+    assert_eq!(response("scan.lb.example", 5).answers.len(), 1, "the alias itself");
 }
 
 #[test]
 fn referrals_have_glue_and_no_aa() {
-    let referral = asked("www.sub.lb.example", 1);
+    let referral = response("www.sub.lb.example", 1);
     assert!(!referral.metadata.authoritative && referral.answers.is_empty());
     assert_eq!(owners(&referral.authorities), ["sub.lb.example."; 2]);
     assert_eq!(owners(&referral.additionals), ["ns.sub.lb.example.", "ns1.lb.example."]);
 }
 
 #[test]
-fn wildcards_take_the_name_that_was_asked() {
-    let answer = asked("A.wild.lb.example", 15);
+fn records_of_a_wildcard_have_the_name_of_the_question() {
+    let answer = response("A.wild.lb.example", 15);
     assert_eq!(owners(&answer.answers), ["A.wild.lb.example."]);
     let RData::MX(mx) = &answer.answers[0].data else { panic!("an MX") };
     assert_eq!(mx.exchange.to_string(), "mail.wild.lb.example.");
 }
 
 #[test]
-fn owners_cost_two_bytes_each() {
+fn each_owner_name_takes_two_bytes() {
     let (len, message) = ask(&snapshot(3), &query("core.lb.example", 1, None), Transport::Udp);
     assert_eq!(len, 12 + 17 + 4 + 3 * 16);
     assert_eq!(message.answers.len(), 3);
@@ -182,7 +184,8 @@ fn any_name() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Whatever is asked, the response can be decoded, keeps to the limit, repeats the question, and keeps the OPT.
+    /// The response to any query can be decoded and keeps the limit. It has the question, and an
+    /// OPT record if the query has one.
     #[test]
     fn responses_decode_and_keep_their_limit(
         name in any_name(),
@@ -208,18 +211,18 @@ proptest! {
         }
     }
 
-    /// No bytes make it panic, and what it says to them can be decoded.
+    /// No bytes make the responder panic, and its response can be decoded.
     #[test]
-    fn any_bytes_are_survived(packet in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn any_bytes_get_a_valid_response_or_none(packet in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut out = Vec::new();
         if responder().respond(&packet, Transport::Udp, &snapshot(2), &mut out) {
-            check_shortened(&out);
+            check_truncated(&out);
         }
     }
 
-    /// The same for queries with a few bytes changed, which reach further.
+    /// The same law for queries with a few changed bytes, which reach more of the code.
     #[test]
-    fn changed_queries_are_survived(
+    fn any_changed_query_gets_a_valid_response_or_none(
         name in any_name(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         cut in prop::option::of(any::<prop::sample::Index>()),
@@ -234,7 +237,7 @@ proptest! {
         }
         let mut out = Vec::new();
         if responder().respond(&packet, Transport::Udp, &snapshot(2), &mut out) {
-            check_shortened(&out);
+            check_truncated(&out);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a worker changes while it answers: random numbers and counters.
+//! The state that a worker changes while it responds: random numbers and counters. Both paths use
+//! it.
 
 use crate::counters::WorkerCounters;
 use crate::snapshot::Snapshot;
@@ -13,7 +14,8 @@ pub(super) struct WorkerState {
 }
 
 impl WorkerState {
-    /// Counts the records of a response by the nodes of a pool that they hold.
+    /// Counts the address records of a response for the nodes of a pool, by index. The index behind
+    /// the last node counts for the fallback of the pool.
     pub(super) fn count_records(&mut self, snapshot: &Snapshot, pool: usize, nodes: impl Iterator<Item = u32>) {
         let numbers = snapshot.config.node_numbers.of(pool);
         for number in nodes.filter_map(|node| numbers.get(node as usize)) {

@@ -1,7 +1,8 @@
-//! What queries read: one immutable snapshot behind one pointer.
+//! The snapshot: the immutable data that queries read, behind one pointer.
 //!
-//! A query loads the pointer once and sees zones, names, pools and health that belong together. A change
-//! of health replaces one [`PoolView`] and shares the rest; a reload replaces all.
+//! A query loads the pointer once, so zones, names, pools and health always belong together. After
+//! a transition, the publisher of the server stores a snapshot with another [`PoolView`] that
+//! shares the rest; after a reload, all parts are new.
 
 mod shared_names;
 
@@ -18,35 +19,35 @@ use crate::zone::Zones;
 /// The part of a snapshot that only a reload changes.
 #[derive(Debug)]
 pub struct SnapshotConfig {
-    /// Zones with the shared names tied in.
+    /// The zones, with their shared names.
     pub zones: Zones,
-    /// The shared names of these zones, for the fast path.
+    /// The shared names of all zones, for the fast path.
     pub shared_names: SharedNames,
     /// The number under which each node is counted.
     pub node_numbers: NodeNumbers,
-    /// Identifier of this server for clients that ask for it (RFC 5001).
+    /// NSID: the identifier of this server for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
 }
 
 impl SnapshotConfig {
-    /// Prepares zones for queries.
+    /// Prepares zones for queries, with their shared names.
     pub fn new(zones: Zones, nsid: Option<Box<[u8]>>, node_numbers: NodeNumbers) -> Self {
         let shared_names = SharedNames::of(&zones);
         Self { zones, shared_names, node_numbers, nsid }
     }
 
-    /// No zones: every query is refused.
+    /// No zones: all queries are refused.
     pub fn empty() -> Self {
         Self::new(Zones::new(Vec::new()), None, NodeNumbers::default())
     }
 }
 
-/// What queries read.
+/// The data that queries read.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Number of the loaded configuration, from 1; 0 before the first one is served.
     pub generation: u64,
-    /// Zones and names.
+    /// Zones and shared names.
     pub config: Arc<SnapshotConfig>,
     /// One view per pool, indexed by [`crate::zone::SharedName::pool`].
     pub pools: Vec<Arc<PoolView>>,
@@ -58,7 +59,7 @@ impl Snapshot {
         Self { generation: 0, config: Arc::new(SnapshotConfig::empty()), pools: Vec::new() }
     }
 
-    /// The next snapshot: other views of some pools, by index, and the rest shared with this one.
+    /// The next snapshot, with new views of some pools, by index. It shares the rest with this one.
     #[must_use]
     pub fn with_views(&self, views: impl IntoIterator<Item = (usize, PoolView)>) -> Self {
         let mut pools = self.pools.clone();

@@ -1,4 +1,4 @@
-//! The shared names of all zones, prepared for the fast path.
+//! The shared names of all zones, prepared for the fast path when a configuration is loaded.
 
 use hashbrown::HashMap;
 
@@ -6,23 +6,24 @@ use crate::message::{Answer, HEADER_LEN, Header, Query, Question, encode};
 use crate::name::{MAX_WIRE_LEN, fold};
 use crate::zone::{Rtype, SharedName, Zone, Zones};
 
-/// The shared names of all zones, by their folded wire form.
+/// The shared names of all zones, by their wire form in lower case.
 #[derive(Debug)]
 pub struct SharedNames(HashMap<Box<[u8]>, PreparedName>);
 
-/// A shared name, and the response if its pool has no address of a family.
+/// A shared name, with its response for a family without addresses.
 #[derive(Debug)]
 pub struct PreparedName {
-    /// Its pool, TTL and number of answers.
+    /// The pool, the TTL and the most records per response.
     pub shared: SharedName,
-    /// The SOA record behind the question, its names compressed.
+    /// The part of a NODATA response behind the question: the SOA record, with compressed names.
     pub nodata: Box<[u8]>,
 }
 
 impl SharedNames {
     /// Prepares the shared names of these zones.
     pub fn of(zones: &Zones) -> Self {
-        // The root's name is as short as a pointer, so the encoder writes it instead of one.
+        // The fast path writes owner names as pointers. The encoder writes the root in full,
+        // because that is shorter, so the root is left to the slow path.
         let shared = zones.shared_names().filter(|(_, name, _)| name.as_wire().len() > 1);
         let prepared = shared.map(|(zone, name, shared)| {
             let nodata = nodata(zone, name.as_wire(), shared.ttl);
@@ -31,14 +32,14 @@ impl SharedNames {
         Self(prepared.collect())
     }
 
-    /// Finds a name in wire form, in any letter case.
+    /// Finds a name by its wire form, in any letter case.
     pub fn get(&self, name: &[u8]) -> Option<&PreparedName> {
-        let mut room = [0; MAX_WIRE_LEN];
-        self.0.get(fold(name, &mut room))
+        let mut buffer = [0; MAX_WIRE_LEN];
+        self.0.get(fold(name, &mut buffer))
     }
 }
 
-/// The authority section of a response without addresses: what `encode` writes behind the question.
+/// The part of a NODATA response behind the question, as the encoder writes it.
 fn nodata(zone: &Zone, name: &[u8], ttl: u32) -> Box<[u8]> {
     let raw = [name, &Rtype::A.0.to_be_bytes(), &[0, 1]].concat();
     let question = Question { name, qtype: Rtype::A, raw: &raw };

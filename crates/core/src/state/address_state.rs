@@ -1,4 +1,4 @@
-//! One address of a node: its targets, its health, and the latest verdict on it.
+//! One address of a node: its targets, their combined health, and its latest verdict.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ pub struct AddressState {
     address: IpAddr,
     targets: AddressTargets,
     health: AddressHealth,
-    /// What counts as health until its targets have been probed.
+    /// Its health until its targets have been probed.
     initial: Health,
     /// Sequence number of its latest transition to down.
     down_since_seq: u64,
@@ -21,7 +21,8 @@ pub struct AddressState {
 }
 
 impl AddressState {
-    /// An address whose targets have yet to be asked, with what is known of it from before.
+    /// An address before [`Self::begin`], with its health, sequence number and verdict from before
+    /// a reload or a restart.
     pub(super) fn new(
         address: IpAddr,
         targets: AddressTargets,
@@ -37,7 +38,7 @@ impl AddressState {
         self.address
     }
 
-    /// What observations say.
+    /// Its health, by its targets.
     pub fn health(&self) -> AddressHealth {
         self.health
     }
@@ -52,7 +53,8 @@ impl AddressState {
         &self.targets
     }
 
-    /// Takes over what its targets say after one of them was observed. `down_seq` counts transitions to down.
+    /// Combines the health of its targets after an observation. `down_seq` is the latest sequence
+    /// number of a transition to down.
     pub(super) fn update(&mut self, targets: &Targets, require: Require, down_seq: &mut u64) {
         let health = targets.combined(require, &self.targets.serving, self.initial);
         if health == Health::Down && self.health.health != Health::Down {
@@ -62,18 +64,20 @@ impl AddressState {
         self.set_health(targets, health);
     }
 
-    /// Takes a health that no target has, for tests of what follows from it.
+    /// Sets its health without targets, for tests.
     #[cfg(test)]
     pub(super) fn assume(&mut self, health: AddressHealth) {
         self.health = health;
     }
 
-    /// Takes over what its targets say when a configuration begins: no transition.
+    /// Combines the health of its targets when a configuration is loaded, which is not a
+    /// transition.
     pub(super) fn begin(&mut self, targets: &Targets, require: Require) {
         let health = targets.combined(require, &self.targets.serving, self.initial);
         self.set_health(targets, health);
     }
 
+    /// Sets its health, and what the decision reads in addition to it.
     fn set_health(&mut self, targets: &Targets, health: Health) {
         let AddressTargets { serving, standby } = &self.targets;
         let responds = health == Health::Down && targets.all_down_respond(serving);

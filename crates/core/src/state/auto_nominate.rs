@@ -1,4 +1,7 @@
-//! Which backups to nominate without an operator, and for which node.
+//! Auto-nomination: the backups that the server may nominate without an operator, and the node that
+//! one of them replaces.
+//!
+//! The admin service asks for them, and nominates one as an operator would.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +11,12 @@ use crate::health::Health;
 use crate::pool::{Node, Role, Verdict};
 use crate::time::Now;
 
-/// Backups of which one should be nominated, because fewer active nodes are up than `min_available`.
+/// Backups to nominate one of, because fewer active nodes are up than `min_available`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nominees {
     /// The pool.
     pub pool: Arc<str>,
-    /// Backups that serve already: something else has promoted them.
+    /// Backups that are up already: something else has promoted them.
     pub promoted: Vec<Arc<str>>,
     /// Backups whose standby health is up.
     pub alive: Vec<Arc<str>>,
@@ -24,22 +27,25 @@ pub struct Nominees {
 }
 
 impl NodeState {
-    /// Returns true if all of its addresses are down and ejected. A node with a capped ejection still does
-    /// some work.
+    /// Returns true if all of its addresses are down and none is kept in the answers. A node with a
+    /// capped ejection still does some work.
     fn is_down(&self) -> bool {
         let is_out = |address| self.believed_health(address) == Health::Down;
         self.addresses.iter().all(|address| is_out(address) && address.verdict != Verdict::EjectionCapped)
     }
 
-    /// Sequence number of its latest transition to down because of bad responses.
+    /// Sequence number of its latest transition to down because of bad responses; `None` if it does
+    /// not respond.
     fn bad_response_seq(&self) -> Option<u64> {
         self.addresses.iter().filter_map(|address| address.health().bad_response_seq).max()
     }
 
+    /// Returns true if the standby health of one of its addresses is up.
     fn is_alive(&self) -> bool {
         self.addresses.iter().any(|address| address.health().standby == Health::Up)
     }
 
+    /// Returns true if the health of one of its addresses is up.
     fn serves(&self) -> bool {
         self.addresses.iter().any(|address| self.believed_health(address) == Health::Up)
     }
@@ -48,11 +54,17 @@ impl NodeState {
 impl PoolState {
     /// The backups to nominate, the best first, and the node that one of them replaces.
     ///
-    /// Returns `None` if enough active nodes are up, if there is no such backup, or if the pool does not want
-    /// it. Nodes with an override are left to the operator.
+    /// Returns `None` if:
+    ///
+    /// - the pool has no auto-nomination, or has not been observed for long enough
+    /// - enough active nodes are up
+    /// - there is no node to replace, or no backup to nominate
+    /// - a backup is changing its health, and the outcome is open
+    ///
+    /// Nodes with an override are left to operators.
     pub(super) fn nominees(&self, now: Now) -> Option<Nominees> {
         let rule = self.pool.auto_nominate?;
-        // The first result decides health alone, which is too little for a nomination.
+        // A single first result decides health, which is too little for a nomination.
         let observed_for = now.instant.saturating_duration_since(self.since);
         if observed_for < rule.observe_for || self.available() >= self.min_available() {
             return None;
@@ -61,15 +73,19 @@ impl PoolState {
         let names = |of: &mut dyn Iterator<Item = (&Node, &NodeState)>| -> Vec<Arc<str>> {
             of.map(|(node, _)| Arc::clone(&node.name)).collect()
         };
-        // A node that does not respond is replaced before one that may recover; of the latter, the one that went
-        // down first. A backup that was nominated a moment ago may need that long to serve.
+        // A node that does not respond is replaced before a node with bad responses, which may
+        // recover. Of the latter, the first to go down is replaced. A node whose role is still
+        // settling may be a nominated backup that needs the time to serve.
         let is_replaceable = |state: &NodeState| state.is_down() && state.role_has_settled(&self.pool, now);
         let replaceable = of(Role::Active).filter(|(_, state)| is_replaceable(state));
         let (replaced, _) = replaceable.min_by_key(|(_, state)| state.bad_response_seq())?;
         let promoted = names(&mut of(Role::Backup).filter(|(_, state)| state.is_promoted(&self.pool, now)));
-        // A backup that is alive and serves is on its way from one to the other. Wait for the outcome.
-        let is_between = |state: &NodeState| state.is_alive() && state.serves();
-        if promoted.is_empty() && self.pool.has_standby_monitors && of(Role::Backup).any(|(_, state)| is_between(state))
+        // A backup whose health and standby health are both up is changing from one to the other.
+        // Wait for the outcome.
+        let is_changing = |state: &NodeState| state.is_alive() && state.serves();
+        if promoted.is_empty()
+            && self.pool.has_standby_monitors
+            && of(Role::Backup).any(|(_, state)| is_changing(state))
         {
             return None;
         }
@@ -106,7 +122,7 @@ mod tests {
         }
     }
 
-    /// A pool at a moment, with clocks that the test moves.
+    /// A pool, with a clock that the test advances.
     struct Bench {
         state: PoolState,
         overrides: Overrides,
@@ -139,7 +155,7 @@ mod tests {
         AddressHealth { standby, ..Health::Down.into() }
     }
 
-    /// Backups in their order, and the node that one of them replaces.
+    /// The backups to nominate in their order, and the node that one of them replaces.
     fn nominees(
         health: [AddressHealth; 4],
         drained: Option<&str>,
@@ -158,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn live_backups_replace_dead_nodes() {
+    fn backups_that_are_alive_replace_active_nodes_that_are_down() {
         let (up, alive, dead) = (AddressHealth::from(Health::Up), backup(Health::Up), backup(Health::Down));
         let promoted = AddressHealth { standby: Health::Down, ..up };
         let (silent, bad) = (down(None), down(Some(1)));
@@ -169,9 +185,9 @@ mod tests {
             ([down(Some(2)), bad, alive, alive], None, Some((&["c", "d"], "b"))),
             ([silent, silent, dead, alive], None, Some((&["d"], "a"))),
             ([silent, silent, dead, dead], None, None),
-            // Another server has promoted it.
+            // Another server has promoted `d`.
             ([silent, silent, alive, promoted], None, Some((&["d", "c"], "a"))),
-            // Nodes with an override are left to the operator.
+            // Nodes with an override are left to operators.
             ([silent, bad, alive, alive], Some("a"), Some((&["c", "d"], "b"))),
             ([up, up, alive, alive], Some("a"), None),
             ([silent, silent, alive, alive], Some("c"), Some((&["d"], "a"))),
@@ -183,7 +199,7 @@ mod tests {
             assert_eq!(found, expected, "{health:?} {drained:?}");
         }
         let too_early = nominees([silent, silent, alive, alive], None, Duration::from_millis(2999));
-        assert_eq!(too_early, None, "the first results alone are too little");
+        assert_eq!(too_early, None, "a first result alone is too little");
     }
 
     #[test]
@@ -200,6 +216,6 @@ mod tests {
         assert_eq!(bench.state.nominees(bench.now), None);
         bench.advance(Duration::from_secs(4));
         let replaces = bench.state.nominees(bench.now).map(|found| found.replaces);
-        assert_eq!(replaces, Some("c".into()), "it never came up");
+        assert_eq!(replaces, Some("c".into()), "it has not served in time");
     }
 }

@@ -1,23 +1,30 @@
-//! The state of every pool: what observations say, what operators say, and what follows for answers.
+//! The state of all pools: health, overrides and roles, and the verdicts that follow from them.
 //!
-//! [`PoolStates`] is the one owner. The publisher of the server hands it observations, overrides and
-//! configurations, one after the other, and stores the views that it decides. It does no I/O and reads
-//! no clock, so property tests drive it through random histories.
+//! [`PoolStates`] owns it. The publisher of the server passes observations, overrides and
+//! configurations to it, one after the other, and puts the views that it returns into snapshots. It
+//! does no I/O and reads no clock, so a property test (`histories`) drives it through random
+//! histories. It cannot fail.
 //!
-//! In reading order: [`PoolStates::observe`] updates the trackers (`targets`) and the health of the
-//! addresses that they concern; [`PoolState`] holds nodes and addresses (`pool_state`), applies roles
-//! and overrides (`roles`), and decides; `reload` carries a pool across a reload, `remembered` across a
-//! restart (`previous` is what it was before). `auto_nominate` finds backups to nominate, `pool_status` puts a pool into words.
+//! In reading order:
+//!
+//! 1. `targets` has a tracker per target; an observation updates one of them
+//! 2. `address_state` combines the targets of an address to its health
+//! 3. `pool_state` holds nodes and addresses, and decides; `roles` applies overrides and
+//!    nominations
+//! 4. `pool_states` holds all pools: it is the interface for the publisher
+//! 5. `carry_over` carries a pool across a reload, as a `previous` pool; `remembered` survives a
+//!    restart
+//! 6. `auto_nominate` finds backups to nominate; `pool_status` describes a pool for users
 
 mod address_state;
 mod auto_nominate;
+mod carry_over;
 #[cfg(test)]
 mod histories;
 mod pool_state;
 mod pool_states;
 mod pool_status;
 mod previous;
-mod reload;
 mod remembered;
 mod roles;
 mod targets;

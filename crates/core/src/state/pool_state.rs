@@ -1,4 +1,4 @@
-//! One pool: its nodes, their addresses, and the decision which of them are eligible.
+//! The state of one pool: its nodes, their addresses, and the latest decision.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +16,8 @@ use crate::pool::{
 };
 use crate::time::Now;
 
-/// Seconds beyond its TTL for which an answer may still be on its way or in use: one for the way, and one
-/// because moments are whole seconds, and the present one may be nearly over.
+/// Seconds beyond its TTL for which an answer may be in use: one for its way through the network,
+/// and one because moments are whole seconds, and the present second may be nearly over.
 const EXPIRY_MARGIN: u64 = 2;
 
 /// The state of one pool.
@@ -25,14 +25,15 @@ const EXPIRY_MARGIN: u64 = 2;
 pub struct PoolState {
     pub(super) pool: Arc<Pool>,
     pub(super) nodes: Vec<NodeState>,
-    /// When the pool was first served under this configuration.
+    /// When this configuration of the pool was loaded.
     pub(super) since: Instant,
-    /// Roles have been set once, now or before a reload. Until then, a role from a state file is no change.
+    /// A decision has applied roles, now or before a reload. Until then, a nomination from a state
+    /// file is not a change of role.
     pub(super) has_roles: bool,
-    /// The rule that picks its nodes.
+    /// The tier of the latest decision.
     pub(super) tier: SelectionTier,
-    /// When the last answer under earlier configurations has expired, in seconds since 1970: their TTLs may
-    /// have been longer.
+    /// When the last answer under earlier configurations has expired, in seconds since 1970. Their
+    /// TTLs may have been longer.
     pub(super) earlier_expiry: u64,
 }
 
@@ -41,29 +42,30 @@ pub struct PoolState {
 pub struct NodeState {
     /// In the order of the configuration.
     pub(super) addresses: SmallVec<[AddressState; 1]>,
-    /// What operators say, or else the configuration.
+    /// Its forced state and role: set by operators, or else as configured.
     pub(super) admin: AdminState,
-    /// When its role changed, if it did.
+    /// The latest change of its role.
     pub(super) role_since: Option<Instant>,
-    /// What was observed of it is from before its role changed, and counts as unknown.
+    /// Its observations are from before its role changed, so its health counts as unknown.
     pub(super) is_stale: bool,
-    /// If it is not eligible: when the last answer that held it has expired, in seconds since 1970.
+    /// If it is not eligible: when the last answer that held it expires, in seconds since 1970.
     pub(super) idle_from: Option<u64>,
 }
 
-/// What a decision changes, besides the eligible addresses.
+/// A change by a decision that users should learn of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StateChange {
-    /// The pool's nodes are picked by another rule.
+    /// The pool has another selection tier.
     Tier,
-    /// An address with bad responses stays in the answers: `max_ejected` nodes are out for that.
+    /// An address with bad responses is kept in the answers, because `max_ejected` nodes are
+    /// ejected.
     EjectionCapped(AddressIndex),
-    /// Such an address leaves the answers after all.
+    /// An address with a capped ejection is ejected after all.
     Ejected(AddressIndex),
 }
 
 impl NodeState {
-    /// What counts for it.
+    /// Its forced state and role.
     pub fn admin(&self) -> AdminState {
         self.admin
     }
@@ -83,12 +85,13 @@ impl NodeState {
         self.admin.role == Role::Active && self.addresses.iter().any(|address| address.verdict.is_up())
     }
 
-    /// The health of one of its addresses, unknown if it was observed before the role changed.
+    /// The health of one of its addresses, as far as it is about the present role: unknown if its
+    /// observations are stale.
     pub(super) fn believed_health(&self, address: &AddressState) -> Health {
         if self.is_stale { Health::Unknown } else { address.health().health }
     }
 
-    /// What the decision reads of it.
+    /// The input of the decision.
     fn case<'p>(&self, node: &'p Node) -> NodeCase<'p> {
         let address = |address: &AddressState| {
             let mut health = address.health();
@@ -100,9 +103,10 @@ impl NodeState {
 }
 
 impl PoolState {
-    /// A pool that a configuration brings, with the targets of its addresses: per node, per address.
+    /// A pool of a new configuration, with the targets of its addresses: per node, per address.
     ///
-    /// `previous` is the pool under the configuration before, `remembered` is from before the process began.
+    /// `previous` is the pool under the configuration before, `remembered` is from before the start
+    /// of the process.
     pub(super) fn new(
         pool: Arc<Pool>,
         targets: Vec<Vec<AddressTargets>>,
@@ -175,7 +179,7 @@ impl PoolState {
         (&self.pool.nodes[at.node], &self.nodes[at.node])
     }
 
-    /// The rule that picks its nodes.
+    /// The tier of the latest decision.
     pub fn tier(&self) -> SelectionTier {
         self.tier
     }
@@ -190,7 +194,7 @@ impl PoolState {
         self.nodes.iter().filter(|node| node.is_available()).count()
     }
 
-    /// Number of its nodes that are eligible.
+    /// Number of its nodes with an eligible address.
     pub fn eligible(&self) -> usize {
         self.nodes.iter().filter(|node| node.is_eligible()).count()
     }
@@ -200,14 +204,14 @@ impl PoolState {
         self.pool.min_available.of(self.active())
     }
 
-    /// Active nodes that bad responses may eject together.
+    /// The most active nodes that bad responses may eject together.
     pub fn max_ejected(&self) -> usize {
         self.pool.max_ejected.of(self.active())
     }
 
-    /// Applies the overrides and decides again which addresses are eligible.
+    /// Applies overrides and nominations, and decides again which addresses are eligible.
     ///
-    /// Returns what queries read, and what changed.
+    /// Returns the view for queries, and the changes that users should learn of.
     pub(super) fn decide(
         &mut self,
         overrides: &Overrides,
@@ -218,15 +222,15 @@ impl PoolState {
         let pool = Arc::clone(&self.pool);
         let mut cases: Vec<_> = pool.nodes.iter().zip(&self.nodes).map(|(node, state)| state.case(node)).collect();
         let Decision { tier, view } = decide(&pool, &mut cases, rng);
-        let mut changes = self.take_verdicts(&cases, now);
+        let mut changes = self.store_verdicts(&cases, now);
         if std::mem::replace(&mut self.tier, tier) != tier {
             changes.push(StateChange::Tier);
         }
         (view, changes)
     }
 
-    /// Takes new verdicts, and notes when a node leaves the answers.
-    fn take_verdicts(&mut self, cases: &[NodeCase<'_>], now: Now) -> Vec<StateChange> {
+    /// Stores new verdicts, and notes when a node leaves the answers.
+    fn store_verdicts(&mut self, cases: &[NodeCase<'_>], now: Now) -> Vec<StateChange> {
         let mut changes = Vec::new();
         let expiry = self.expiry_of_answers_at(now.unix);
         for (node, (state, case)) in self.nodes.iter_mut().zip(cases).enumerate() {
@@ -249,7 +253,7 @@ impl PoolState {
         changes
     }
 
-    /// When an answer that is given at a moment has expired, both in seconds since 1970.
+    /// When the answers that are given up to a moment have expired, both in seconds since 1970.
     pub(super) fn expiry_of_answers_at(&self, moment: u64) -> u64 {
         let expiry = moment.saturating_add(u64::from(self.pool.longest_ttl)).saturating_add(EXPIRY_MARGIN);
         expiry.max(self.earlier_expiry)

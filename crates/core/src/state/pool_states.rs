@@ -1,4 +1,4 @@
-//! All pools of a configuration, with the targets that observe them.
+//! The state of all pools of a configuration, with the targets that observe them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::auto_nominate::Nominees;
 use super::pool_state::{PoolState, StateChange};
 use super::previous::PreviousPool;
 use super::remembered::RememberedHealth;
-use super::targets::{AddressIndex, AddressTargets, Concern, Limits, Observation, TargetId, Targets};
+use super::targets::{AddressIndex, AddressTargets, Limits, Observation, TargetId, TargetUse, Targets};
 use crate::health::{Health, ProbeFailure, ProbeNotRun, ProbeResult};
 use crate::overrides::Overrides;
 use crate::pool::{Pool, PoolView};
@@ -23,14 +23,14 @@ pub struct PoolStates {
     down_seq: u64,
 }
 
-/// An address of a pool whose health has changed.
+/// A change of the health or the standby health of an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthTransition {
     /// Index of the pool.
     pub pool: usize,
     /// The address in it.
     pub at: AddressIndex,
-    /// The standby health has changed, which says nothing of whether the node serves.
+    /// The standby health has changed, not the health.
     pub is_standby: bool,
     /// The new health.
     pub to: Health,
@@ -40,24 +40,24 @@ pub struct HealthTransition {
     pub result: ProbeResult,
 }
 
-/// What a result changes.
+/// The changes by one observation.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct ObservationEffect {
-    /// Addresses whose health changed.
+    /// Addresses whose health or standby health has changed.
     pub transitions: Vec<HealthTransition>,
-    /// Pools in which a node carries another part of its weight.
+    /// Pools with a node that can carry another part of its weight.
     pub reweighted: Vec<usize>,
-    /// Pools in which a node that is down responds and did not before, or the reverse.
+    /// Pools with a node that is down and has begun or ceased to respond.
     pub response_changed: Vec<usize>,
 }
 
 impl PoolStates {
-    /// Adds targets that have not been probed, or gives other limits to those that are there.
+    /// Adds targets that have not been probed yet, and sets the limits of known targets.
     pub fn set_limits(&mut self, limits: &[Limits]) {
         limits.iter().for_each(|&limits| self.targets.set_limits(limits));
     }
 
-    /// Returns true if the target is there and has not been probed yet.
+    /// Returns true if the target is known and has not been probed yet.
     pub fn is_unprobed(&self, target: TargetId) -> bool {
         self.targets.is_unprobed(target)
     }
@@ -72,15 +72,15 @@ impl PoolStates {
         &self.pools
     }
 
-    /// Counts a result.
+    /// Counts the result of a probe. The caller decides again on the pools that it affects.
     pub fn observe(&mut self, observation: Observation) -> ObservationEffect {
         let mut effect = ObservationEffect::default();
         let Observation { target, result, .. } = observation;
         let Some(change) = self.targets.observe(target, &result) else { return effect };
-        let pools = || change.concerns.iter().map(|concern| concern.pool);
+        let pools = || change.uses.iter().map(|used| used.pool);
         effect.reweighted.extend(pools().filter(|_| change.weight_changed));
         effect.response_changed.extend(pools().filter(|_| change.response_changed));
-        for &Concern { pool, at } in &change.concerns {
+        for &TargetUse { pool, at } in &change.uses {
             let state = &mut self.pools[pool];
             let require = state.pool().require;
             let address = state.address_mut(at);
@@ -90,7 +90,7 @@ impl PoolStates {
             for (is_standby, was, to) in
                 [(false, before.health, address.health().health), (true, before.standby, address.health().standby)]
             {
-                // Without standby monitors, standby health only repeats health.
+                // Without standby monitors, the standby health repeats the health.
                 if was != to && !(is_standby && address.targets().standby.is_empty()) {
                     let (count, result) = (transition.count, result.clone());
                     effect.transitions.push(HealthTransition { pool, at, is_standby, to, count, result });
@@ -100,15 +100,15 @@ impl PoolStates {
         effect
     }
 
-    /// Notes why a probe did not run. Health stays as it is.
+    /// Notes why a probe did not run. No health changes.
     pub fn set_not_run(&mut self, target: TargetId, why: ProbeNotRun) {
         self.targets.set_not_run(target, why);
     }
 
-    /// Replaces the pools by those of another configuration, each with the targets of its addresses: per
-    /// node, per address. Health and roles of nodes that stay are kept.
+    /// Replaces all pools by those of another configuration, each with the targets of its
+    /// addresses: per node, per address. Nodes that stay keep their health and role.
     ///
-    /// Returns what each pool was before, by name.
+    /// Returns the previous pools by name.
     pub fn replace(
         &mut self,
         pools: Vec<(Arc<Pool>, Vec<Vec<AddressTargets>>)>,
@@ -122,12 +122,12 @@ impl PoolStates {
             PoolState::new(pool, targets, before, remembered, now)
         };
         self.pools = pools.into_iter().map(new).collect();
-        let concerns = self.pools.iter().enumerate().flat_map(|(pool, state)| {
+        let uses = self.pools.iter().enumerate().flat_map(|(pool, state)| {
             state.addresses().flat_map(move |(at, address)| {
-                address.targets().all().map(move |target| (target, Concern { pool, at }))
+                address.targets().all().map(move |target| (target, TargetUse { pool, at }))
             })
         });
-        self.targets.set_concerns(concerns);
+        self.targets.set_uses(uses);
         for state in &mut self.pools {
             let require = state.pool().require;
             state.addresses_mut().for_each(|address| address.begin(&self.targets, require));
@@ -135,7 +135,9 @@ impl PoolStates {
         previous
     }
 
-    /// Decides again which addresses of a pool are eligible. Returns what queries read, and what changed.
+    /// Applies overrides and nominations to a pool, and decides again which addresses are eligible.
+    ///
+    /// Returns the view for queries, and the changes that users should learn of.
     pub fn decide(
         &mut self,
         pool: usize,
@@ -146,7 +148,8 @@ impl PoolStates {
         self.pools[pool].decide(overrides, now, rng)
     }
 
-    /// Carries the idle times of a pool's nodes across a reload or a restart, after its first decision.
+    /// Carries the idle times of a pool's nodes across a reload or a restart. The caller decides on
+    /// the pool before.
     pub fn take_over_idle_times(
         &mut self,
         pool: usize,
@@ -167,17 +170,17 @@ impl PoolStates {
         self.targets.failure(&self.pools[pool].address(at).targets().standby)
     }
 
-    /// Puts every pool into words.
+    /// Describes all pools for users.
     pub fn status(&self, overrides: &Overrides, now: Now) -> Vec<PoolStatus> {
         self.pools.iter().map(|pool| pool.status(&self.targets, overrides, now)).collect()
     }
 
-    /// Backups to nominate without an operator, by pool.
+    /// Backups to nominate without an operator, per pool that needs one.
     pub fn nominees(&self, now: Now) -> Vec<Nominees> {
         self.pools.iter().filter_map(|pool| pool.nominees(now)).collect()
     }
 
-    /// What to remember across a restart.
+    /// The health and the roles to remember across a restart.
     pub fn remember(&self) -> RememberedHealth {
         let mut remembered = RememberedHealth::default();
         self.pools.iter().for_each(|pool| pool.remember(&mut remembered));
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_changes_the_health_of_every_address_that_it_concerns() {
+    fn a_target_changes_the_health_of_every_address_that_uses_it() {
         let (shared, other) = (TargetId(1), TargetId(2));
         let pools = vec![(Require::All, vec![vec![shared]]), (Require::All, vec![vec![other], vec![shared, other]])];
         let mut states = states(&[shared, other], pools);
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_monitors_decide_as_are_required() {
+    fn an_address_is_up_if_the_required_number_of_monitors_find_it_up() {
         let ids = [TargetId(1), TargetId(2), TargetId(3)];
         for (require, expected) in [
             (Require::All, [Health::Unknown, Health::Down, Health::Down]),
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn health_survives_a_reload_and_goes_with_the_last_pool() {
+    fn health_survives_a_reload_until_no_pool_uses_the_target() {
         let target = TargetId(1);
         let mut states = states(&[target], vec![(Require::All, vec![vec![target]])]);
         observe(&mut states, target, PASSED);
@@ -299,7 +302,11 @@ mod tests {
                 replace(&mut states, vec![(Require::All, vec![vec![target]])], &known);
                 assert_eq!(health(&states, 0), [remembered]);
                 let effect = observe(&mut states, target, result);
-                assert_eq!(effect.transitions.len(), transitions, "{remembered}: the first result decides alone");
+                assert_eq!(
+                    effect.transitions.len(),
+                    transitions,
+                    "{remembered}: the first result alone decides the health"
+                );
             }
         }
     }

@@ -1,15 +1,16 @@
-//! The state of a pool in words and figures, for `status` and the API.
+//! The description of a pool for users: its [`PoolStatus`].
 
 use super::address_state::AddressState;
 use super::pool_state::{NodeState, PoolState};
 use super::targets::Targets;
 use crate::health::{Health, ProbeFailure};
 use crate::overrides::{Override, Overrides};
+use crate::plural::counted;
 use crate::pool::{Role, Verdict};
 use crate::status::{AddressStatus, NodeStatus, PoolStatus};
 use crate::time::Now;
 
-/// Figures of a pool that are reasons for verdicts.
+/// Numbers of a pool that explain verdicts.
 #[derive(Clone, Copy)]
 struct Figures {
     /// Active nodes that are up.
@@ -21,7 +22,7 @@ struct Figures {
 }
 
 impl PoolState {
-    /// Puts the pool into words.
+    /// Describes the pool.
     pub(super) fn status(&self, targets: &Targets, overrides: &Overrides, now: Now) -> PoolStatus {
         let figures = Figures {
             available: self.available(),
@@ -36,15 +37,15 @@ impl PoolState {
                 .iter()
                 .map(|address| self.address_status(state, address, Context { targets, forced, figures }))
                 .collect();
-            let speaker = speaker(&addresses);
+            let representative = representative(&addresses);
             NodeStatus {
                 name: node.name.to_string(),
                 role: state.admin.role,
                 weight: node.weight,
                 up: state.addresses.iter().any(|address| address.verdict.is_up()),
                 promoted: state.is_promoted(&self.pool, now),
-                eligible: speaker.is_some_and(|address| address.eligible),
-                why: speaker.map(|address| address.why.clone()).unwrap_or_default(),
+                eligible: representative.is_some_and(|address| address.eligible),
+                why: representative.map(|address| address.why.clone()).unwrap_or_default(),
                 records: None,
                 r#override: forced.map(Into::into),
                 nomination: overrides.nomination(&id).cloned(),
@@ -61,6 +62,7 @@ impl PoolState {
         }
     }
 
+    /// Describes an address.
     fn address_status(&self, node: &NodeState, address: &AddressState, context: Context<'_>) -> AddressStatus {
         let health = address.health();
         let is_backup = node.admin.role == Role::Backup;
@@ -74,7 +76,7 @@ impl PoolState {
         }
     }
 
-    /// Why an address is eligible or not: the verdict, and what else an operator needs to know of it.
+    /// Why an address is eligible or not: the verdict, with everything else that explains it.
     fn why(&self, node: &NodeState, address: &AddressState, context: Context<'_>) -> String {
         let Context { targets, forced, figures } = context;
         let (verdict, health) = (address.verdict, node.believed_health(address));
@@ -85,7 +87,7 @@ impl PoolState {
             Verdict::Down | Verdict::Unknown if is_standby && address.health().standby == Health::Up => {
                 format!("alive as a backup, not serving{failure}")
             }
-            _ => verdict_in_words(verdict, &failure, forced, figures) + &partial_weight(health, address),
+            _ => describe_verdict(verdict, &failure, forced, figures) + &partial_weight(health, address),
         };
         if is_standby && address.health().standby == Health::Down {
             let failure = because(targets.failure(&address.targets().standby));
@@ -104,7 +106,7 @@ impl PoolState {
     }
 }
 
-/// What the words of an address depend on, besides its state.
+/// The input of the description of an address, in addition to its state.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     targets: &'a Targets,
@@ -112,42 +114,45 @@ struct Context<'a> {
     figures: Figures,
 }
 
-/// The address whose reason stands for the node: an eligible one, else one that is alive as a backup, else the
-/// first.
-fn speaker(addresses: &[AddressStatus]) -> Option<&AddressStatus> {
+/// The address that gives the reason for its node: an eligible one, else one that is alive as a
+/// backup, else the first.
+fn representative(addresses: &[AddressStatus]) -> Option<&AddressStatus> {
     let is_alive = |address: &&AddressStatus| address.standby == Some(Health::Up);
     let eligible = addresses.iter().find(|address| address.eligible);
     eligible.or_else(|| addresses.iter().find(is_alive)).or_else(|| addresses.first())
 }
 
-/// What an agent, or being busy, leaves of a weight.
+/// The part of the weight that an agent or a busy node can carry, if it is not all.
 fn partial_weight(health: Health, address: &AddressState) -> String {
     let percent = address.health().weight_percent;
     let is_partial = percent < 100 && health == Health::Up;
     if is_partial { format!(", carries {percent} % of its weight") } else { String::new() }
 }
 
-/// `: connection refused`.
+/// A failure as a reason: `: connection refused`.
 fn because(failure: Option<&ProbeFailure>) -> String {
     failure.map(|failure| format!(": {failure}")).unwrap_or_default()
 }
 
-fn verdict_in_words(verdict: Verdict, failure: &str, forced: Option<&Override>, figures: Figures) -> String {
+/// Describes a verdict.
+fn describe_verdict(verdict: Verdict, failure: &str, forced: Option<&Override>, figures: Figures) -> String {
     let Figures { available, min_available, max_ejected } = figures;
+    let up = || format!("{} up", counted(available, "active node is", "active nodes are"));
     match verdict {
         Verdict::Up => "up".to_owned(),
         Verdict::ForcedUp | Verdict::Drained | Verdict::ForcedDown => {
             forced.map(Override::description).unwrap_or_default()
         }
         Verdict::BackupNeeded => {
-            format!("backup, needed: {available} of {min_available} required active nodes are up")
+            format!("backup, needed: {}, min_available is {min_available}", up())
         }
         Verdict::EjectionCapped => {
-            format!("down{failure}; not ejected, because {max_ejected} active nodes are out for bad responses")
+            let nodes = counted(max_ejected, "active node is", "active nodes are");
+            format!("down{failure}; not ejected, because {nodes} out for bad responses")
         }
         Verdict::UnknownFallback => "not probed yet, answered because no node is up".to_owned(),
         Verdict::FailOpen => format!("down{failure}; answered because no node is up"),
-        Verdict::BackupNotNeeded => format!("backup: {available} of {min_available} required active nodes are up"),
+        Verdict::BackupNotNeeded => format!("backup: {}, min_available is {min_available}", up()),
         Verdict::Down => format!("down{failure}"),
         Verdict::Unknown => "not probed yet".to_owned(),
     }

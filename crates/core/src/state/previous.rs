@@ -1,4 +1,4 @@
-//! A pool as it was under the configuration before: what a reload must not lose.
+//! A pool under the previous configuration: the state that a reload must not lose.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,16 +8,17 @@ use std::time::Instant;
 use crate::health::Health;
 use crate::pool::{AdminState, Role, SelectionTier, Verdict};
 
-/// A pool as it was under the configuration before, by the names of its nodes.
+/// A pool under the previous configuration.
 #[derive(Debug)]
 pub struct PreviousPool {
     pub(super) tier: SelectionTier,
+    /// By name.
     pub(super) nodes: HashMap<Arc<str>, PreviousNode>,
-    /// When the last answer under that configuration has expired, in seconds since 1970.
+    /// When the last answer under that configuration expires, in seconds since 1970.
     pub(super) expiry: u64,
 }
 
-/// A node as it was under the configuration before.
+/// A node under the previous configuration.
 #[derive(Debug)]
 pub(super) struct PreviousNode {
     pub(super) admin: AdminState,
@@ -28,22 +29,25 @@ pub(super) struct PreviousNode {
     pub(super) addresses: HashMap<IpAddr, PreviousAddress>,
 }
 
-/// An address as it was under the configuration before.
+/// An address under the previous configuration.
 #[derive(Debug)]
 pub(super) struct PreviousAddress {
     pub(super) health: Health,
-    /// Sequence number of its transition to down because of bad responses, otherwise 0.
+    /// Sequence number of its transition to down, if that was because of bad responses, otherwise
+    /// 0.
     pub(super) down_seq: u64,
     pub(super) verdict: Verdict,
 }
 
 impl PreviousNode {
+    /// One of its addresses.
     pub(super) fn address(&self, address: IpAddr) -> Option<&PreviousAddress> {
         self.addresses.get(&address)
     }
 }
 
 impl PreviousPool {
+    /// One of its nodes.
     pub(super) fn node(&self, name: &str) -> Option<&PreviousNode> {
         self.nodes.get(name)
     }

@@ -1,5 +1,7 @@
-//! What is remembered across a restart: the starting point until each address has been probed, so that a
-//! restarted server does not answer worse than before.
+//! The health that is remembered across a restart. It counts until each address has been probed, so
+//! that answers are as good as before.
+//!
+//! The state directory of the server stores it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,25 +11,27 @@ use serde::{Deserialize, Serialize};
 use crate::health::Health;
 use crate::node_id::NodeId;
 
-/// Health of addresses, and the nominated nodes that have served. The serialized form is that of state files.
+/// The health of addresses, and the nominated nodes that have served.
+///
+/// The serialized form is that of state files.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RememberedHealth {
     /// When it was written, in seconds since 1970.
     pub at: u64,
-    /// By `pool/node address`: whether the address was up.
+    /// By `pool/node address`: true if the address was up.
     up: BTreeMap<String, bool>,
-    /// Nominated nodes that have served since.
+    /// Nominated nodes that have served since their nomination.
     #[serde(default)]
     served: BTreeSet<NodeId>,
 }
 
 impl RememberedHealth {
-    /// Returns true if both remember the same, whenever they were written.
+    /// Returns true if both are the same except for the time.
     pub fn is_same(&self, other: &Self) -> bool {
         (&self.up, &self.served) == (&other.up, &other.served)
     }
 
-    /// Adds what is known of an address.
+    /// Adds the health of an address, unless it is unknown.
     pub(super) fn remember(&mut self, node: &NodeId, address: IpAddr, health: Health) {
         if health != Health::Unknown {
             self.up.insert(key(node, address), health == Health::Up);
@@ -44,7 +48,7 @@ impl RememberedHealth {
         self.served.contains(node)
     }
 
-    /// The health of an address.
+    /// The health of an address, unknown if it is not remembered.
     pub(super) fn health(&self, node: &NodeId, address: IpAddr) -> Health {
         match self.up.get(&key(node, address)) {
             Some(true) => Health::Up,
@@ -54,6 +58,7 @@ impl RememberedHealth {
     }
 }
 
+/// The key of an address.
 fn key(node: &NodeId, address: IpAddr) -> String {
     format!("{node} {address}")
 }

@@ -1,16 +1,17 @@
-//! Targets: one address, probed by one monitor under one host name, with its tracker.
+//! Targets: an address that one monitor probes under one host name, with its tracker.
 //!
-//! A target may concern several pools; it is probed once.
+//! Several pools can use a target. It is probed only once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::health::{Health, ProbeFailure, ProbeNotRun, ProbeResult, Require, Tracker, Transition};
 
-/// Percentages of weight are rounded up to steps of this: what agents say wavers.
+/// Percentages of weight are rounded up to multiples of this, because those of agents vary a little
+/// all the time.
 const PERCENT_STEP: u8 = 5;
 
-/// Identifies a target for as long as the process lives.
+/// Identifies a target while the process runs.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct TargetId(pub u64);
 
@@ -26,14 +27,14 @@ pub struct AddressIndex {
 /// The targets of one address of a pool.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AddressTargets {
-    /// By the monitors of the pool, which decide the health.
+    /// The targets of the pool's monitors, for its health.
     pub serving: Vec<TargetId>,
-    /// By the standby monitors of the pool.
+    /// The targets of the pool's standby monitors, for its standby health.
     pub standby: Vec<TargetId>,
 }
 
 impl AddressTargets {
-    /// All of them.
+    /// All targets.
     pub fn all(&self) -> impl Iterator<Item = TargetId> {
         self.serving.iter().chain(&self.standby).copied()
     }
@@ -46,41 +47,41 @@ pub struct Observation {
     pub target: TargetId,
     /// The monitor that probed it.
     pub monitor: Arc<str>,
-    /// What the probe found.
+    /// The result.
     pub result: ProbeResult,
 }
 
-/// Results in a row that change the health of a target.
+/// The limits of a target's tracker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// The target.
     pub target: TargetId,
-    /// Good results that bring it up, at least 1.
+    /// Successes in a row that bring it up, at least 1.
     pub rise: u32,
-    /// Failures that take it down, at least 1.
+    /// Failures in a row that take it down, at least 1.
     pub fall: u32,
 }
 
-/// One target and what is known of it.
+/// One target, with its latest results.
 #[derive(Debug)]
 struct Target {
     tracker: Tracker,
-    /// Why the last probe failed, if it did.
+    /// Why the latest probe failed, if it did.
     failure: Option<ProbeFailure>,
-    /// Why the last probe did not run, if it did not.
+    /// Why the latest probe did not run, if it did not.
     not_run: Option<ProbeNotRun>,
-    /// Part of its weight that the node can carry, by the last good probe.
+    /// Part of its weight that the node can carry, by the latest successful probe.
     weight_percent: u8,
-    /// The addresses of pools that it concerns.
-    concerns: Vec<Concern>,
+    /// Its uses.
+    uses: Vec<TargetUse>,
 }
 
-/// An address of a pool that a target concerns.
+/// One use of a target: the address of a pool.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Concern {
+pub(super) struct TargetUse {
     /// Index of the pool.
     pub(super) pool: usize,
-    /// The address in it.
+    /// The address in the pool.
     pub(super) at: AddressIndex,
 }
 
@@ -88,54 +89,54 @@ pub(super) struct Concern {
 #[derive(Debug, Default)]
 pub(super) struct Targets(HashMap<TargetId, Target>);
 
-/// What a result changes about a target.
+/// The changes of a target by one result.
 #[derive(Debug)]
 pub(super) struct TargetChange {
-    /// Its health, if the tracker changed it.
+    /// The change of its health, if any.
     pub(super) transition: Option<Transition>,
-    /// It is down, and its last result is a bad response while the one before was none, or the reverse.
+    /// It is down, and has begun or ceased to respond.
     pub(super) response_changed: bool,
-    /// It can carry another part of its weight.
+    /// The node can carry another part of its weight.
     pub(super) weight_changed: bool,
-    /// The addresses that it concerns.
-    pub(super) concerns: Vec<Concern>,
+    /// Its uses; empty without a change.
+    pub(super) uses: Vec<TargetUse>,
 }
 
-/// Returns true if the node responded to a probe, well or badly.
+/// Returns true if the node responded to a probe: with success, or with a bad response.
 fn responded(failure: Option<&ProbeFailure>) -> bool {
     failure.is_none_or(ProbeFailure::is_bad_response)
 }
 
 impl Targets {
-    /// Adds a target that has not been probed, or gives other limits to one that is there.
+    /// Adds a target that has not been probed yet, or sets the limits of a known one.
     pub(super) fn set_limits(&mut self, Limits { target, rise, fall }: Limits) {
         match self.0.get_mut(&target) {
             Some(found) => found.tracker.set_limits(rise, fall),
             None => {
                 let tracker = Tracker::new(rise, fall);
-                let new = Target { tracker, failure: None, not_run: None, weight_percent: 100, concerns: Vec::new() };
+                let new = Target { tracker, failure: None, not_run: None, weight_percent: 100, uses: Vec::new() };
                 self.0.insert(target, new);
             }
         }
     }
 
-    /// Returns true if the target is there and has not been probed yet.
+    /// Returns true if the target is known and has not been probed yet.
     pub(super) fn is_unprobed(&self, target: TargetId) -> bool {
         self.0.get(&target).is_some_and(|target| target.tracker.health() == Health::Unknown)
     }
 
-    /// Replaces what the targets concern, and forgets the targets that concern nothing any more.
-    pub(super) fn set_concerns(&mut self, concerns: impl Iterator<Item = (TargetId, Concern)>) {
-        self.0.values_mut().for_each(|target| target.concerns.clear());
-        for (target, concern) in concerns {
+    /// Sets the uses of all targets, and removes unused targets.
+    pub(super) fn set_uses(&mut self, uses: impl Iterator<Item = (TargetId, TargetUse)>) {
+        self.0.values_mut().for_each(|target| target.uses.clear());
+        for (target, used) in uses {
             if let Some(found) = self.0.get_mut(&target) {
-                found.concerns.push(concern);
+                found.uses.push(used);
             }
         }
-        self.0.retain(|_, target| !target.concerns.is_empty());
+        self.0.retain(|_, target| !target.uses.is_empty());
     }
 
-    /// Counts a result. Returns `None` if the target is gone: a reload removed it during the probe.
+    /// Counts a result. Returns `None` if a reload has removed the target since the probe began.
     pub(super) fn observe(&mut self, target: TargetId, result: &ProbeResult) -> Option<TargetChange> {
         let target = self.0.get_mut(&target)?;
         let transition = target.tracker.observe(result.is_ok());
@@ -150,47 +151,47 @@ impl Targets {
             weight_changed = std::mem::replace(&mut target.weight_percent, percent) != percent;
         }
         let is_change = transition.is_some() || response_changed || weight_changed;
-        let concerns = if is_change { target.concerns.clone() } else { Vec::new() };
-        Some(TargetChange { transition, response_changed, weight_changed, concerns })
+        let uses = if is_change { target.uses.clone() } else { Vec::new() };
+        Some(TargetChange { transition, response_changed, weight_changed, uses })
     }
 
-    /// Notes why a probe did not run. The health of the target stays as it is.
+    /// Notes why a probe did not run. The health of the target does not change.
     pub(super) fn set_not_run(&mut self, target: TargetId, why: ProbeNotRun) {
         if let Some(target) = self.0.get_mut(&target) {
             target.not_run = Some(why);
         }
     }
 
-    /// Why this machine cannot probe one of some targets at the moment.
+    /// Why the latest probe of one of these targets did not run.
     pub(super) fn not_run(&self, mut targets: impl Iterator<Item = TargetId>) -> Option<&ProbeNotRun> {
         targets.find_map(|target| self.0.get(&target)?.not_run.as_ref())
     }
 
-    /// Why the first of some targets that is down failed.
+    /// The latest failure of the first of these targets that is down and has one.
     pub(super) fn failure(&self, targets: &[TargetId]) -> Option<&ProbeFailure> {
         self.failures(targets).flatten().next()
     }
 
-    /// Returns true if every target that is down still responds, and at least one is down.
+    /// Returns true if at least one target is down, and all down targets still respond.
     pub(super) fn all_down_respond(&self, targets: &[TargetId]) -> bool {
         let mut failures = self.failures(targets).peekable();
         failures.peek().is_some() && failures.all(responded)
     }
 
-    /// The smallest part of its weight that a target finds the node able to carry, 1 to 100.
+    /// The smallest percentage of weight of these targets, 1 to 100.
     pub(super) fn weight_percent(&self, targets: &[TargetId]) -> u8 {
         targets.iter().filter_map(|target| Some(self.0.get(target)?.weight_percent)).min().unwrap_or(100)
     }
 
-    /// The last failures of the targets that are down. It is `None` for a target whose last probe passed, if
-    /// not enough probes in a row did.
+    /// The latest failures of the targets that are down. It is `None` for a target whose latest
+    /// probe succeeded, but which needs more successes to be up.
     fn failures(&self, targets: &[TargetId]) -> impl Iterator<Item = Option<&ProbeFailure>> {
         let targets = targets.iter().filter_map(|target| self.0.get(target));
         targets.filter(|target| target.tracker.health() == Health::Down).map(|target| target.failure.as_ref())
     }
 
-    /// The health of an address by its targets: up if enough of them are up, down if too many are down for
-    /// that, otherwise `initial`. Without targets, it is up.
+    /// The health of an address by its targets: up if enough targets are up, down if too many are
+    /// down for that, otherwise `initial`. An address without targets is up.
     pub(super) fn combined(&self, require: Require, targets: &[TargetId], initial: Health) -> Health {
         let count = |wanted| {
             let health = |id: &&TargetId| self.0.get(*id).map_or(Health::Unknown, |target| target.tracker.health());

@@ -1,14 +1,15 @@
-//! A tree of names that is walked label by label from its root, one hash lookup a label.
+//! A tree of names that is walked label by label from its root, with one hash lookup per label.
 //!
-//! The walk passes every ancestor that exists, which is what DNS asks for: delegations lie on the way, the last
-//! name found is the closest encloser (RFC 4592 §3.3.1), and it ends at the first label that does not exist. Its
-//! cost depends on how deep the tree is where the name leaves it, not on the number of names or on the query's depth.
+//! A walk passes all existing ancestors of a name, as the lookup algorithm of DNS needs it.
+//! Delegations are on the way, and the last existing name is the closest encloser (RFC 4592
+//! §3.3.1). The walk ends at the first label that does not exist. So its cost depends on the depth
+//! of the closest encloser, not on the number of names or on the number of labels in the query.
 
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A node of the tree: its place in [`NameTree`]'s arena.
+/// A node of the tree: an index into the nodes of a [`NameTree`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct TreeIndex(u32);
 
@@ -19,11 +20,11 @@ struct Node<T> {
     value: T,
 }
 
-/// Names below a root, each with a value. Labels must be lower-cased.
+/// Names below a root, each with a value. Labels must be lower case.
 #[derive(Debug)]
 pub(super) struct NameTree<T> {
     nodes: Vec<Node<T>>,
-    /// Every node but the root, found by its parent and label.
+    /// All nodes except the root, by parent and label.
     children: HashTable<TreeIndex>,
     hasher: DefaultHashBuilder,
 }
@@ -32,28 +33,32 @@ impl<T: Default> NameTree<T> {
     /// The node at the top.
     pub(super) const ROOT: TreeIndex = TreeIndex(0);
 
+    /// A tree with only a root.
     pub(super) fn new() -> Self {
         let root = Node { parent: Self::ROOT, label: Box::default(), value: T::default() };
         Self { nodes: vec![root], children: HashTable::new(), hasher: DefaultHashBuilder::default() }
     }
 
+    /// The value of a node.
     pub(super) fn value(&self, node: TreeIndex) -> &T {
         &self.nodes[node.0 as usize].value
     }
 
+    /// The value of a node.
     pub(super) fn value_mut(&mut self, node: TreeIndex) -> &mut T {
         &mut self.nodes[node.0 as usize].value
     }
 
+    /// The child of a node with this label.
     pub(super) fn child(&self, parent: TreeIndex, label: &[u8]) -> Option<TreeIndex> {
-        let is_it = |&id: &TreeIndex| {
-            let node = &self.nodes[id.0 as usize];
+        let is_child = |&index: &TreeIndex| {
+            let node = &self.nodes[index.0 as usize];
             node.parent == parent && *node.label == *label
         };
-        self.children.find(self.hasher.hash_one((parent.0, label)), is_it).copied()
+        self.children.find(self.hasher.hash_one((parent.0, label)), is_child).copied()
     }
 
-    /// The node at the end of `labels`, given from the root down, made with all that lead to it.
+    /// The node at the end of `labels`, from the root down. Adds all nodes that are missing.
     pub(super) fn insert<'l>(&mut self, labels: impl Iterator<Item = &'l [u8]>) -> TreeIndex {
         let mut at = Self::ROOT;
         for label in labels {
@@ -62,19 +67,20 @@ impl<T: Default> NameTree<T> {
         at
     }
 
+    /// Adds a child that does not exist yet.
     fn add_child(&mut self, parent: TreeIndex, label: &[u8]) -> TreeIndex {
-        let id = TreeIndex(u32::try_from(self.nodes.len()).expect("a zone file of 2^32 names does not fit in memory"));
+        let index = TreeIndex(u32::try_from(self.nodes.len()).expect("2^32 names do not fit into memory"));
         self.nodes.push(Node { parent, label: label.into(), value: T::default() });
         let (nodes, hasher) = (&self.nodes, &self.hasher);
-        let rehash = |&id: &TreeIndex| {
-            let node = &nodes[id.0 as usize];
+        let rehash = |&index: &TreeIndex| {
+            let node = &nodes[index.0 as usize];
             hasher.hash_one((node.parent.0, &*node.label))
         };
-        self.children.insert_unique(hasher.hash_one((parent.0, label)), id, rehash);
-        id
+        self.children.insert_unique(hasher.hash_one((parent.0, label)), index, rehash);
+        index
     }
 
-    /// The nodes on the way of `labels` (from the root down), the root first, until one is missing.
+    /// The existing nodes along `labels`, from the root down; the root is the first.
     pub(super) fn walk<'t, 'l: 't>(
         &'t self,
         labels: impl Iterator<Item = &'l [u8]> + 't,

@@ -1,0 +1,22 @@
+//! The error of rdata that cannot be read.
+
+/// Why the rdata of a record cannot be read.
+#[derive(Debug)]
+pub(super) struct RdataError {
+    /// Index of the wrong word; `None` if words are missing at the end.
+    pub(super) token: Option<usize>,
+    /// The reason, for users.
+    pub(super) message: String,
+}
+
+impl RdataError {
+    /// A word that is wrong.
+    pub(super) fn at(token: usize, message: impl Into<String>) -> Self {
+        Self { token: Some(token), message: message.into() }
+    }
+
+    /// A word that is missing behind the last one.
+    pub(super) fn missing(message: impl Into<String>) -> Self {
+        Self { token: None, message: message.into() }
+    }
+}

@@ -1,0 +1,152 @@
+//! One record of a zone file: `[owner] [TTL] [class] type rdata` (RFC 1035 §5.1).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::entries::{Entry, Token};
+use super::period::parse_period;
+use super::{format, rdata};
+use crate::diagnostic::{Diagnostic, Source};
+use crate::name::{self, Name};
+use crate::zone::Rtype;
+
+/// Longest TTL, in seconds (RFC 2181 §8).
+const MAX_TTL: u32 = i32::MAX as u32;
+
+/// A record and its place in a file.
+pub(super) struct Record {
+    pub(super) owner: Name,
+    pub(super) rtype: Rtype,
+    /// In seconds.
+    pub(super) ttl: u32,
+    /// In wire form, with uncompressed names.
+    pub(super) rdata: Box<[u8]>,
+    pub(super) source: Arc<Source>,
+    pub(super) span: Range<usize>,
+}
+
+/// The values that an entry takes from the entries above it.
+#[derive(Clone)]
+pub(super) struct Scope {
+    /// In wire form, with its letters as written.
+    pub(super) origin: Vec<u8>,
+    /// From `$TTL` (RFC 2308 §4).
+    pub(super) default_ttl: Option<u32>,
+    /// TTL of the latest record (RFC 1035 §5.1).
+    last_ttl: Option<u32>,
+    /// Owner name of the latest record.
+    last_owner: Option<Name>,
+}
+
+impl Scope {
+    /// The scope at the start of the zone file of this zone.
+    pub(super) fn new(apex: &Name) -> Self {
+        Self { origin: apex.as_wire().to_vec(), default_ttl: None, last_ttl: None, last_owner: None }
+    }
+}
+
+impl Record {
+    /// Reads an entry that is not a directive. TTL and class can have either order.
+    ///
+    /// # Errors
+    /// The first problem of the entry.
+    pub(super) fn read(source: &Arc<Source>, entry: &Entry<'_>, scope: &mut Scope) -> Result<Self, Diagnostic> {
+        let (owner, mut tokens) = read_owner(source, entry, scope)?;
+        let (mut own_ttl, mut has_class) = (None, false);
+        let rtype = loop {
+            let Some((token, rest)) = tokens.split_first() else {
+                let message = format!("no record type for {owner}");
+                return Err(source.error(span(entry), message).hint("a record is: owner [TTL] [IN] type data"));
+            };
+            tokens = rest;
+            let word = String::from_utf8_lossy(token.text);
+            if own_ttl.is_none() && word.starts_with(|c: char| c.is_ascii_digit()) {
+                own_ttl = Some(parse_ttl(source, token)?);
+            } else if !has_class && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1")) {
+                has_class = true;
+            } else {
+                break read_type(source, token, &word)?;
+            }
+        };
+        let rdata = rdata::read(rtype, tokens, &scope.origin).map_err(|error| {
+            let last = entry.tokens[entry.tokens.len() - 1].span();
+            let span = error.token.and_then(|i| tokens.get(i)).map_or(last.end..last.end, Token::span);
+            source.error(span, format!("{rtype} of {owner}: {}", error.message))
+        })?;
+        let ttl = own_ttl.or(scope.default_ttl).or(scope.last_ttl).ok_or_else(|| {
+            let message = format!("no TTL for {owner}");
+            source.error(span(entry), message).hint("add a TTL to the record, or $TTL above all records")
+        })?;
+        scope.last_ttl = Some(ttl);
+        Ok(Self { owner, rtype, ttl, rdata: rdata.into(), source: Arc::clone(source), span: span(entry) })
+    }
+
+    /// An error at the record.
+    pub(super) fn error(&self, message: impl Into<String>) -> Diagnostic {
+        self.source.error(self.span.clone(), message)
+    }
+
+    /// A warning at the record.
+    pub(super) fn warning(&self, message: impl Into<String>) -> Diagnostic {
+        self.source.warning(self.span.clone(), message)
+    }
+
+    /// The name server that an NS record names.
+    pub(super) fn name_server(&self) -> Option<Name> {
+        (self.rtype == Rtype::NS).then(|| Name::from_wire(&self.rdata))
+    }
+}
+
+/// Reads the owner name of an entry, and returns it with the words behind it.
+fn read_owner<'e, 't>(
+    source: &Source,
+    entry: &'e Entry<'t>,
+    scope: &mut Scope,
+) -> Result<(Name, &'e [Token<'t>]), Diagnostic> {
+    let tokens = entry.tokens.as_slice();
+    let first = tokens[0];
+    if entry.blank_owner {
+        let owner = scope.last_owner.clone().ok_or_else(|| {
+            source.error(first.span(), "no owner name").hint("the first record must begin with one, or with @")
+        })?;
+        return Ok((owner, tokens));
+    }
+    let owner = Name::from_wire(&parse_name(source, &first, &scope.origin)?);
+    scope.last_owner = Some(owner.clone());
+    Ok((owner, &tokens[1..]))
+}
+
+/// Reads the type of a record.
+fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Diagnostic> {
+    let Some(rtype) = Rtype::from_mnemonic(word) else {
+        let message = match word.to_ascii_uppercase().as_str() {
+            class @ ("CH" | "HS" | "CS") => format!("class {class} is not served, only IN"),
+            _ => format!("\"{word}\" is no record type, TTL or class"),
+        };
+        return Err(source.error(token.span(), message).hint(format!("types: {}, TYPEnnn", format::mnemonics())));
+    };
+    match format::refusal(rtype) {
+        Some(why) => Err(source.error(token.span(), format!("{}: {why}", word.to_ascii_uppercase()))),
+        None => Ok(rtype),
+    }
+}
+
+/// Reads a name into wire form.
+pub(super) fn parse_name(source: &Source, token: &Token<'_>, origin: &[u8]) -> Result<Vec<u8>, Diagnostic> {
+    name::parse_wire(token.text, Some(origin))
+        .map_err(|error| source.error(token.span(), format!("not a domain name: {error}")))
+}
+
+/// Reads a TTL in seconds.
+pub(super) fn parse_ttl(source: &Source, token: &Token<'_>) -> Result<u32, Diagnostic> {
+    let word = std::str::from_utf8(token.text).ok().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let ttl = word.and_then(parse_period).filter(|&ttl| ttl <= MAX_TTL && !token.quoted);
+    ttl.ok_or_else(|| {
+        source.error(token.span(), "not a TTL").hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
+    })
+}
+
+/// The range of an entry, from its first word to its last.
+fn span(entry: &Entry<'_>) -> Range<usize> {
+    entry.tokens[0].offset..entry.tokens[entry.tokens.len() - 1].span().end
+}

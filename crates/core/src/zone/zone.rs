@@ -1,0 +1,126 @@
+//! A zone: an apex with SOA and NS, and the owner names at and below it.
+//!
+//! `file` makes a zone of its records. `lookup` reads it.
+
+use super::tree::NameTree;
+use super::{Misplaced, Rrset, Rtype, SharedName};
+use crate::name::{Folded, Name};
+
+/// The data of one owner name.
+#[derive(Debug, Default)]
+pub(super) struct Owner {
+    /// In the order of their types.
+    rrsets: Vec<Rrset>,
+    /// Set if the addresses of the name are drawn from a pool.
+    pub(super) shared: Option<SharedName>,
+}
+
+impl Owner {
+    /// All its RRsets.
+    pub(super) fn rrsets(&self) -> &[Rrset] {
+        &self.rrsets
+    }
+
+    /// Its RRset of a type.
+    pub(super) fn rrset(&self, rtype: Rtype) -> Option<&Rrset> {
+        self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
+    }
+
+    /// Returns true for an empty non-terminal (RFC 9499): only names below it have data.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rrsets.is_empty() && self.shared.is_none()
+    }
+}
+
+/// A zone with its shared names.
+#[derive(Debug)]
+pub struct Zone {
+    apex: Name,
+    /// Number of labels of the apex.
+    depth: usize,
+    /// Rooted at the apex.
+    owners: NameTree<Owner>,
+    /// Names whose addresses are drawn from pools.
+    shared: Vec<(Name, SharedName)>,
+    soa: Rrset,
+    /// TTL of the SOA record in negative answers, in seconds (RFC 2308 §5).
+    negative_ttl: u32,
+}
+
+impl Zone {
+    /// A zone of these owner names, which are at or below the apex, each once.
+    ///
+    /// Returns `None` if the apex has no SOA record.
+    pub(super) fn new<'n>(apex: Name, rrsets: impl IntoIterator<Item = (&'n Name, Vec<Rrset>)>) -> Option<Self> {
+        let depth = apex.labels().count();
+        let mut owners = NameTree::<Owner>::new();
+        for (name, rrsets) in rrsets {
+            let node = owners.insert(Folded::new(name.as_wire()).labels_from_root().skip(depth));
+            owners.value_mut(node).rrsets = rrsets;
+        }
+        let soa = owners.value(NameTree::<Owner>::ROOT).rrset(Rtype::SOA)?.clone();
+        let negative_ttl = soa.ttl.min(soa_minimum(&soa.rdatas[0]));
+        Some(Self { apex, depth, owners, shared: Vec::new(), soa, negative_ttl })
+    }
+
+    /// Name of the zone.
+    pub fn apex(&self) -> &Name {
+        &self.apex
+    }
+
+    /// The SOA record, with the TTL of the zone file.
+    pub fn soa(&self) -> &Rrset {
+        &self.soa
+    }
+
+    /// TTL of the SOA record in negative answers, in seconds: the lower of its TTL and its MINIMUM
+    /// (RFC 2308 §5).
+    pub fn negative_ttl(&self) -> u32 {
+        self.negative_ttl
+    }
+
+    /// Returns true if the name is at or below the apex.
+    pub fn contains(&self, name: &Name) -> bool {
+        name.is_at_or_below(&self.apex)
+    }
+
+    /// Number of labels of the apex.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The owner names, in a tree that is rooted at the apex.
+    pub(super) fn owners(&self) -> &NameTree<Owner> {
+        &self.owners
+    }
+
+    /// Names whose addresses are drawn from pools.
+    pub(super) fn shared_names(&self) -> &[(Name, SharedName)] {
+        &self.shared
+    }
+
+    /// Makes an owner name of this zone a shared name.
+    ///
+    /// # Errors
+    /// The records of the zone file do not allow it. The zone is unchanged then.
+    pub fn share(&mut self, name: &Name, shared: SharedName) -> Result<(), Misplaced> {
+        let folded = Folded::new(name.as_wire());
+        let below = || folded.labels_from_root().skip(self.depth);
+        if self.owners.walk(below()).skip(1).any(|node| self.owners.value(node).rrset(Rtype::NS).is_some()) {
+            return Err(Misplaced::Delegated);
+        }
+        let node = self.owners.insert(below());
+        let owner = self.owners.value_mut(node);
+        if let Some(rrset) = owner.rrsets.iter().find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME)) {
+            return Err(Misplaced::Beside(rrset.rtype));
+        }
+        owner.shared = Some(shared);
+        self.shared.push((name.clone(), shared));
+        Ok(())
+    }
+}
+
+/// MINIMUM: the last four bytes of the SOA rdata (RFC 1035 §3.3.13).
+fn soa_minimum(rdata: &[u8]) -> u32 {
+    rdata.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum))
+}

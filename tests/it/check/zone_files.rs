@@ -1,0 +1,107 @@
+//! Mistakes in zone files, with the place of each.
+
+use super::{GOOD, assert_refused, check, evenkeel};
+use crate::support::server::{Server, ZONE};
+
+#[test]
+fn mistakes_in_zone_files_have_file_and_line() {
+    let cases = [
+        ("www2 300 A\n", "lb.zone:9:11: error: A of www2.lb.example: an IPv4 address is missing"),
+        ("www2 192.0.2.1\n", "lb.zone:9:6: error: not a TTL"),
+        ("www2 300\n", "lb.zone:9:1: error: no record type for www2.lb.example"),
+        ("www2 ADDR 192.0.2.1\n", "lb.zone:9:6: error: \"ADDR\" is no record type, TTL or class"),
+        ("www2 CH A 192.0.2.1\n", "class CH is not served, only IN"),
+        ("www2 DNAME other\n", "lb.zone:9:6: error: DNAME: DNAME redirection is not served"),
+        ("www2 RRSIG x\n", "signed zones are not served"),
+        ("www A 192.0.2.300\n", "lb.zone:9:7: error: A of www.lb.example: an IPv4 address is expected here"),
+        ("www CNAME ns1\n", "lb.zone:9:1: error: CNAME of www.lb.example beside its A record on line 8"),
+        ("scan CNAME ns1\n", "lb.zone:9:1: error: a second CNAME record for scan.lb.example"),
+        ("@ SOA a b 1 2 3 4 5\n", "lb.zone:9:1: error: a second SOA record for lb.example"),
+        ("www SOA a b 1 2 3 4 5\n", "an SOA record at www.lb.example"),
+        ("www.other. A 192.0.2.1\n", "lb.zone:9:1: error: www.other is outside the zone lb.example"),
+        ("*.w NS ns1\n", "NS record at the wildcard *.w.lb.example"),
+        ("t TXT \"open\n", "lb.zone:9:7: error: this quote is not closed on its line"),
+        ("t TXT ( a\n", "lb.zone:9:7: error: this parenthesis is never closed"),
+        ("$GENERATE 1-9 a$ A 192.0.2.$\n", "lb.zone:9:1: error: unknown directive $GENERATE"),
+        ("$INCLUDE missing.zone\n", "lb.zone:9:10: error: included file missing.zone cannot be read: No such file"),
+        ("$INCLUDE lb.zone\n", "lb.zone:9:10: error: lb.zone includes itself"),
+        ("$INCLUDE lb.zone\n$INCLUDE ./lb.zone\n", "lb.zone:10:10: error: ./lb.zone includes itself"),
+        ("a..b A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: two dots in a row"),
+        ("t TYPE65280 abc\n", "rdata of TYPE65280 must be written as \\# LENGTH HEX"),
+        ("t HTTPS 1 . alpn=h2 alpn=h3\n", "the same parameter stands twice"),
+        ("t HTTPS \\# 1 00\n", "this is no HTTPS rdata that clients could read"),
+        ("t CAA 0 \"\" x\n", "this is no CAA rdata that clients could read"),
+        ("t TXT a\"b c\"\n", "lb.zone:9:8: error: a quote inside a word"),
+        ("t\x0c A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: a control character"),
+    ];
+    for (line, expected) in cases {
+        assert_refused(GOOD, &format!("{ZONE}{line}"), expected);
+    }
+    // Each mistake is reported.
+    let (_, shown) = check(GOOD, &format!("{ZONE}x A 1\ny A 2\n"));
+    assert!(shown.contains("lb.zone:9:") && shown.contains("lb.zone:10:") && shown.ends_with("2 errors\n"), "{shown}");
+    assert_refused(GOOD, "$TTL 5\n@ NS ns1\n", "the zone lb.example has no SOA record");
+    assert_refused(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4 5\n", "the zone lb.example has no NS record at its apex");
+    assert_refused(GOOD, "@ SOA a b 1 2 3 4 5\n", "lb.zone:1:1: error: no TTL for lb.example");
+    assert_refused(GOOD, " A 192.0.2.1\n", "lb.zone:1:2: error: no owner name");
+    // An invalid SOA record does not count as missing. A file that includes itself is reported
+    // once.
+    assert!(!check(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4\n@ NS ns1\n").1.contains("no SOA"));
+    assert_eq!(check(GOOD, &format!("{ZONE}$INCLUDE lb.zone\nx A 1\n")).1.matches("A of x.lb.example").count(), 1);
+}
+
+#[test]
+fn records_that_are_never_answered_cause_warnings() {
+    let zone = format!(
+        "{ZONE}sub NS ns.sub\nsub NS ns2.sub\nns.sub A 192.0.2.5\ntxt.sub TXT lost\n2ttl 5 A 192.0.2.1\n2ttl 9 A 192.0.2.2\n"
+    );
+    let (code, shown) = check(GOOD, &zone);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("lb.zone:12:1: warning: TXT of txt.sub.lb.example is never answered"), "{shown}");
+    assert!(
+        shown.contains(
+            "lb.zone:10:1: warning: name server ns2.sub.lb.example of sub.lb.example has no address in this file"
+        ),
+        "{shown}"
+    );
+    assert!(shown.contains("lb.zone:14:1: warning: the A records of 2ttl.lb.example have different TTLs"), "{shown}");
+    let zone = format!("{ZONE}@ NS scan\n@ NS nowhere\nsub NS ns1\nstray.sub A 192.0.2.5\n");
+    let (code, shown) = check(GOOD, &zone);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("lb.zone:9:1: warning: name server scan.lb.example of lb.example is an alias"), "{shown}");
+    assert!(
+        shown.contains("lb.zone:10:1: warning: name server nowhere.lb.example of lb.example has no address"),
+        "{shown}"
+    );
+    assert!(shown.contains("lb.zone:12:1: warning: A of stray.sub.lb.example is never answered"), "{shown}");
+    let child = format!("{GOOD}[zones.\"kid.lb.example\"]\nfile = \"lb.zone\"\n");
+    let (_, shown) = check(&child, ZONE);
+    assert!(shown.contains("zone kid.lb.example is served, but zone lb.example does not delegate it"), "{shown}");
+}
+
+#[test]
+fn included_zone_files_have_their_own_origin_and_line_numbers() {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).expect("the test can write its directory")
+    };
+    write("lb.toml", GOOD);
+    write("lb.zone", &format!("{ZONE}$INCLUDE sub/more.zone sub\nlast A 192.0.2.9\n"));
+    std::fs::create_dir(directory.path().join("sub")).expect("the test can create a directory");
+    write("sub/more.zone", "www A 192.0.2.81\n$INCLUDE deeper.zone\n");
+    write("sub/deeper.zone", "deep A oops\n");
+    let path = directory.path().join("lb.toml");
+    let output = evenkeel(&["check", "--config", path.to_str().expect("the path is text")]);
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(shown.contains("sub/deeper.zone:1:8: error: A of deep.sub.lb.example"), "{shown}");
+    write("sub/deeper.zone", "deep A 192.0.2.82\n");
+    let files: Vec<(&str, String)> = vec![
+        ("evenkeel.toml", GOOD.replace("monitors = [\"ready\"]\n", "")),
+        ("lb.zone", format!("{ZONE}$INCLUDE {}/sub/more.zone sub\nlast A 192.0.2.9\n", directory.path().display())),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let server = Server::start_with(&files);
+    for name in ["www.sub.lb.example", "deep.sub.lb.example", "last.lb.example"] {
+        assert_eq!(server.client().ask(name, 1).answers.len(), 1, "{name}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The documents against the program: both have the same keys, members, commands and options, and
+//! every sample loads.
+//!
+//! `reference` checks the tables, `commands` the commands and their options, `pages` links, words
+//! and form, and `contributors` the documents about the code. `markdown` reads pages for all of
+//! them.
+
+mod commands;
+mod contributors;
+mod markdown;
+mod pages;
+mod reference;
