@@ -7,8 +7,8 @@
 //!
 //! A monitor kind is one file (`http` is a folder) and consists of:
 //!
-//! - a check: what is configured, a variant of [`MonitorKind`]. `config/checks.rs` reads its keys,
-//!   `config/requests.rs` those of `http`.
+//! - a check: what is configured, a variant of [`MonitorKind`]. `config/monitor_kinds.rs` reads its
+//!   keys, `config/http_request.rs` those of `http`.
 //! - a `Probe`: `new` prepares it for one address, `run` makes one attempt and judges the reply.
 //! - its place in `prober`, which prepares the probes of all kinds and bounds each by the timeout.
 //!

@@ -122,7 +122,7 @@ impl From<&Override> for OverrideStatus {
 }
 
 impl OverrideStatus {
-    /// In words: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
+    /// A description for users: `drained by ops until 2026-11-20T14:00:00Z (patching)`.
     pub fn description(&self) -> String {
         let Self { state, by, why, at, until } = self.clone();
         Override { state, by, why, at, until }.description()

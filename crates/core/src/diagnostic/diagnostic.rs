@@ -7,7 +7,7 @@ use std::{fmt, io};
 /// The most characters of a line that are shown.
 pub(super) const MAX_SHOWN: usize = 160;
 
-/// Whether a file can be used in spite of a problem.
+/// The effect of a problem on its file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Severity {
     /// The file cannot be used.

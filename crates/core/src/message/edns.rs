@@ -69,8 +69,7 @@ impl<'p> Edns<'p> {
         if !options.is_empty() {
             return Err(EdnsError::Overrun);
         }
-        // The options are those of version 0. Another version is a BADVERS, regardless of the
-        // options.
+        // Options are only known for version 0. Another version gets BADVERS in any case.
         if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
     }
 

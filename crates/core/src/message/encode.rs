@@ -1,7 +1,7 @@
 //! The encoder: writes an [`Answer`] as a message of limited length.
 //!
-//! The responder calls [`encode`] on the slow path. Encoding cannot fail; what does not fit is left
-//! out:
+//! The responder calls [`encode`] on the slow path. Encoding cannot fail; records that do not fit
+//! are left out:
 //!
 //! - an RRset of a zone is sent whole or not at all, then with TC set (RFC 2181 §9)
 //! - as many drawn addresses are sent as fit, with TC set only if none fits

@@ -1,7 +1,7 @@
 //! A pool, as the configuration describes it.
 //!
-//! The configuration reader of the server makes it. Its types cannot hold most wrong values. The
-//! comments name what the reader checks in addition to that.
+//! The configuration reader of the server makes it. The types exclude most wrong values; comments
+//! name the bounds that the reader must check.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Pool {
     pub role_settle_time: Duration,
     /// When to nominate a backup without an operator; `None` is never.
     pub auto_nominate: Option<AutoNominate>,
-    /// What is answered if no node is up.
+    /// The answer if no node is up and none is unknown.
     pub when_empty: WhenEmpty,
     /// Answered by `when_empty`, or if operators hold out all active nodes.
     pub fallback: Vec<IpAddr>,
@@ -47,7 +47,7 @@ pub struct AutoNominate {
     pub observe_for: Duration,
 }
 
-/// What a pool answers if no node is up and none is unknown.
+/// The answer of a pool if no node is up and none is unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum WhenEmpty {
     /// All active nodes (fail open).

@@ -3,17 +3,18 @@
 /// The rule that picks the nodes of a pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SelectionTier {
-    /// Active nodes that are up, at least `min_available` of them.
+    /// Active nodes that are up. Backups are not needed, or none is up.
     Active,
-    /// Backups join, because fewer than `min_available` active nodes are up.
+    /// Active nodes and backups that are up, because fewer than `min_available` active nodes are
+    /// up.
     Backup,
-    /// Nodes without any observation yet, because none is up.
+    /// Nodes that have not been probed yet, because none is up.
     Unknown,
     /// `when_empty`, because no node is up or unknown.
     Empty,
 }
 
-/// Whether an address is eligible, and why.
+/// The reason why an address is eligible or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// Eligible: its monitors find it up.

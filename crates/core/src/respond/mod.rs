@@ -2,7 +2,8 @@
 //!
 //! In reading order:
 //!
-//! 1. `responder` parses a packet and chooses a path; `worker_state` is what it changes meanwhile
+//! 1. `responder` parses a packet and chooses a path; `worker_state` has random numbers and
+//!    counters
 //! 2. [`answer()`] defines the answer: the slow path encodes it
 //! 3. `fast_path` writes the same bytes in one step, for the addresses of shared names
 //!

@@ -8,7 +8,7 @@ use super::zone::Owner;
 use super::{Rrset, Rtype, SharedName, Zone};
 use crate::name::{Folded, Name};
 
-/// What a zone has for a name and a type.
+/// The result of looking up a name and a type in a zone.
 #[derive(Debug)]
 pub enum Lookup<'z> {
     /// The RRset of this name and type.
