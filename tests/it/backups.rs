@@ -104,7 +104,12 @@ fn nominating_a_dead_backup_or_replacing_a_needed_node_requires_force() {
     let mut nodes = start_nodes();
     let server = start_server(&nodes, "min_available = 2\n");
     let message = refusal(&server, "nominate core/spare --replace one");
-    assert!(message.contains("1 of at least 2 active nodes of pool core would be left; use --force"), "{message}");
+    assert!(
+        message.contains(
+            "pool core would be left with 1 active node up; min_available is 2; to do it anyway, use --force"
+        ),
+        "{message}"
+    );
     nodes.stop(2);
     wait_until("the backup is not alive", || run(&server, "status").contains("not alive as a backup"));
     let message = refusal(&server, "nominate core/spare");
