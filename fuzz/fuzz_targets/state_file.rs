@@ -95,8 +95,9 @@ impl<'p> Step<'p> {
             5 => check_expiry(overrides, self.at),
             6 => {
                 overrides.forget(&id);
-                let nominations = overrides.nodes().filter_map(|id| overrides.nomination(id));
-                assert!(nominations.into_iter().all(|other| other.partner.as_deref() != Some(self.node)));
+                let of_pool = overrides.nodes().filter(|other| other.pool() == id.pool());
+                let mut nominations = of_pool.filter_map(|other| overrides.nomination(other));
+                assert!(nominations.all(|other| other.partner.as_deref() != Some(self.node)));
                 assert_eq!(overrides.nomination(&id), None);
             }
             _ => {
