@@ -59,7 +59,7 @@ enum Word<'w> {
     Ignored,
     /// The part of its weight that the node gets, in percent.
     Weight(u8),
-    /// The node must not be answered, for this reason.
+    /// The node must not be eligible, for this reason.
     Down(&'w str),
     Unknown,
 }

@@ -1,6 +1,6 @@
 //! The outcome of a probe: separates failures of the node from faults of this machine.
 //!
-//! The kinds return [`ProbeError`]; [`super::prober`] turns it into a [`ProbeOutcome`].
+//! The kinds return [`ProbeError`]; [`super::Probe`] turns it into a [`ProbeOutcome`].
 
 use std::io;
 

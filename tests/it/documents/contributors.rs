@@ -40,11 +40,24 @@ fn sections(text: &str) -> Vec<(&str, &str)> {
     text.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect()
 }
 
+/// The items of a section's numbered list, with the lines that continue them.
+fn numbered_items(section: &str) -> Vec<String> {
+    let is_numbered = |line: &str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
+    let mut items: Vec<String> = Vec::new();
+    for line in section.lines() {
+        match items.last_mut() {
+            _ if is_numbered(line) => items.push(line.to_owned()),
+            Some(item) if line.starts_with("   ") => item.push_str(line),
+            _ => {}
+        }
+    }
+    items
+}
+
 /// The paths that a section's numbered list names.
-fn listed(section: &str) -> BTreeSet<&str> {
-    let is_numbered = |line: &&str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
-    let items = section.lines().filter(is_numbered).map(|line| line.split('`').nth(1).expect("an item names a file"));
-    items.collect()
+fn listed(section: &str) -> BTreeSet<String> {
+    let path = |item: String| code_spans(&item).next().expect("an item names a file").to_owned();
+    numbered_items(section).into_iter().map(path).collect()
 }
 
 #[test]
@@ -87,6 +100,25 @@ fn lists_of_files_for_additions_are_short() {
         assert!((2..=most).contains(&list.1.len()), "{addition}: {:?}", list.1);
     }
     assert_eq!(lists.len(), 4, "{lists:?}");
+}
+
+#[test]
+fn lists_of_files_for_additions_name_what_is_in_the_files() {
+    let text = read("CONTRIBUTING.md");
+    let additions = sections(&text).into_iter().filter(|(title, _)| title.starts_with("Add a "));
+    for item in additions.flat_map(|(_, text)| numbered_items(text)) {
+        let mut spans = code_spans(&item);
+        let file = spans.next().expect("an item names a file");
+        let items: Vec<&str> = spans.collect();
+        if file.contains("NAME") || items.is_empty() {
+            continue;
+        }
+        let content = read(file);
+        for named in items {
+            let is_there = content.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == named);
+            assert!(is_there, "CONTRIBUTING.md says that {file} has {named}");
+        }
+    }
 }
 
 #[test]

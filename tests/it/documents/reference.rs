@@ -6,6 +6,8 @@ use std::process::Command;
 
 use evenkeel::config::{self, Origin};
 use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::markdown::{code_spans, first_cells, rows, section};
 use crate::support::certificates::self_signed_pem;
@@ -84,10 +86,50 @@ fn the_configuration_reference_has_exactly_the_keys_that_are_read() {
     }
     assert_eq!(documented, read_keys);
     let text = std::fs::read_to_string(full).expect("the copy can be read");
-    for key in read_keys.values().flatten() {
-        let is_table = text.contains(&format!("[{key}")) || text.contains(&format!(".{key}]"));
-        assert!(is_table || text.contains(&format!("{key} = ")), "config/full.toml lacks {key}");
+    let sample = DeTable::parse(&text).expect("the sample is TOML");
+    for (title, keys) in &read_keys {
+        let shown: BTreeSet<&str> = tables(sample.get_ref(), title)
+            .into_iter()
+            .flat_map(|table| table.keys())
+            .map(|key| key.get_ref().as_ref())
+            .collect();
+        let missing: Vec<_> = keys.iter().filter(|key| !shown.contains(key.as_str())).collect();
+        assert!(missing.is_empty(), "config/full.toml lacks {missing:?} of {title}");
     }
+}
+
+/// The tables of a configuration that a section of the reference describes.
+fn tables<'t>(configuration: &'t DeTable<'t>, title: &str) -> Vec<&'t DeTable<'t>> {
+    let below = |key: &str| tables(configuration, &format!("{key}.NAME"));
+    match title {
+        "the file" => vec![configuration],
+        // Lists of tables within other tables.
+        "a condition in json" => {
+            ["json", "busy_json"].iter().flat_map(|key| listed_below(configuration, key)).collect()
+        }
+        "a node of [pools.NAME]" => listed_below(configuration, "nodes"),
+        // Requests and programs have the same keys in monitors, actions and notifications.
+        "[actions.NAME]" => [below("actions"), below("monitors")].concat(),
+        "[notifications.NAME]" => [below("notifications"), below("monitors")].concat(),
+        _ => {
+            let path = title.trim_matches(['[', ']']).split('.');
+            path.fold(vec![configuration], |tables, key| {
+                let values = tables.into_iter().flat_map(|table| match key {
+                    "NAME" => table.values().collect(),
+                    key => Vec::from_iter(table.get(key)),
+                });
+                values.filter_map(|value| value.get_ref().as_table()).collect()
+            })
+        }
+    }
+}
+
+/// The tables in the lists that a key names, wherever it stands in a table two levels down.
+fn listed_below<'t>(configuration: &'t DeTable<'t>, key: &str) -> Vec<&'t DeTable<'t>> {
+    let is_table = |value: &'t Spanned<DeValue<'t>>| value.get_ref().as_table();
+    let named = configuration.values().filter_map(is_table).flat_map(|kind| kind.values()).filter_map(is_table);
+    let lists = named.filter_map(|table| table.get(key)).filter_map(|value| value.get_ref().as_array());
+    lists.flat_map(|list| list.iter()).filter_map(is_table).collect()
 }
 
 /// The values that `check` accepts instead of the wrong one in this configuration.
@@ -111,8 +153,16 @@ fn the_documented_kinds_of_events_and_monitors_are_the_accepted_ones() {
         owned(kinds),
         accepted_values("[notifications.a]\nkind = \"exec\"\ncommand = [\"/bin/sh\"]\nevents = [\"x\"]\n")
     );
-    let checks = read("docs/health-checks.md");
-    assert_eq!(owned(first_cells(&checks, "Choose a kind")), accepted_values("[monitors.a]\nkind = \"x\"\n"));
+    let accepted = accepted_values("[monitors.a]\nkind = \"x\"\n");
+    assert_eq!(owned(first_cells(&read("docs/health-checks.md"), "Choose a kind")), accepted);
+    let reference = read("docs/configuration.md");
+    let reference = section(&reference, "`[monitors.NAME]`");
+    let sample = read("config/full.toml");
+    for kind in accepted {
+        assert!(reference.contains(&format!("`\"{kind}\"`")), "docs/configuration.md lacks {kind} at `kind`");
+        assert!(reference.contains(&format!("\n`{kind}`: ")), "docs/configuration.md lacks the keys of {kind}");
+        assert!(sample.contains(&format!("kind = \"{kind}\"")), "config/full.toml lacks {kind}");
+    }
 }
 
 #[test]
