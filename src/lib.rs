@@ -2,7 +2,7 @@
 //! nodes.
 //!
 //! This crate is the server and the commands: sockets, probes, files and time. [`evenkeel_core`]
-//! decides what is answered and which nodes are eligible, without I/O. `main.rs` calls
+//! decides which nodes are eligible and what each response holds, without I/O. `main.rs` calls
 //! [`cli::run`].
 //!
 //! # The two paths
@@ -16,7 +16,7 @@
 //!  listen/udp.rs   packets in batches             health/scheduler.rs   when to probe
 //!     │ tcp.rs, encrypted.rs: streams                │   ▲ result
 //!     ▼                                              ▼   │
-//!  core::respond::responder                       monitor/prober.rs     one probe of any kind
+//!  core::respond::responder                       monitor/mod.rs        one probe of any kind
 //!     │ core::message::query parses                  │
 //!     ├─► fast_path  addresses of shared names       │ scheduler.rs sends the observation
 //!     └─► answer     everything else                 ▼
@@ -24,8 +24,8 @@
 //!     │   core::message::encode writes               │
 //!     ▼                                              ▼
 //!  listen/udp.rs   responses in batches           core::state::pool_states
-//!            ▲                                       │ targets, health::tracker count results
-//!            │ reads                                 │ pool_state, pool::decide decide
+//!            ▲                                       │ observe: targets, health::tracker count
+//!            │ reads                                 │ decide: pool_state, pool::decide decide
 //!            │                                       ▼
 //!            └───────────────────────────────── core::snapshot ◄── publisher.rs stores it
 //! ```
@@ -34,20 +34,23 @@
 //!
 //! - **A drain**: `cli/drain.rs` → `admin/client.rs` → `admin/api.rs` → `admin/change_override.rs`
 //!   checks it → `admin/service.rs` (`change`) stores it in `state_dir/override_store.rs`, records
-//!   the event, and passes it on → `health/handles.rs` → `health/publisher.rs`. `force` and `resume`
-//!   take the same path.
-//! - **A reload**: SIGHUP → `daemon/mod.rs` (`run`) → `daemon/reload.rs` → `config/load.rs` →
-//!   `daemon/adopt.rs`: `listen/endpoints.rs` binds new addresses, `health/handles.rs` has new
-//!   targets probed, `health/publisher.rs` stores the snapshot. The start (`cli/run_daemon.rs`,
-//!   `daemon/start.rs`) adopts in the same way, but answers only once the snapshot is stored.
+//!   the event, and passes it on → `health/health_handle.rs` → `health/publisher.rs` →
+//!   `core::state::apply_overrides`, then `pool::decide` as after an observation. `force` and
+//!   `resume` take the same path.
+//! - **A reload**: SIGHUP → `daemon/mod.rs` (`run`) → `daemon/reload.rs`: `config/load.rs` reads
+//!   the configuration, `listen/endpoints.rs` binds new addresses → `daemon/adopt.rs` →
+//!   `health/config_handle.rs`: `health/scheduler.rs` probes new targets, `health/publisher.rs`
+//!   stores the snapshot. The start (`cli/run_daemon.rs`, `daemon/start.rs`) adopts in the same
+//!   way, but answers only once the snapshot is stored.
 //! - **A nomination**: `cli/nominate.rs` → `admin/client.rs` → `admin/api.rs` →
-//!   `admin/change_role.rs`: `admin/role_request.rs` and `core::overrides` compute the new roles,
-//!   `role_action.rs` runs the action, and `admin/service.rs` (`change`) stores the roles as it
-//!   stores a drain. The store is also written before the action, which cannot be undone if the
-//!   disk is full. An auto-nomination begins in `admin/auto_nominate.rs`.
+//!   `admin/change_role.rs`: `core::overrides::role_update` computes the new roles,
+//!   `admin/role_request.rs` checks them, `role_action.rs` runs the action, and `admin/service.rs`
+//!   (`change`) stores the roles as it stores a drain. An action cannot be undone if its role
+//!   cannot be stored, so the store is written once before it. An auto-nomination:
+//!   `core::state::auto_nominate` finds backups → `admin/auto_nominate.rs` → `change_role.rs`.
 //!
-//! **A scan** never touches the server: `cli/scan/mod.rs` → `cli/scan/single.rs` →
-//! [`evenkeel_client::Cluster`].
+//! **A scan** sends nothing to the server but the DNS query: `cli/scan/mod.rs` →
+//! `cli/scan/single.rs` → [`evenkeel_client::Cluster`].
 //!
 //! Changes of health, overrides and roles are events (`events/event_log.rs`), for the log, the API
 //! and notifications.

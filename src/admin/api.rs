@@ -6,8 +6,8 @@
 //! | `GET /v1/events?after=0&run=0&limit=100&wait=20` | returns events; if there is none, waits this many seconds for one |
 //! | `PUT /v1/overrides/POOL/NODE` | sets an override: `{"state": "drain", "by": "ops", "why": "", "seconds": null, "force": false}` |
 //! | `DELETE /v1/overrides/POOL/NODE?by=ops` | removes it |
-//! | `PUT /v1/nominations/POOL/NODE` | makes a backup active: `{"by": "ops", "why": "", "replaces": null, "seconds": null, "force": false}` |
-//! | `DELETE /v1/nominations/POOL/NODE?by=ops&force=false` | makes it a backup again |
+//! | `PUT /v1/nominations/POOL/NODE` | makes a backup active: `{"by": "ops", "why": "", "replaces": null, "seconds": null, "force": false, "without_action": false}` |
+//! | `DELETE /v1/nominations/POOL/NODE?by=ops&force=false&without_action=false` | makes it a backup again |
 //!
 //! A refused request gets `{"err": "…"}`. A request that cannot be parsed gets a line of text.
 

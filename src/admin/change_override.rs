@@ -26,7 +26,7 @@ impl AdminService {
             let store = service.locked_store().await;
             let (_, pools) = service.pools().await?;
             let Some((pool, node)) = find_node(&pools, &id) else { return Err(AdminError::NoSuchNode(id)) };
-            let takes_out = forced.state.holds_out() && node.role == Role::Active && node.eligible;
+            let takes_out = forced.state.is_drain_or_down() && node.role == Role::Active && node.eligible;
             // Only a node that is up counts as available.
             let left = pool.available.saturating_sub(usize::from(node.up));
             if takes_out && !force {
@@ -40,7 +40,7 @@ impl AdminService {
         .await
     }
 
-    /// Removes the override of a node, also if the configuration does not have the node. Its role
+    /// Removes the override of a node, even if the configuration does not have the node. Its role
     /// stays.
     ///
     /// # Errors

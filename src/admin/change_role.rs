@@ -1,5 +1,8 @@
-//! Changes of roles, by an operator or an auto-nomination: the action first, then the store, then
-//! queries.
+//! Changes of roles, by an operator or an auto-nomination: checks the request, runs the action,
+//! stores the roles, and then lets queries see them.
+//!
+//! If an action will run, the store is written once before it: an action cannot be undone if its
+//! role cannot be stored.
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::Nominees;

@@ -35,7 +35,7 @@ pub struct Circumstances {
     pub why: String,
     /// How long it lasts. Without this, it lasts until it is taken back.
     pub lasting: Option<Duration>,
-    /// Change the node also if too few active nodes are left.
+    /// Change the node even if too few active nodes are left.
     pub force: bool,
 }
 
@@ -55,7 +55,7 @@ pub struct Nominate {
 pub struct Unregister<'a> {
     /// The operator.
     pub by: &'a str,
-    /// Change the node also if too few active nodes are left.
+    /// Change the node even if too few active nodes are left.
     pub force: bool,
     /// Change the role without the configured action.
     pub without_action: bool,

@@ -108,7 +108,7 @@ async fn bind_socket(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
         }
         match UnixStream::connect(path).await.map_err(|error| error.kind()) {
             Err(io::ErrorKind::ConnectionRefused) => fs::remove_file(path)?,
-            // A server listens there, also if its queue of connections is full.
+            // A server listens there, even if its queue of connections is full.
             _ => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
         }
     }

@@ -1,5 +1,5 @@
-//! A request to change the role of a node: what it does to the pool, whether it is allowed, and its
-//! events.
+//! A request to change the role of a node: what it does to the pool, whether it is allowed, whether
+//! its action runs, and its events.
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::health::Health;
@@ -27,7 +27,7 @@ pub struct RoleRequest {
     pub why: String,
     /// When the nomination ends by itself, in seconds since 1970.
     pub until: Option<u64>,
-    /// Change the role also if the backup is not alive, or too few active nodes are left.
+    /// Change the role even if the backup is not alive, or too few active nodes are left.
     pub force: bool,
     /// Change the role only, without the configured action.
     pub without_action: bool,

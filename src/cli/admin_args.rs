@@ -1,4 +1,4 @@
-//! Arguments that the commands for operators share.
+//! Arguments that the commands for operators share, and the client of the API that they set up.
 
 use std::path::PathBuf;
 use std::time::Duration;

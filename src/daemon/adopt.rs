@@ -57,7 +57,7 @@ impl Daemon {
             }
         };
         let plan = Plan { generation, config, pools };
-        if let Some(interruption) = self.publisher.adopt(plan, server.probes_in_flight, enough).await? {
+        if let Some(interruption) = self.config_handle.adopt(plan, server.probes_in_flight, enough).await? {
             self.endpoints.rollback();
             return Ok(Some(interruption));
         }

@@ -48,7 +48,7 @@ pub struct Daemon {
     notifiers: Notifiers,
     /// Generation of the configuration that is served; 0 before the first one.
     generation: u64,
-    publisher: ConfigHandle,
+    config_handle: ConfigHandle,
     /// The task of the publisher, without which the server must not go on.
     publishing: JoinHandle<()>,
     health: HealthHandle,

@@ -68,7 +68,7 @@ impl Daemon {
             overrides: store.overrides().clone(),
             remembered,
         };
-        let (task, publisher, health) = Publisher::new(Arc::clone(&current), beginning, Arc::clone(&events));
+        let (task, config_handle, health) = Publisher::new(Arc::clone(&current), beginning, Arc::clone(&events));
         let publishing = tokio::spawn(task.run());
         let notifiers = Notifiers::start(Arc::clone(&events), loaded.notifications.clone());
         let admin = AdminService::new(store, health.clone(), events, prober, Arc::clone(&counters));
@@ -86,7 +86,7 @@ impl Daemon {
             counters,
             notifiers,
             generation: 0,
-            publisher,
+            config_handle,
             publishing,
             health,
             admin,
@@ -137,7 +137,7 @@ impl State {
             store.change(|overrides| drop(overrides.expire(unix_now()))).with_context(unusable)?;
         }
         if let Some(what) = set_aside {
-            error!("overrides are lost, nodes that were drained are answered again: {what}");
+            error!("overrides are lost, nodes that were drained are eligible again: {what}");
         }
         for (node, description) in store.overrides().descriptions() {
             info!("{node} is {description}");

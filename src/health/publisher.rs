@@ -17,7 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::handles::{ConfigHandle, HealthHandle};
+use super::config_handle::ConfigHandle;
+use super::health_handle::HealthHandle;
 use super::messages::{Adoption, Message, Plan};
 use super::scheduler::Scheduler;
 use super::transition_events::TransitionEvents;

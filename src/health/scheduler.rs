@@ -1,12 +1,12 @@
 //! The scheduler: decides when each target is probed, and runs the probes.
 //!
-//! A target is a probe target: one address, probed by one monitor under one host name. It has one task, so its
+//! A target is one address, probed by one monitor under one host name. It has one task, so its
 //! probes never overlap. The first probe runs at once. The later ones run at a random offset in the
 //! interval, which spreads the load. If a probe takes longer than the interval, the ticks that it
 //! misses are skipped and the offset stays.
 //!
-//! [`super::handles`] prepares and commits the targets of a configuration. A panic in a probe ends
-//! the process.
+//! [`super::ConfigHandle`] prepares and commits the targets of a configuration. A panic in a probe
+//! ends the process.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

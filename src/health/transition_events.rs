@@ -185,41 +185,42 @@ fn describe_tier(state: &PoolState) -> (EventState, String) {
     let pool = state.pool();
     let (active, eligible) = (state.active(), state.eligible());
     let is_active = |admin: &AdminState| admin.role == Role::Active;
-    let held_out = state.nodes().map(|(_, node)| node.admin()).filter(is_active).all(|admin| admin.is_held_out());
+    let none_may_serve =
+        state.nodes().map(|(_, node)| node.admin()).filter(is_active).all(|admin| admin.is_drained_or_forced_down());
     let has_fallback = !pool.fallback.is_empty();
     match (state.tier(), pool.when_empty) {
-        (SelectionTier::Active, _) => (EventState::Active, "active nodes are up again and answered".to_owned()),
+        (SelectionTier::Active, _) => (EventState::Active, "active nodes are up again".to_owned()),
         (SelectionTier::Backup, _) => {
             let text = match state.min_available() {
-                1 => "no active node is up, backups are answered".to_owned(),
-                required => format!("fewer than {required} active nodes are up, backups are answered, too"),
+                1 => "no active node is up, backups are eligible".to_owned(),
+                required => format!("fewer than {required} active nodes are up, backups are eligible, too"),
             };
             (EventState::Backup, text)
         }
         (SelectionTier::Unknown, _) => {
-            (EventState::Unknown, "no node is up, nodes that are not probed yet are answered".to_owned())
+            (EventState::Unknown, "no node is up, nodes that are not probed yet are eligible".to_owned())
         }
         (SelectionTier::Empty, WhenEmpty::All) if eligible == active => {
             let nodes = match active {
                 1 => "the only active node is".to_owned(),
                 _ => format!("all {active} active nodes are"),
             };
-            (EventState::FailOpen, format!("no node is up, {nodes} answered (fail open)"))
+            (EventState::FailOpen, format!("no node is up, {nodes} eligible (fail open)"))
         }
         (SelectionTier::Empty, WhenEmpty::All) if eligible > 0 => {
             let nodes = counted(eligible, "node that may serve is", "nodes that may serve are");
-            (EventState::FailOpen, format!("no node is up, {nodes} answered (fail open)"))
+            (EventState::FailOpen, format!("no node is up, {nodes} eligible (fail open)"))
         }
-        (SelectionTier::Empty, WhenEmpty::All) if held_out && !has_fallback => {
-            (EventState::ServFail, "operators hold out every active node, SERVFAIL is answered".to_owned())
+        (SelectionTier::Empty, WhenEmpty::All) if none_may_serve && !has_fallback => {
+            (EventState::ServFail, "every active node is drained or forced down, responses are SERVFAIL".to_owned())
         }
         (SelectionTier::Empty, WhenEmpty::All | WhenEmpty::Fallback) if has_fallback => {
             let addresses = counted(pool.fallback.len(), "fallback address is", "fallback addresses are");
-            (EventState::Fallback, format!("no node is up, {addresses} answered"))
+            (EventState::Fallback, format!("no node is up, {addresses} returned"))
         }
         (SelectionTier::Empty, WhenEmpty::NoData) => {
-            (EventState::NoData, "no node is up, no addresses are answered".to_owned())
+            (EventState::NoData, "no node is up, responses are NODATA".to_owned())
         }
-        (SelectionTier::Empty, _) => (EventState::ServFail, "no node is up, SERVFAIL is answered".to_owned()),
+        (SelectionTier::Empty, _) => (EventState::ServFail, "no node is up, responses are SERVFAIL".to_owned()),
     }
 }

@@ -1,4 +1,5 @@
-//! A cluster behind its shared name: sessions start here.
+//! A cluster behind its shared name: sessions start here. [`Cluster::scan_to_end`] also waits for
+//! the report, and sends the file again if its session is lost.
 //!
 //! Callers create a cluster with [`ClusterBuilder`](crate::ClusterBuilder) or `Cluster::new`.
 //! Starting a session fails if no node accepts it.

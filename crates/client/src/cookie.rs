@@ -10,8 +10,8 @@ use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 /// lasts.
 ///
 /// RFC 6265, section 5.2: a `Max-Age` of zero or less deletes a cookie. Section 5.3: of two cookies
-/// with one name, the last one counts. Section 4.1.1: cookies are ASCII; others are ignored, because
-/// a ticket could not hold them.
+/// with one name, the last one counts. Section 4.1.1: cookies are ASCII; others are ignored,
+/// because a ticket could not hold them.
 pub(crate) fn from_response(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::new();
     for value in headers.get_all(SET_COOKIE) {

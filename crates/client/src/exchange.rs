@@ -17,7 +17,7 @@ use crate::backoff::{Backoff, Delays};
 use crate::error::Error;
 use crate::options::Affinity;
 use crate::pin::Pin;
-use crate::response::{is_unknown_session, message};
+use crate::response_text::{is_unknown_session, message};
 use crate::skip::SkipReason;
 use crate::source::Source;
 use crate::transfer::{self, TransferError};

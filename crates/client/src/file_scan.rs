@@ -1,7 +1,7 @@
 //! The session of a single file: its node is polled until there is a report.
 //!
-//! `Cluster::scan` starts it and `Cluster::resume` continues it. It fails if the node is gone, does
-//! not know the file, or has no report within `result_timeout`.
+//! `Cluster::scan` and `Cluster::scan_to_end` start it, and `Cluster::resume` continues it. It
+//! fails if the node is gone, does not know the file, or has no report within `result_timeout`.
 
 use std::net::SocketAddr;
 

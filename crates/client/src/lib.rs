@@ -22,12 +22,12 @@
 //! ```text
 //!  Cluster
 //!     │
-//!  resolve ──► search ──► Pin ──► upload ───────────► poll ─────────────► verdict
-//!     ▲           │        one     POST /file          GET /file/{id}      Report
-//!     │           │        node    POST /file/batch    POST …/close        BatchStatus
-//!     └── skip ◄──┘        │
-//!   unreachable, busy,     └────── from here on, all requests reach this node
-//!   wrong certificate
+//!  search ──► resolve ──► Pin ──► upload ───────────► poll ─────────────► verdict
+//!     ▲                    │       POST /file          GET /file/{id}      Report
+//!     │                    │       POST /file/batch    POST …/close        BatchStatus
+//!     └─────── skip ◄──────┤
+//!       unreachable, busy, └────── once a session exists, all requests reach this node
+//!       wrong certificate
 //! ```
 //!
 //! Until a session exists, nodes are skipped. From then on nothing moves to another node, because
@@ -43,7 +43,7 @@
 //! | `builder`, `cluster` | set-up; start and resume sessions |
 //! | `file_scan`, `batch` | the sessions, with their polls |
 //! | `search` | the search for a node that accepts a session |
-//! | `api`, `exchange`, `transfer`, `response` | the REST calls; retries and errors; one request; texts of responses |
+//! | `api`, `exchange`, `transfer`, `response_text` | the REST calls; retries and errors; one request; texts of responses |
 //! | `pin`, `options`, `ticket`, `source`, `body` | one node; options; a session as text; what is sent |
 //! | `report`, `error`, `skip`, `session_id` | what comes back |
 //! | `resolve`, `tls`, `cookie`, `backoff` | lookup, certificates, balancer cookies, delays |
@@ -64,7 +64,7 @@ mod options;
 mod pin;
 mod report;
 mod resolve;
-mod response;
+mod response_text;
 mod search;
 mod session_id;
 mod skip;

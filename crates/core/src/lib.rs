@@ -14,10 +14,10 @@
 //!        ▼                                                   ▼
 //!  state::PoolStates::observe                    respond::Responder::respond
 //!        │  counts: health::Tracker                          │
-//!        │  combines the targets of each address             ▼
+//!        ┆  later, for the pools that have changed           ▼
 //!        ▼                                            message::parse
-//!  state::PoolState::decide ◄── overrides::Overrides         │
-//!        │  applies roles and forced states                  ▼
+//!  state::PoolStates::decide ◄── overrides::Overrides        │
+//!        │  combines targets, applies overrides              ▼
 //!        ▼                                        address of a shared name?
 //!  pool::decide                                         │          │
 //!        │  sets a Verdict per address               yes│          │no

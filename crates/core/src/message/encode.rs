@@ -1,6 +1,7 @@
 //! The encoder: writes an [`Answer`] as a message of limited length.
 //!
-//! The responder calls [`encode`] on the slow path. Encoding cannot fail; records that do not fit
+//! The responder calls [`encode`] on the slow path. The fast path uses the start and the end of a
+//! message from here. Encoding cannot fail; records that do not fit
 //! are left out:
 //!
 //! - an RRset of a zone is sent whole or not at all, then with TC set (RFC 2181 §9)

@@ -9,7 +9,7 @@
 //!
 //! 1. `targets` has a tracker per target; an observation updates one of them
 //! 2. `address_state` combines the targets of an address to its health
-//! 3. `pool_state` holds nodes and addresses, and decides; `roles` applies overrides and
+//! 3. `pool_state` holds nodes and addresses, and decides; `apply_overrides` applies overrides and
 //!    nominations
 //! 4. `pool_states` holds all pools: it is the interface for the publisher
 //! 5. `carry_over` carries a pool across a reload, as a `previous` pool; `remembered` survives a
@@ -17,6 +17,7 @@
 //! 6. `auto_nominate` finds backups to nominate; `pool_status` describes a pool for users
 
 mod address_state;
+mod apply_overrides;
 mod auto_nominate;
 mod carry_over;
 #[cfg(test)]
@@ -26,7 +27,6 @@ mod pool_states;
 mod pool_status;
 mod previous;
 mod remembered;
-mod roles;
 mod targets;
 
 pub use address_state::AddressState;

@@ -1,4 +1,5 @@
 //! The state of one pool: its nodes, their addresses, and the latest decision.
+//! [`super::PoolStates`] calls it.
 
 use std::sync::Arc;
 use std::time::Instant;

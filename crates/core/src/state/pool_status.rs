@@ -150,8 +150,8 @@ fn describe_verdict(verdict: Verdict, failure: &str, forced: Option<&Override>, 
             let nodes = counted(max_ejected, "active node is", "active nodes are");
             format!("down{failure}; not ejected, because {nodes} out for bad responses")
         }
-        Verdict::UnknownFallback => "not probed yet, answered because no node is up".to_owned(),
-        Verdict::FailOpen => format!("down{failure}; answered because no node is up"),
+        Verdict::UnknownFallback => "not probed yet, eligible because no node is up".to_owned(),
+        Verdict::FailOpen => format!("down{failure}; eligible because no node is up"),
         Verdict::BackupNotNeeded => format!("backup: {}, min_available is {min_available}", up()),
         Verdict::Down => format!("down{failure}"),
         Verdict::Unknown => "not probed yet".to_owned(),

@@ -63,14 +63,14 @@ impl Moment {
 pub(super) fn of_answers(world: &World, moment: &Moment) -> Outcome {
     let eligible = moment.indices(|node| node.verdict.is_eligible());
     prop_assert_eq!(&moment.answered, &eligible, "exactly the eligible nodes are answered");
-    let held_out = moment.indices(|node| node.admin.is_held_out());
-    prop_assert!(!held_out.iter().any(|&i| moment.is_answered(i)), "no node is answered that an operator holds out");
+    let out = moment.indices(|node| node.admin.is_drained_or_forced_down());
+    prop_assert!(!out.iter().any(|&i| moment.is_answered(i)), "a node that is drained or forced down is not answered");
     let up = moment.indices(|node| node.is_up() && node.is_active());
     prop_assert!(up.iter().all(|&i| moment.is_answered(i)), "every active node that is up is answered");
     // A node that was replaced is better than no answer while its deputy has not served.
     let can_fail_open = |node: &NodeMoment| {
         let was_active = node.configured_role == Role::Active && node.believed == Health::Down;
-        !node.admin.is_held_out() && (node.is_active() && !node.refuses(world) || was_active)
+        !node.admin.is_drained_or_forced_down() && (node.is_active() && !node.refuses(world) || was_active)
     };
     let has_answer = !moment.answered.is_empty() || !moment.nodes.iter().any(can_fail_open);
     prop_assert!(has_answer, "a pool that fails open has an answer");

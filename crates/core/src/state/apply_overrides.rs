@@ -1,5 +1,7 @@
-//! Changes of roles while a pool is served. Until the monitors have seen a change, observations of
-//! the node may be about its former role:
+//! Applies overrides and nominations to the nodes of a pool, before each decision.
+//!
+//! Until the monitors have seen a change of role, observations of the node may be about its former
+//! role:
 //!
 //! ```text
 //!                       its role changes while it is up
