@@ -4,8 +4,9 @@
 //! ```sh
 //! cargo run --release --manifest-path fuzz/Cargo.toml --bin equality -- 1800
 //! ```
-//! runs for half an hour on all cores. A difference is printed with the seed that reproduces it, and
-//! the exit code is 1 then. A number behind the seconds is a seed: only that snapshot is tested.
+//! runs for half an hour on all cores. A difference is printed with the seed that reproduces it,
+//! and the exit code is 1 then. A number behind the seconds is a seed: only that snapshot is
+//! tested.
 
 use std::process::ExitCode;
 use std::sync::Arc;

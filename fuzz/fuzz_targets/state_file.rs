@@ -1,4 +1,5 @@
-//! Any bytes as `overrides.json` and as `health.json`; what follows a zero byte is what operators do.
+//! Any bytes as `overrides.json` and as `health.json`; what follows a zero byte is what operators
+//! do.
 //!
 //! What is read is written again as something that reads the same. Operations on overrides keep
 //! their laws, also if the file was edited by hand, and remembered health survives a restart.

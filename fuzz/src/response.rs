@@ -50,7 +50,8 @@ pub fn check_response(packet: &[u8], transport: Transport, response: &[u8]) -> M
     message
 }
 
-/// Checks the form that is sent if the network does not take the response: the same without records.
+/// Checks the form that is sent if the network does not take the response: the same without
+/// records.
 fn check_shortened(response: &[u8], message: &Message) {
     let Some(short) = truncate(response) else {
         return assert!(message.queries.is_empty(), "{message}");

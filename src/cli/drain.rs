@@ -58,7 +58,7 @@ async fn wait_until_idle(node_args: &NodeArgs) -> anyhow::Result<()> {
             Some(node) if node.r#override.as_ref().is_none_or(|forced| forced.state != ForcedState::Drain) => {
                 bail!("{id} is no longer drained")
             }
-            // A node that was not answered before is idle.
+            // A node that was not eligible before is idle.
             Some(node) if node.idle_from.is_none_or(|idle| idle <= unix_now()) => return Ok(()),
             Some(_) => tokio::time::sleep(POLL).await,
         }

@@ -72,7 +72,7 @@ pub(super) fn run(options: Options) -> ExitCode {
         }
         let mut signals = EndSignals::catch()?;
         let address = core.listen(*listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-        // The node serves also if standard output is closed.
+        // The node serves even if standard output is closed.
         let _ = writeln!(io::stdout(), "ready: {id} at {address}");
         signals.recv().await;
         Ok(())

@@ -38,7 +38,7 @@ Examples:
   evenkeel demo                                  three nodes and a server on loopback
   evenkeel check --config lb.toml                what is wrong with a configuration
   evenkeel serve --config lb.toml                answer queries
-  evenkeel status                                which nodes are answered, and why
+  evenkeel status                                which nodes are eligible, and why
   evenkeel drain core/core-2 --wait              take a node out
   evenkeel nominate core/spare --replace core-2  make a backup active
   evenkeel events --follow                       what happens

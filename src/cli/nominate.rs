@@ -26,7 +26,8 @@ pub(super) struct Nominate {
     without_action: bool,
     #[command(flatten)]
     reason: Reason,
-    /// Do it even if fewer than min_available active nodes would be left, or the backup is not alive
+    /// Do it even if fewer than min_available active nodes would be left, or the backup is not
+    /// alive
     #[arg(long)]
     force: bool,
 }

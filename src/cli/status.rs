@@ -1,4 +1,4 @@
-//! `evenkeel status`: shows which nodes are answered, and why. It fails if no server answers.
+//! `evenkeel status`: shows which nodes are eligible, and why. It fails if no server responds.
 
 use std::fmt::Write;
 use std::io::{self, Write as _};
@@ -6,7 +6,6 @@ use std::io::{self, Write as _};
 use clap::Args;
 use evenkeel_core::counters::{Protocol, Responses};
 use evenkeel_core::overrides::Nomination;
-use evenkeel_core::plural::counted;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
@@ -14,7 +13,7 @@ use super::admin_args::Socket;
 use super::runtime::on_runtime;
 use crate::clock::unix_now;
 
-/// Show the state of every node, and why it is answered or not
+/// Show the state of every node, and why it is eligible or not
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -74,14 +73,13 @@ fn shown(status: &Status) -> String {
 fn show_pool(pool: &PoolStatus, text: &mut String) {
     let eligible = pool.nodes.iter().filter(|node| node.eligible).count();
     // Writing to a string cannot fail.
-    let nodes = counted(pool.nodes.len(), "node is", "nodes are");
-    let _ = writeln!(text, "pool {}: {eligible} of {nodes} answered", pool.name);
+    let _ = writeln!(text, "pool {}: {eligible} of {} nodes eligible", pool.name, pool.nodes.len());
     let width = pool.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).max(4);
     let digits = |node: &NodeStatus| node.records.unwrap_or(0).to_string().len();
     let records = pool.nodes.iter().map(digits).max().unwrap_or(0).max("RECORDS".len());
-    let _ = writeln!(text, "  {:width$}  ANSWERED  {:>records$}  ROLE    WEIGHT  WHY", "NODE", "RECORDS");
+    let _ = writeln!(text, "  {:width$}  ELIGIBLE  {:>records$}  ROLE    WEIGHT  WHY", "NODE", "RECORDS");
     for node in &pool.nodes {
-        let answered = if node.eligible { "yes" } else { "no" };
+        let eligible = if node.eligible { "yes" } else { "no" };
         let nomination = node.nomination.as_ref().map(|nomination| {
             let effect = if nomination.role == node.role { "" } else { ", which has no effect at the moment" };
             format!("; {}{effect}", nomination.description())
@@ -94,7 +92,7 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         };
         let _ = writeln!(
             text,
-            "  {:width$}  {answered:8}  {:>records$}  {:6}  {:<6}  {}{nomination}{idle}",
+            "  {:width$}  {eligible:8}  {:>records$}  {:6}  {:<6}  {}{nomination}{idle}",
             node.name,
             node.records.unwrap_or(0),
             node.role,
@@ -103,14 +101,14 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         );
         let differ = node.addresses.iter().any(|address| address.why != node.why);
         for address in node.addresses.iter().filter(|_| differ || node.addresses.len() > 1) {
-            let answered = if address.eligible { "yes" } else { "no" };
+            let eligible = if address.eligible { "yes" } else { "no" };
             let _ =
-                writeln!(text, "  {:width$}  {answered:8}  {:records$}  {} {}", "", "", address.address, address.why);
+                writeln!(text, "  {:width$}  {eligible:8}  {:records$}  {} {}", "", "", address.address, address.why);
         }
     }
     if let Some(records) = pool.fallback_records.filter(|records| *records > 0) {
         let noun = if records == 1 { "record of its fallback was" } else { "records of its fallback were" };
-        let _ = writeln!(text, "  {records} {noun} answered");
+        let _ = writeln!(text, "  {records} {noun} returned");
     }
     text.push('\n');
 }

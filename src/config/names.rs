@@ -28,7 +28,7 @@ pub(super) fn read(report: &Report<'_>, tables: NamedTables<'_>) -> Vec<DefinedN
     let mut names: Vec<DefinedName> = Vec::new();
     let mut owners = HashSet::new();
     tables.read(report, |name, section| {
-        let pool = section.required("pool", section.string("pool"), "the pool whose nodes are answered");
+        let pool = section.required("pool", section.string("pool"), "the pool whose addresses are returned");
         let day = Duration::from_secs(86_400);
         let ttl = section.duration("ttl", Duration::ZERO..=day);
         if let Some(ttl) = ttl.as_ref().filter(|ttl| ttl.value.subsec_nanos() > 0) {

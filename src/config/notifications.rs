@@ -12,7 +12,7 @@ use super::value::{Unaccepted, as_str, one_of};
 use super::{http_headers, program, secret_files, tls_client};
 use crate::events::{EventKind, Notification, Recipient, SIGNATURE, SOURCE, Secret, Webhook};
 
-/// The default of `events`: which nodes are down, and what is answered instead.
+/// The default of `events`: nodes that are down, and the selection tiers that follow.
 const DEFAULT_EVENTS: [EventKind; 3] = [EventKind::Health, EventKind::Tier, EventKind::Nomination];
 
 /// A reader returns `None` if a recipient cannot be made of the keys, which it reports.

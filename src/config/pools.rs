@@ -178,7 +178,7 @@ fn require(section: &Section<'_>, monitors: usize) -> Require {
     require.map_or(Require::All, |require| require.value)
 }
 
-/// `when_empty` and `fallback`: what is answered if no node is eligible.
+/// `when_empty` and `fallback`: what is returned if no node is eligible.
 fn when_empty(section: &Section<'_>) -> (WhenEmpty, Vec<IpAddr>) {
     let words = [
         ("all", WhenEmpty::All),

@@ -62,7 +62,7 @@ impl Kept {
 /// The response to a request for events.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Page {
-    /// The run of the server: the numbers of each run begin with 1.
+    /// The run of the server: the numbers of each run start at 1.
     pub run: u64,
     /// In the order in which they happened.
     pub events: Vec<Event>,
@@ -97,7 +97,7 @@ impl EventLog {
             queues.retain(|queue| queue.upgrade().map(|queue| queue.push(&event)).is_some());
             kept.push(event);
         }
-        // Replaced also if no reader waits.
+        // Replaced even if no reader waits.
         self.last.send_replace(last);
     }
 

@@ -62,7 +62,7 @@ pub(super) enum AddressUse {
 /// Binds UDP sockets, one per worker, and a TCP listener.
 ///
 /// # Errors
-/// The system's. `AddrInUse` also if a process of the same user has bound the address with
+/// The system's. This includes `AddrInUse` if a process of the same user has bound the address with
 /// `SO_REUSEPORT`.
 pub(super) fn bind_plain(
     address: SocketAddr,

@@ -57,8 +57,8 @@ impl EncryptedTransport {
     /// Binds an address.
     ///
     /// # Errors
-    /// The system's. `AddrInUse` also if a process of the same user has bound the address with
-    /// `SO_REUSEPORT`.
+    /// The system's. This includes `AddrInUse` if a process of the same user has bound the address
+    /// with `SO_REUSEPORT`.
     pub(super) fn bind(&self, address: SocketAddr, address_use: AddressUse) -> io::Result<EncryptedSocket> {
         Ok(match self {
             Self::Tls => EncryptedSocket::Tls(TcpListener::from_std(bind_tcp(address, address_use)?)?),

@@ -63,8 +63,8 @@ impl BoundEndpoint {
     /// Binds an address.
     ///
     /// # Errors
-    /// The system's. `AddrInUse` also if a process of the same user has bound the address with
-    /// `SO_REUSEPORT`.
+    /// The system's. This includes `AddrInUse` if a process of the same user has bound the address
+    /// with `SO_REUSEPORT`.
     pub(super) fn bind(
         transport: &Transport,
         address: SocketAddr,

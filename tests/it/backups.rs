@@ -55,7 +55,7 @@ fn a_nominated_backup_replaces_a_dead_node_until_another_nomination() {
     // If all active nodes are down, the backup is not answered either: it would refuse all work.
     nodes.stop(0);
     nodes.set_faults(1, "{\"readyz\": 503}");
-    server.wait_for_log("pool core: no node is up, all 2 active nodes are answered (fail open)");
+    server.wait_for_log("pool core: no node is up, all 2 active nodes are eligible (fail open)");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     nodes.set_faults(1, "{\"readyz\": 200}");
     wait_until("only node two is answered", || answered(&server) == BTreeSet::from([2]));
@@ -122,7 +122,7 @@ fn nominating_a_dead_backup_or_replacing_a_needed_node_requires_force() {
     nodes.restart_as_backup(2);
     wait_until("the backup is alive", || run(&server, "status").contains("alive as a backup, not serving"));
     run(&server, "nominate core/spare");
-    wait_until("the backup is answered besides the others", || answered(&server) == BTreeSet::from([1, 2, 3]));
+    wait_until("the backup is answered with the others", || answered(&server) == BTreeSet::from([1, 2, 3]));
     run(&server, "unregister core/spare");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     wait_until("the node is a backup again", || run(&server, "status").contains("alive as a backup, not serving"));
@@ -231,7 +231,7 @@ fn failing_open_includes_a_node_whose_replacement_was_unregistered() {
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
     run(&server, "unregister core/spare");
     nodes.set_faults(1, r#"{"readyz": 503}"#);
-    server.wait_for_log("no node is up, all 2 active nodes are answered (fail open)");
+    server.wait_for_log("no node is up, all 2 active nodes are eligible (fail open)");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
@@ -251,7 +251,7 @@ fn failing_open_includes_a_nominated_backup_that_has_served() {
     for node in [0, 1, 2] {
         nodes.set_faults(node, r#"{"readyz": 503}"#);
     }
-    server.wait_for_log("no node is up, all 2 active nodes are answered (fail open)");
+    server.wait_for_log("no node is up, all 2 active nodes are eligible (fail open)");
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
 }
 

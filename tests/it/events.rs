@@ -150,7 +150,7 @@ fn programs_get_the_event_in_environment_variables() {
         Server::start(&format!("{}{exec}environment = {{ OUT = \"{}\" }}\n", config_with_nodes(1), out.display()));
     run(&server, "force down core/core-1 --force");
     let expected = "override forced_down core core-1: core/core-1 is forced down by ops\n\
-                    tier servfail core : pool core: operators hold out every active node, SERVFAIL is answered\n";
+                    tier servfail core : pool core: every active node is drained or forced down, responses are SERVFAIL\n";
     wait_until("the program has written both", || std::fs::read_to_string(&out).is_ok_and(|text| text == expected));
 }
 

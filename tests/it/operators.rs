@@ -22,7 +22,7 @@ fn drain_force_and_resume_apply_before_the_command_returns() {
     run(&server, "force down core/core-3");
     assert_eq!(answered(&server), BTreeSet::from([1]));
     let text = run(&server, "status");
-    assert!(text.contains("pool core: 1 of 3 nodes are answered"), "{text}");
+    assert!(text.contains("pool core: 1 of 3 nodes eligible"), "{text}");
     assert!(
         text.contains("drained by ops (patching); by its monitors up; the last answer with it expires in"),
         "{text}"

@@ -92,7 +92,7 @@ fn a_node_that_is_not_ready_leaves_and_returns() {
 
     nodes.set_faults(0, r#"{"readyz": 500}"#);
     wait_until("the pool fails open", || answered(&client) == all);
-    server.wait_for_log("pool core: no node is up, all 3 active nodes are answered (fail open)");
+    server.wait_for_log("pool core: no node is up, all 3 active nodes are eligible (fail open)");
 
     nodes.set_faults(1, r#"{"readyz": 200}"#);
     wait_until("only core-2 is answered", || answered(&client) == set([nodes.address(1)]));

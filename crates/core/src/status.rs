@@ -87,7 +87,7 @@ pub struct AddressStatus {
     pub standby: Option<Health>,
     /// Part of its weight that it can carry, in percent.
     pub weight_percent: u8,
-    /// It may be answered.
+    /// It may be returned in a response.
     pub eligible: bool,
     /// Why it is eligible or not.
     pub why: String,

@@ -2,7 +2,8 @@
 //! and its functions.
 //!
 //! Macro calls are read as tokens: everything that looks like a path there counts as one. A
-//! lower-case name that its function binds (a parameter, a `let`) is a variable, unless it is called.
+//! lower-case name that its function binds (a parameter, a `let`) is a variable, unless it is
+//! called.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -1,7 +1,7 @@
 //! The files and modules of a package, found by its `mod` declarations.
 //!
-//! Code that only tests see (`#[cfg(test)]`, `#[test]`) is left out. A file that cannot be parsed is
-//! an error.
+//! Code that only tests see (`#[cfg(test)]`, `#[test]`) is left out. A file that cannot be parsed
+//! is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ struct Facts<'s> {
     state: &'s NodeState,
     is_configured_active: bool,
     is_active: bool,
-    is_held_out: bool,
+    is_drained_or_forced_down: bool,
     forced: Option<ForcedState>,
     /// Unknown if it was observed before its role changed.
     health: Health,
@@ -40,7 +40,7 @@ fn facts<'s>(state: &'s PoolState, status: &'s PoolStatus) -> Vec<Facts<'s>> {
                 state,
                 is_configured_active: node.role == Role::Active,
                 is_active: state.admin().role == Role::Active,
-                is_held_out: state.admin().is_held_out(),
+                is_drained_or_forced_down: state.admin().is_drained_or_forced_down(),
                 forced: state.admin().forced,
                 health: status.addresses[0].health,
                 verdict: state.addresses()[0].verdict(),
@@ -65,7 +65,10 @@ pub(super) fn check_moment(state: &PoolState, view: &PoolView, status: &PoolStat
     let eligible: Vec<usize> = (0..NODES).filter(|&node| nodes[node].verdict.is_eligible()).collect();
     check_view(state, view, &eligible);
     assert!(nodes.iter().any(|node| node.is_active), "at least one node is always active");
-    assert!(!eligible.iter().any(|&node| nodes[node].is_held_out), "no node is answered that an operator holds out");
+    assert!(
+        !eligible.iter().any(|&node| nodes[node].is_drained_or_forced_down),
+        "a node that is drained or forced down is not answered"
+    );
     for (node, shown) in nodes.iter().zip(&status.nodes) {
         assert!(!shown.why.is_empty(), "{shown:?}");
         assert_eq!(shown.eligible, node.verdict.is_eligible(), "{shown:?}");
@@ -129,7 +132,8 @@ fn check_ejections(state: &PoolState, nodes: &[Facts<'_>], eligible: &[usize], u
     }
 }
 
-/// Returns true if the node has to be nominated before it takes work, and may not have taken any since.
+/// Returns true if the node has to be nominated before it takes work, and may not have taken any
+/// since.
 fn refuses(state: &PoolState, node: &Facts<'_>) -> bool {
     state.pool().has_standby_monitors && !node.state.admin().has_served && !node.is_up()
 }
@@ -143,7 +147,7 @@ fn check_fallback(state: &PoolState, nodes: &[Facts<'_>], eligible: &[usize], up
     // A replaced node is better than none while its successor has not served.
     let has_hope = |node: &Facts<'_>| {
         let was_active = node.is_configured_active && node.health == Health::Down;
-        !node.is_held_out && (node.is_active && !refuses(state, node) || was_active)
+        !node.is_drained_or_forced_down && (node.is_active && !refuses(state, node) || was_active)
     };
     let is_hopeful = state.pool().when_empty == WhenEmpty::All && nodes.iter().any(has_hope);
     assert!(!eligible.is_empty() || !is_hopeful, "a pool that fails open has an answer");

@@ -50,7 +50,7 @@ and DNS at 127.0.0.1:5300. Try these commands in another terminal:
   curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 503}'     make core-2 fail its health checks
   curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 200}'     make core-2 pass them again
 
-  evenkeel status --socket /tmp/evenkeel-demo.sock                     which nodes are answered, and why
+  evenkeel status --socket /tmp/evenkeel-demo.sock                     which nodes are eligible, and why
   evenkeel drain core/core-1 --socket /tmp/evenkeel-demo.sock          take core-1 out of the answers
   evenkeel nominate core/spare --replace core-3 --socket /tmp/evenkeel-demo.sock      replace core-3 by the backup
 

@@ -23,7 +23,7 @@ pub enum ProbeFailure {
     /// The program of the monitor failed: how it ended, and the last line that it printed.
     #[error("{0}")]
     Program(String),
-    /// The agent on the node reports that the node must not be answered.
+    /// The agent on the node reports that the node must not get work.
     #[error("agent says {0}")]
     Agent(String),
 }

@@ -18,7 +18,7 @@ pub enum ForcedState {
 
 impl ForcedState {
     /// Returns true if the state keeps the node out of the answers.
-    pub fn holds_out(self) -> bool {
+    pub fn is_drain_or_down(self) -> bool {
         matches!(self, Self::Drain | Self::Down)
     }
 }
@@ -39,7 +39,7 @@ pub struct AdminState {
 
 impl AdminState {
     /// Returns true if an operator keeps the node out of the answers.
-    pub fn is_held_out(self) -> bool {
-        self.forced.is_some_and(ForcedState::holds_out)
+    pub fn is_drained_or_forced_down(self) -> bool {
+        self.forced.is_some_and(ForcedState::is_drain_or_down)
     }
 }

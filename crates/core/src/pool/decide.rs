@@ -12,8 +12,8 @@
 //!
 //!  if no node is eligible by these rules:
 //!      some are unknown ──► unknown active nodes, or else unknown backups
-//!      none is unknown  ──► `when_empty`: active nodes that are not held out, SERVFAIL,
-//!                           no addresses, or the fallback addresses
+//!      none is unknown  ──► `when_empty`: active nodes without a drain or a forced `down`,
+//!                           SERVFAIL, no addresses, or the fallback addresses
 //! ```
 //!
 //! The last two rules consider both address families together. If all IPv6 addresses of a pool are
@@ -60,7 +60,7 @@ pub fn decide(pool: &Pool, nodes: &mut [NodeCase<'_>], rng: &mut fastrand::Rng) 
         WhenEmpty::Fallback | WhenEmpty::All if is_empty && !pool.fallback.is_empty() => {
             PoolView::of_fallback(&pool.fallback, nodes.len(), rng)
         }
-        // Operators hold out all active nodes, so there is no node to fail open to.
+        // All active nodes are drained or forced down, so there is no node to fail open to.
         WhenEmpty::All if is_empty => PoolView::ServFail,
         _ => PoolView::of_eligible(nodes, rng),
     };

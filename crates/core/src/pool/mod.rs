@@ -2,7 +2,8 @@
 //!
 //! In reading order:
 //!
-//! 1. `role`, `node` and `pool` are the configuration; `admin_state` is set by operators besides
+//! 1. `role`, `node` and `pool` are the configuration; `admin_state` is set by operators in
+//!    addition to
 //! 2. `verdict` is the outcome for one address, `case` is a node while its pool decides
 //! 3. [`decide()`] sets the verdicts from configuration, health and overrides
 //! 4. `view` gathers the eligible addresses for queries: the [`PoolView`]

@@ -28,7 +28,7 @@ pub struct Pool {
     pub auto_nominate: Option<AutoNominate>,
     /// The answer if no node is up and none is unknown.
     pub when_empty: WhenEmpty,
-    /// Answered by `when_empty`, or if operators hold out all active nodes.
+    /// Returned by `when_empty`, or if all active nodes are drained or forced down.
     pub fallback: Vec<IpAddr>,
     /// Active nodes that should be up. Backups join the answers while fewer are.
     pub min_available: NodeCount,

@@ -108,8 +108,8 @@ fn an_empty_pool_answers_as_configured() {
     assert_eq!(answered(&decided(&with_fallback, &[Down; 4]).view), Some((vec![7, 8], vec![7])));
     let with_fallback = Pool { when_empty: WhenEmpty::All, ..with_fallback };
     assert_eq!(answered(&decided(&with_fallback, &[Down; 4]).view), Some((vec![1, 2], vec![1])));
-    let held_out = forced(&with_fallback, &[Up, Up, Up, Down], &[Some(ForcedState::Drain), Some(ForcedState::Down)]);
-    assert_eq!(answered(&held_out.view), Some((vec![7, 8], vec![7])), "no node is left to fail open to");
+    let all_drained = forced(&with_fallback, &[Up, Up, Up, Down], &[Some(ForcedState::Drain), Some(ForcedState::Down)]);
+    assert_eq!(answered(&all_drained.view), Some((vec![7, 8], vec![7])), "no node is left to fail open to");
 }
 
 #[test]
@@ -159,15 +159,15 @@ fn overrides_win_over_health() {
         (&[Down, Down, Down, Down], [Some(ForcedUp), None, None], &[1]),
         (&[Up, Up, Up, Up], [Some(Drain), Some(Drain), None], &[9]),
         (&[Down, Down, Down, Down], [None, Some(Drain), Some(ForcedUp)], &[9]),
-        // A pool fails open to nodes that are not held out.
+        // A pool fails open to nodes that are not drained or forced down.
         (&[Down, Down, Down, Down], [None, Some(Drain), None], &[1]),
     ];
     for (health, states, v4) in cases {
         assert_eq!(answered(&forced(&pool, health, &states).view).unwrap().0, v4, "{health:?} {states:?}");
     }
-    let all_held_out = forced(&pool, &[Up, Up, Up, Down], &[Some(Drain), Some(ForcedDown), None]);
-    assert!(answered(&all_held_out.view).is_none(), "SERVFAIL if every active node is held out");
-    assert_eq!(all_held_out.verdicts, [Verdict::Drained, Verdict::Drained, Verdict::ForcedDown, Verdict::Down]);
+    let all_drained = forced(&pool, &[Up, Up, Up, Down], &[Some(Drain), Some(ForcedDown), None]);
+    assert!(answered(&all_drained.view).is_none(), "SERVFAIL if every active node is drained");
+    assert_eq!(all_drained.verdicts, [Verdict::Drained, Verdict::Drained, Verdict::ForcedDown, Verdict::Down]);
 }
 
 /// Health of nodes that went down because of bad responses at these sequence numbers; `None` is up.
@@ -256,9 +256,9 @@ fn any_health() -> impl Strategy<Value = Health> {
 proptest! {
     /// Laws for any health and any overrides:
     ///
-    /// - exactly the eligible nodes are answered, and none that is held out
+    /// - exactly the eligible nodes are answered, and none that is drained or forced down
     /// - an active node that is up is answered, a backup that is up only while it is needed
-    /// - a pool that fails open has no answer only if every active node is held out
+    /// - a pool that fails open has no answer only if every active node is drained or forced down
     #[test]
     fn overrides_win_and_verdicts_match_answers(
         health in prop::collection::vec(any_health(), 12),
@@ -273,9 +273,9 @@ proptest! {
         let v4 = answered(&decision.view).map_or_else(Vec::new, |(v4, _)| v4);
         let eligible: Vec<u8> = (0..12_u8).filter(|&i| decision.verdicts[usize::from(i)].is_eligible()).collect();
         prop_assert_eq!(&v4, &eligible);
-        let is_held_out = |i: usize| matches!(states[i], Some(ForcedState::Drain | ForcedState::Down));
-        prop_assert!(v4.iter().all(|&i| !is_held_out(usize::from(i))));
-        let is_up = |i: usize| !is_held_out(i) && (states[i] == Some(ForcedState::Up) || health[i] == Up);
+        let is_drained_or_forced_down = |i: usize| matches!(states[i], Some(ForcedState::Drain | ForcedState::Down));
+        prop_assert!(v4.iter().all(|&i| !is_drained_or_forced_down(usize::from(i))));
+        let is_up = |i: usize| !is_drained_or_forced_down(i) && (states[i] == Some(ForcedState::Up) || health[i] == Up);
         let active_up = (0..12 - backups).filter(|&i| is_up(i)).count();
         for i in 0..12 - backups {
             prop_assert!(!is_up(i) || eligible.contains(&(i as u8)), "an active node that is up is answered");
@@ -286,7 +286,7 @@ proptest! {
         }
         if (0..12).any(is_up) {
             prop_assert!(v4.iter().all(|&i| is_up(usize::from(i))), "no node that is down is answered beside one that is up");
-        } else if (0..12 - backups).any(|i| !is_held_out(i)) {
+        } else if (0..12 - backups).any(|i| !is_drained_or_forced_down(i)) {
             prop_assert!(!v4.is_empty(), "a pool that fails open has an answer");
         }
     }

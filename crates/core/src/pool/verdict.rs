@@ -42,7 +42,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns true if the address may be answered.
+    /// Returns true if the address is eligible.
     pub fn is_eligible(self) -> bool {
         matches!(
             self,
