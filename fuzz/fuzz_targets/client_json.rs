@@ -9,8 +9,8 @@
 mod cookie;
 #[path = "../../crates/client/src/report.rs"]
 mod report;
-#[path = "../../crates/client/src/response.rs"]
-mod response;
+#[path = "../../crates/client/src/response_text.rs"]
+mod response_text;
 #[path = "../../crates/client/src/session_id.rs"]
 mod session_id;
 
@@ -83,9 +83,9 @@ fn check_ticket(text: &str) -> Option<Ticket> {
 }
 
 fn check_message(text: &str) {
-    let message = response::message(text);
+    let message = response_text::message(text);
     assert!(message.chars().count() <= MAX_MESSAGE && !message.chars().any(char::is_control), "{message:?}");
-    if response::is_unknown_session("3f2a", text) {
+    if response_text::is_unknown_session("3f2a", text) {
         assert_eq!(serde_json::from_str::<Value>(text).expect("JSON")["3f2a"], "Not Found");
     }
 }

@@ -1,6 +1,6 @@
 //! Random histories of observations, overrides, nominations, reloads, restarts and clock steps.
 //!
-//! The laws of `crates/core/src/state/histories.rs` hold after every step.
+//! The laws of `crates/core/src/state/histories` hold after every step.
 #![no_main]
 
 use evenkeel_fuzz::{World, check_history};
