@@ -13,7 +13,7 @@ use super::actions::{self, DefinedAction};
 use super::monitors::DefinedMonitor;
 use super::names::{self, DefinedName};
 use super::section::Section;
-use super::value::{Placed, Unaccepted, as_str, mistyped, one_of};
+use super::value::{Placed, Unaccepted, as_str, integer, mistyped, one_of};
 use super::{nodes, object_name, pool_host};
 use crate::monitor::Monitor;
 use crate::pool_config::PoolConfig;
@@ -147,8 +147,8 @@ fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: u
     let count = section.read(key, |value| {
         let refused = |why: String| Unaccepted { message: why, hint: format!("accepted: {accepted}") };
         match value {
-            DeValue::Integer(digits) => match digits.as_str().parse::<usize>() {
-                Ok(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
+            DeValue::Integer(digits) => match integer(digits).and_then(|count| usize::try_from(count).ok()) {
+                Some(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
                 _ => Err(refused(format!("cannot be {digits}: the pool has {active} active nodes"))),
             },
             DeValue::String(text) => match text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()) {
@@ -165,8 +165,8 @@ fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: u
 fn require(section: &Section<'_>, monitors: usize) -> Require {
     let accepted = "\"all\", \"any\", or a number of monitors";
     let require = section.read("require", |value| match value {
-        DeValue::Integer(digits) => match digits.as_str().parse() {
-            Ok(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
+        DeValue::Integer(digits) => match integer(digits).and_then(|count| usize::try_from(count).ok()) {
+            Some(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
             _ => Err(Unaccepted {
                 message: format!("cannot be {digits}: the pool has {monitors} monitors"),
                 hint: format!("accepted: {accepted}"),
