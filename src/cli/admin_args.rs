@@ -27,11 +27,11 @@ impl Socket {
 /// The node to change, and the operator.
 #[derive(Args, Debug)]
 pub(super) struct NodeArgs {
-    /// The node
+    /// Node, written pool/node
     #[arg(value_name = "POOL/NODE")]
     pub(super) node: NodeId,
     /// Name of the operator, shown in status and events
-    #[arg(long, value_name = "WHO", default_value_t = user())]
+    #[arg(long, value_name = "NAME", default_value_t = user())]
     pub(super) by: String,
     #[command(flatten)]
     socket: Socket,
@@ -50,7 +50,7 @@ pub(super) struct Reason {
     /// Reason, shown in status and events
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// End automatically after this time, such as 2h or 30m
+    /// Undo this change automatically after this time, such as 2h or 30m
     #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
     lasting: Option<Duration>,
 }

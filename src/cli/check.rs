@@ -10,11 +10,11 @@ use super::config_file::ConfigFile;
 use super::exit_code::CONFIG;
 use crate::config::{self, Loaded};
 
-/// Load a configuration as `serve` does and report what is wrong with it
+/// Load a configuration as `serve` does and report every error
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  evenkeel check --config lb.toml                exit code 78 if something is wrong
+  evenkeel check --config lb.toml                exit code 78 if there is an error
   evenkeel check --config lb.toml && kill -HUP PID")]
 pub(super) struct Check {
     #[command(flatten)]

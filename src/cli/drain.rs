@@ -1,4 +1,4 @@
-//! `evenkeel drain`: takes a node out of the answers.
+//! `evenkeel drain`: leaves a node out of the answers.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::clock::unix_now;
 /// How often `--wait` asks the server whether the node is idle.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Take a node out of the answers; its sessions continue
+/// Leave a node out of the answers; its sessions continue
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -26,10 +26,11 @@ pub(super) struct Drain {
     node_args: NodeArgs,
     #[command(flatten)]
     reason: Reason,
-    /// Do it even if fewer than min_available active nodes would be left
+    /// Skip the safety check: carry out the command even if fewer than min_available active nodes
+    /// would be left
     #[arg(long)]
     force: bool,
-    /// Wait until the last answer that held the node has expired
+    /// Wait until the last answer that contained the node has expired
     #[arg(long)]
     wait: bool,
 }
@@ -46,7 +47,7 @@ impl Drain {
     }
 }
 
-/// Waits until the last answer that held the node has expired.
+/// Waits until the last answer that contained the node has expired.
 async fn wait_until_idle(node_args: &NodeArgs) -> anyhow::Result<()> {
     let (client, id) = (node_args.client()?, &node_args.node);
     loop {

@@ -30,10 +30,10 @@ pub(super) struct EventsArgs {
     /// Only events of a pool, or of one node
     #[arg(value_name = "POOL[/NODE]")]
     of: Option<String>,
-    /// Continue with new events
+    /// Print new events as they happen
     #[arg(long, short)]
     follow: bool,
-    /// At most this many past events
+    /// Print at most this many past events
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
     /// Print JSON, one object per line

@@ -19,7 +19,7 @@ use crate::tls;
 /// Options of `evenkeel fake-core`.
 #[derive(Args, Debug)]
 pub(super) struct Options {
-    /// Address to listen on; the system chooses the port if it is 0
+    /// Address to listen on; with port 0, the system chooses a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8008")]
     listen: SocketAddr,
     /// Name of the node, sent in the X-Core-Id header
@@ -31,16 +31,17 @@ pub(super) struct Options {
     /// Refuse requests without this key in the apikey header
     #[arg(long, value_name = "KEY", value_parser = visible_ascii)]
     apikey: Option<String>,
-    /// Faults at start, as for PUT /_fake; GET /_fake lists all faults
+    /// Faults at start: a JSON object, as in the body of PUT /_fake
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = accepted_faults)]
     faults: String,
-    /// Speak TLS with the certificate chain of this PEM file
+    /// Listen with TLS, with the certificate chain in this PEM file
     #[arg(long, value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
     /// PEM file with the private key of the certificate
     #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
-    /// PEM file with the chain and the key that the fault wrong_certificate presents
+    /// PEM file with the chain and key that the node presents while the fault wrong_certificate is
+    /// set
     #[arg(long, value_name = "FILE", requires = "certificate")]
     wrong_certificate: Option<PathBuf>,
 }

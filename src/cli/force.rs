@@ -15,13 +15,14 @@ Examples:
   evenkeel force up core/core-2 --for 10m --why 'the monitor is wrong'
   evenkeel force down core/core-2")]
 pub(super) struct Force {
-    /// The state
+    /// Forced state of the node
     state: State,
     #[command(flatten)]
     node_args: NodeArgs,
     #[command(flatten)]
     reason: Reason,
-    /// Do it even if fewer than min_available active nodes would be left
+    /// Skip the safety check: carry out the command even if fewer than min_available active nodes
+    /// would be left
     #[arg(long)]
     force: bool,
 }

@@ -30,21 +30,22 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use exit_code::USAGE;
 
-/// Authoritative DNS that answers a cluster's shared name with its healthy nodes.
+/// Authoritative DNS server that answers queries for a shared name with the addresses of nodes that
+/// are up
 #[derive(Debug, Parser)]
 #[command(name = "evenkeel", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   evenkeel demo                                  three nodes and a server on loopback
-  evenkeel check --config lb.toml                what is wrong with a configuration
+  evenkeel check --config lb.toml                report every error of a configuration
   evenkeel serve --config lb.toml                answer queries
   evenkeel status                                which nodes are eligible, and why
-  evenkeel drain core/core-2 --wait              take a node out
-  evenkeel nominate core/spare --replace core-2  make a backup active
-  evenkeel events --follow                       what happens
-  evenkeel scan folder -c core.lb.example        scan files, each at one node
+  evenkeel drain core/core-2 --wait              leave a node out of the answers
+  evenkeel nominate core/spare --replace core-2  make a backup an active node
+  evenkeel events --follow                       print events as they happen
+  evenkeel scan folder -c core.lb.example        scan files, each on one node
 
-Exit codes: 0 done, 1 failed, 2 something is blocked (scan), 64 usage, 78 configuration.")]
+Exit codes: 0 done, 1 failed, 2 a file is blocked (scan), 64 usage, 78 configuration.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -72,8 +73,8 @@ Examples:
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Ctrl-C stops uploads and polls and cancels the batch; files without a verdict count as failed.
-Exit codes: 0 all allowed, 1 something failed, 2 something is blocked, 64 usage.")]
+Ctrl-C aborts all requests and cancels the batch. Files whose scan did not finish get the verdict `failed`.
+Exit codes: 0 all files are allowed, 1 a file failed, 2 a file is blocked, 64 usage.")]
     Scan(scan::ScanArgs),
     /// Resolve a shared name once and print a node that accepts connections
     #[command(after_help = "\

@@ -14,10 +14,10 @@ use super::runtime::on_runtime;
 /// Arguments of `evenkeel pin`.
 #[derive(Args, Debug)]
 pub(super) struct PinArgs {
-    /// Shared name, with a port (default: 8008), or URL
+    /// Shared name with an optional port (default 8008), or a URL
     #[arg(value_name = "NAME[:PORT]|URL", value_parser = cluster_url)]
     cluster: String,
-    /// Print arguments with which curl reaches this node under the shared name
+    /// Print arguments that make curl connect to this node and keep the shared name in the URL
     #[arg(long)]
     curl: bool,
     #[command(flatten)]

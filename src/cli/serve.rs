@@ -13,8 +13,8 @@ use super::run_daemon::run_daemon;
 Examples:
   evenkeel serve                                 with /etc/evenkeel/evenkeel.toml
   evenkeel serve --config lb.toml
-  kill -HUP PID                                  reload; a bad file changes nothing
-  EVENKEEL_LOG=debug evenkeel serve              log more")]
+  kill -HUP PID                                  reload; an invalid file is refused
+  EVENKEEL_LOG=debug evenkeel serve              log debug messages")]
 pub(super) struct Serve {
     #[command(flatten)]
     file: ConfigFile,
