@@ -11,13 +11,13 @@ use crate::config::DEFAULT_SOCKET;
 
 /// The server that a command sends requests to.
 #[derive(Args, Debug)]
-pub(super) struct Socket {
+pub(super) struct SocketArgs {
     /// Admin socket of the server
     #[arg(long, value_name = "FILE", env = "EVENKEEL_SOCKET", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
 }
 
-impl Socket {
+impl SocketArgs {
     /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         AdminClient::at(&self.socket)
@@ -34,19 +34,19 @@ pub(super) struct NodeArgs {
     #[arg(long, value_name = "NAME", default_value_t = user())]
     pub(super) by: String,
     #[command(flatten)]
-    socket: Socket,
+    socket_args: SocketArgs,
 }
 
 impl NodeArgs {
     /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
-        self.socket.client()
+        self.socket_args.client()
     }
 }
 
 /// Why, and for how long.
 #[derive(Args, Debug)]
-pub(super) struct Reason {
+pub(super) struct ReasonArgs {
     /// Reason, shown in status and events
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
@@ -55,7 +55,7 @@ pub(super) struct Reason {
     lasting: Option<Duration>,
 }
 
-impl Reason {
+impl ReasonArgs {
     /// The circumstances of a change by an operator.
     pub(super) fn into_circumstances(self, by: &str, force: bool) -> Circumstances {
         let Self { why, lasting } = self;

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use evenkeel_core::pool::ForcedState;
 
-use super::admin_args::{NodeArgs, Reason};
+use super::admin_args::{NodeArgs, ReasonArgs};
 use super::runtime::on_runtime;
 use crate::clock::unix_now;
 
@@ -21,11 +21,11 @@ Examples:
   evenkeel drain core/core-2 --why patching
   evenkeel drain core/core-2 --for 2h            resumes automatically after 2 h
   evenkeel drain core/core-2 --wait              return when the last answer with it has expired")]
-pub(super) struct Drain {
+pub(super) struct DrainArgs {
     #[command(flatten)]
     node_args: NodeArgs,
     #[command(flatten)]
-    reason: Reason,
+    reason_args: ReasonArgs,
     /// Skip the safety check: carry out the command even if fewer than min_available active nodes
     /// would be left
     #[arg(long)]
@@ -35,12 +35,12 @@ pub(super) struct Drain {
     wait: bool,
 }
 
-impl Drain {
+impl DrainArgs {
     /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { node_args, reason, force, wait } = self;
-            let circumstances = reason.into_circumstances(&node_args.by, force);
+            let Self { node_args, reason_args, force, wait } = self;
+            let circumstances = reason_args.into_circumstances(&node_args.by, force);
             node_args.client()?.set_override(&node_args.node, ForcedState::Drain, circumstances).await?;
             if wait { wait_until_idle(&node_args).await } else { Ok(()) }
         })

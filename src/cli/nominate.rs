@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::admin_args::{NodeArgs, Reason};
+use super::admin_args::{NodeArgs, ReasonArgs};
 use super::runtime::on_runtime;
 use crate::admin::client;
 
@@ -15,7 +15,7 @@ use crate::admin::client;
 Examples:
   evenkeel nominate core/spare                   one more active node
   evenkeel nominate core/spare --replace core-2  core-2 becomes a backup")]
-pub(super) struct Nominate {
+pub(super) struct NominateArgs {
     #[command(flatten)]
     node_args: NodeArgs,
     /// Active node that becomes a backup instead
@@ -25,19 +25,19 @@ pub(super) struct Nominate {
     #[arg(long)]
     without_action: bool,
     #[command(flatten)]
-    reason: Reason,
+    reason_args: ReasonArgs,
     /// Skip the safety check: carry out the command even if fewer than min_available active nodes
     /// would be left, or if neither the monitors nor the standby monitors find the backup up
     #[arg(long)]
     force: bool,
 }
 
-impl Nominate {
+impl NominateArgs {
     /// Runs the command.
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
-            let Self { node_args, replace, without_action, reason, force } = self;
-            let circumstances = reason.into_circumstances(&node_args.by, force);
+            let Self { node_args, replace, without_action, reason_args, force } = self;
+            let circumstances = reason_args.into_circumstances(&node_args.by, force);
             let nominate = client::Nominate { circumstances, replaces: replace, without_action };
             if let Some(why) = node_args.client()?.nominate(&node_args.node, nominate).await? {
                 // The node is nominated, also if standard output is closed.

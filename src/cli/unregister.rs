@@ -13,7 +13,7 @@ use crate::admin::client;
 #[command(after_help = "\
 Example:
   evenkeel unregister core/spare")]
-pub(super) struct Unregister {
+pub(super) struct UnregisterArgs {
     #[command(flatten)]
     node_args: NodeArgs,
     /// Skip the safety check: carry out the command even if fewer than min_available active nodes
@@ -25,7 +25,7 @@ pub(super) struct Unregister {
     without_action: bool,
 }
 
-impl Unregister {
+impl UnregisterArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let &Self { ref node_args, force, without_action } = self;

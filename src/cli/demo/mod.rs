@@ -63,9 +63,9 @@ The log below shows every change. Ctrl-C stops the demo.
 Example:
   evenkeel demo
   dig @127.0.0.1 -p 5300 core.lb.example         in another terminal")]
-pub(super) struct Demo;
+pub(super) struct DemoArgs;
 
-impl Demo {
+impl DemoArgs {
     /// Runs the demo until SIGTERM or SIGINT.
     pub(super) fn run(&self) -> ExitCode {
         // The demo serves also if standard output is closed.

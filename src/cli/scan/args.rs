@@ -1,4 +1,4 @@
-//! The command-line arguments of `evenkeel scan`, and the cluster they describe.
+//! The command-line arguments of `evenkeel scan`, its help, and the cluster that they describe.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +10,19 @@ use evenkeel_client::{Affinity, Cluster};
 use super::super::cluster_args::{ClusterArgs, cluster_url};
 use crate::tls;
 
-/// Arguments of `evenkeel scan`.
+/// Scan files and folders on a cluster
 #[derive(Args, Debug)]
+#[command(mut_arg("deadline", |deadline| {
+    deadline.help("Give up the search for a node after this time; a running upload is not interrupted")
+}))]
+#[command(after_help = "\
+Examples:
+  evenkeel scan invoice.pdf --cluster core.lb.example
+  evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
+  evenkeel scan folder --cluster core.lb.example --batch --json
+
+Ctrl-C aborts all requests and cancels the batch. Files whose scan did not finish get the verdict `failed`.
+Exit codes: 0 all files are allowed, 1 a file failed, 2 a file is blocked, 64 usage.")]
 pub(in crate::cli) struct ScanArgs {
     /// Files, and folders with everything below them; symbolic links in folders are not followed
     #[arg(required = true, value_name = "PATH")]
