@@ -35,7 +35,7 @@ pub(super) enum Outcome {
     Allowed,
     /// It may not pass; holds the reason.
     Blocked(String),
-    /// There is no verdict; holds the reason.
+    /// The scan did not finish; holds the reason.
     Failed(String),
 }
 
