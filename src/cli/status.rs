@@ -46,10 +46,10 @@ fn shown(status: &Status) -> String {
     for pool in &status.pools {
         show_pool(pool, &mut text);
     }
-    for (protocol, answers) in &status.answers {
-        show_responses(*protocol, answers, &mut text);
+    for (protocol, responses) in &status.responses {
+        show_responses(*protocol, responses, &mut text);
     }
-    if !status.answers.is_empty() {
+    if !status.responses.is_empty() {
         text.push('\n');
     }
     for absent in &status.absent {
@@ -115,13 +115,13 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
 
 /// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32
 /// us`.
-fn show_responses(protocol: Protocol, answers: &Responses, text: &mut String) {
-    let responses = answers.responses();
-    let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();
+fn show_responses(protocol: Protocol, responses: &Responses, text: &mut String) {
+    let total = responses.total();
+    let codes: Vec<_> = responses.rcodes.iter().map(|(rcode, count)| format!("{rcode} {count}")).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
-    let Responses { truncated, ignored, .. } = answers;
-    let _ = write!(text, "{protocol}: responses {responses}{codes}, truncated {truncated}, ignored packets {ignored}");
-    let _ = match answers.latency_of(99) {
+    let Responses { truncated, ignored, .. } = responses;
+    let _ = write!(text, "{protocol}: responses {total}{codes}, truncated {truncated}, ignored packets {ignored}");
+    let _ = match responses.latency_of(99) {
         None => writeln!(text),
         Some(Some(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
         Some(None) => writeln!(text, "; the 99th percentile is above the last histogram bucket"),

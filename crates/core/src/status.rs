@@ -27,7 +27,7 @@ pub struct Status {
     /// Nodes with an override or a nomination that are missing from the configuration.
     pub absent: Vec<AbsentNode>,
     /// Responses since the start, per protocol that had an endpoint.
-    pub answers: BTreeMap<Protocol, Responses>,
+    pub responses: BTreeMap<Protocol, Responses>,
 }
 
 /// One pool.

@@ -65,7 +65,7 @@ pub struct LatencyStep {
 
 impl Responses {
     /// Number of responses.
-    pub fn responses(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.rcodes.values().sum()
     }
 
@@ -120,7 +120,7 @@ mod tests {
         for (nanos, responses) in [(0, 1), (1000, 1), (1001, 2), (2000, 2), (4000, 4), (1_000_000_000, 8)] {
             worker.count_latency(Duration::from_nanos(nanos), responses);
         }
-        let udp = &counters.totals().answers[&Protocol::Udp];
+        let udp = &counters.totals().responses[&Protocol::Udp];
         let percentiles = [11, 33, 55, 56, 100].map(|percent| udp.latency_of(percent));
         assert_eq!(percentiles, [Some(Some(1)), Some(Some(2)), Some(Some(4)), Some(None), Some(None)]);
         assert_eq!(Responses::default().latency_of(99), None);

@@ -159,7 +159,7 @@ proptest! {
         let counted_twice = counters.totals();
         let twice = counted.records.into_iter().map(|(node, records)| (node, 2 * records)).collect();
         prop_assert_eq!(counted_twice.records, twice);
-        let [mut once, twice] = [counted.answers, counted_twice.answers].map(|mut a| a.remove(&Protocol::Udp).unwrap());
+        let [mut once, twice] = [counted.responses, counted_twice.responses].map(|mut a| a.remove(&Protocol::Udp).unwrap());
         once.rcodes.values_mut().for_each(|responses| *responses *= 2);
         prop_assert_eq!(once.rcodes, twice.rcodes);
         prop_assert_eq!((2 * once.ignored, 2 * once.truncated), (twice.ignored, twice.truncated));
