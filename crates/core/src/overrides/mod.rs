@@ -27,12 +27,13 @@ use circumstances::circumstances;
 
 /// A forced state of a node, with its actor, reason and end.
 ///
-/// The serialized form is that of state files.
+/// The serialized form is that of state files. An alias, here and below, is the name of a member in
+/// files of earlier versions.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     /// The forced state, which wins over health.
-    #[serde(rename = "word")]
+    #[serde(alias = "word")]
     pub state: ForcedState,
     /// The actor that set it.
     pub by: Actor,
@@ -50,11 +51,11 @@ pub struct Override {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
-    #[serde(rename = "words")]
+    #[serde(rename = "overrides", alias = "words")]
     forced: BTreeMap<NodeId, Override>,
     nominations: BTreeMap<NodeId, Nomination>,
     /// By pool: time and actor of the latest attempt to change a role.
-    #[serde(default, rename = "changed")]
+    #[serde(default, alias = "changed")]
     role_changes: BTreeMap<String, (u64, Actor)>,
 }
 
