@@ -115,7 +115,7 @@ impl AdminService {
         let nominees = self.health.nominees().await?;
         let RoleChange::Nominate { replaces: Some(replaced) } = &request.change else { return Ok(false) };
         let is_meant = |nominees: &Nominees| {
-            let mut nodes = nominees.promoted.iter().chain(&nominees.alive);
+            let mut nodes = nominees.promoted.iter().chain(&nominees.standby_up);
             *nominees.pool == *request.node.pool()
                 && nodes.any(|node| **node == *request.node.node())
                 && *nominees.replaces == **replaced

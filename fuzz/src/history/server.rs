@@ -220,7 +220,7 @@ impl<'w> Server<'w> {
             Step::AutoNominate => {
                 for nominees in self.states.nominees(self.now) {
                     let pool = (0..POOLS).find(|&pool| self.pool(pool).name == nominees.pool).expect("a pool");
-                    let best = nominees.promoted.iter().chain(&nominees.alive).next().expect("a nominee");
+                    let best = nominees.promoted.iter().chain(&nominees.standby_up).next().expect("a nominee");
                     self.nominate(pool, best, Some(&nominees.replaces), Actor::AutoNomination, None);
                 }
             }

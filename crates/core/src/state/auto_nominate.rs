@@ -19,7 +19,7 @@ pub struct Nominees {
     /// Backups that are up already: something else has promoted them.
     pub promoted: Vec<Arc<str>>,
     /// Backups whose standby health is up.
-    pub alive: Vec<Arc<str>>,
+    pub standby_up: Vec<Arc<str>>,
     /// The active node that is down, to be replaced.
     pub replaces: Arc<str>,
     /// At most one nomination per this time.
@@ -41,7 +41,7 @@ impl NodeState {
     }
 
     /// Returns true if the standby health of one of its addresses is up.
-    fn is_alive(&self) -> bool {
+    fn has_standby_up(&self) -> bool {
         self.addresses.iter().any(|address| address.health().standby == Health::Up)
     }
 
@@ -82,16 +82,22 @@ impl PoolState {
         let promoted = names(&mut of(Role::Backup).filter(|(_, state)| state.is_promoted(&self.pool, now)));
         // A backup whose health and standby health are both up is changing from one to the other.
         // Wait for the outcome.
-        let is_changing = |state: &NodeState| state.is_alive() && state.serves();
+        let is_changing = |state: &NodeState| state.has_standby_up() && state.serves();
         if promoted.is_empty()
             && self.pool.has_standby_monitors
             && of(Role::Backup).any(|(_, state)| is_changing(state))
         {
             return None;
         }
-        let alive = names(&mut of(Role::Backup).filter(|(_, state)| state.is_alive()));
+        let standby_up = names(&mut of(Role::Backup).filter(|(_, state)| state.has_standby_up()));
         let (pool, replaces, every) = (Arc::clone(&self.pool.name), Arc::clone(&replaced.name), rule.every);
-        (!promoted.is_empty() || !alive.is_empty()).then_some(Nominees { pool, promoted, alive, replaces, every })
+        (!promoted.is_empty() || !standby_up.is_empty()).then_some(Nominees {
+            pool,
+            promoted,
+            standby_up,
+            replaces,
+            every,
+        })
     }
 }
 
@@ -170,7 +176,7 @@ mod tests {
         }
         bench.decide(health);
         let found = bench.state.nominees(bench.now)?;
-        Some((found.promoted.into_iter().chain(found.alive).collect(), found.replaces))
+        Some((found.promoted.into_iter().chain(found.standby_up).collect(), found.replaces))
     }
 
     #[test]

@@ -114,12 +114,12 @@ struct Context<'a> {
     figures: Figures,
 }
 
-/// The address that gives the reason for its node: an eligible one, else one that is alive as a
-/// backup, else the first.
+/// The address that gives the reason for its node: an eligible one, else one whose standby
+/// health is up, else the first.
 fn representative(addresses: &[AddressStatus]) -> Option<&AddressStatus> {
-    let is_alive = |address: &&AddressStatus| address.standby == Some(Health::Up);
+    let is_standby_up = |address: &&AddressStatus| address.standby == Some(Health::Up);
     let eligible = addresses.iter().find(|address| address.eligible);
-    eligible.or_else(|| addresses.iter().find(is_alive)).or_else(|| addresses.first())
+    eligible.or_else(|| addresses.iter().find(is_standby_up)).or_else(|| addresses.first())
 }
 
 /// The part of the weight that an agent or a busy node can carry, if it is not all.
