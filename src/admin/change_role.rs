@@ -15,7 +15,7 @@ use super::service::{AdminService, find_node, run_to_end};
 use crate::clock::unix_now;
 use crate::events::{Event, EventKind, EventState};
 use crate::pool_config::PoolConfig;
-use crate::role_action::{ActionTarget, RoleAction};
+use crate::role_action::{ActionContext, RoleAction};
 use crate::state_dir::OverrideStore;
 
 impl AdminService {
@@ -135,8 +135,8 @@ impl AdminService {
         let found = node.addresses.iter().find(|address| address.is_alive()).or_else(|| node.addresses.first());
         let address = found.ok_or_else(|| AdminError::NoSuchNode(request.node.clone()))?.address;
         let host = config.host_at(address);
-        let target = ActionTarget { node: &request.node, address, host: &host, by: &request.by };
-        action.run(&self.prober, target).await.map_err(|error| {
+        let context = ActionContext { node: &request.node, address, host: &host, by: &request.by };
+        action.run(&self.prober, context).await.map_err(|error| {
             let text = format!("not {}: the action has failed, {error}", request.change.done());
             self.record_failure(request, &text);
             AdminError::ActionFailed(error.to_string())
