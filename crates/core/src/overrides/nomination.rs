@@ -8,8 +8,9 @@ use crate::pool::Role;
 
 /// Another role than the configured one.
 ///
-/// A nominated backup is active. The active node that it replaces, if any, is a backup meanwhile.
-/// Each of the two names the other as its partner.
+/// A nomination with [`Role::Active`] is that of a nominated backup. The active node that it
+/// replaces, if any, has a nomination with [`Role::Backup`]. Each of the two names the other as its
+/// partner.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nomination {
