@@ -20,8 +20,8 @@ use tracing::warn;
 use super::config_handle::ConfigHandle;
 use super::health_handle::HealthHandle;
 use super::messages::{Adoption, Message, Plan};
+use super::pool_events::PoolEvents;
 use super::scheduler::Scheduler;
-use super::transition_events::TransitionEvents;
 use crate::clock;
 use crate::events::EventLog;
 use crate::log_throttle::LogThrottle;
@@ -54,7 +54,7 @@ pub struct Publisher {
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
     /// Replaced snapshots that queries may still hold.
     retired: Vec<Arc<Snapshot>>,
-    events: TransitionEvents,
+    events: PoolEvents,
     overrides: Overrides,
     /// The health that was stored before the process started.
     remembered: RememberedHealth,
@@ -99,7 +99,7 @@ impl Publisher {
             drifting: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
-            events: TransitionEvents::new(events),
+            events: PoolEvents::new(events),
             overrides,
             remembered,
             not_run: HashMap::new(),
@@ -261,7 +261,7 @@ impl Publisher {
     fn store(&mut self, snapshot: Snapshot) {
         self.retired.push(self.current.swap(Arc::new(snapshot)));
         self.free_retired();
-        self.events.write();
+        self.events.record();
     }
 
     fn free_retired(&mut self) {

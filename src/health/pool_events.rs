@@ -1,4 +1,5 @@
-//! Events about health: transitions, new pools, changed roles, other selection tiers and ejections.
+//! Events of pools: transitions of health, new pools, changed roles, other selection tiers and
+//! ejections.
 //!
 //! [`super::publisher`] collects them while it makes a snapshot, and records them after it has
 //! stored the snapshot: queries do not wait for the log.
@@ -15,18 +16,18 @@ use crate::events::{Event, EventKind, EventLog, EventState};
 
 /// Events that wait to be recorded.
 #[derive(Debug)]
-pub(super) struct TransitionEvents {
+pub(super) struct PoolEvents {
     log: Arc<EventLog>,
     waiting: Vec<Event>,
 }
 
-impl TransitionEvents {
+impl PoolEvents {
     pub(super) fn new(log: Arc<EventLog>) -> Self {
         Self { log, waiting: Vec::new() }
     }
 
     /// Records the events that wait.
-    pub(super) fn write(&mut self) {
+    pub(super) fn record(&mut self) {
         if !self.waiting.is_empty() {
             self.log.record(self.waiting.drain(..));
         }
