@@ -53,7 +53,7 @@ fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize
 
 /// The decision on a pool in which all addresses are up.
 fn decided(pool: &Pool) -> Decision {
-    decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut Rng::with_seed(1))
+    decide(pool, &mut pool.undecided(|_, _| Health::Up.into()), &mut Rng::with_seed(1))
 }
 
 /// A snapshot in which all addresses are up.
@@ -138,7 +138,7 @@ fn transitions(c: &mut Criterion) {
         let pool = &loaded.pools[0].pool;
         let mut rng = Rng::with_seed(1);
         c.bench_function(&format!("decide/{nodes} nodes"), |b| {
-            b.iter(|| decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut rng));
+            b.iter(|| decide(pool, &mut pool.undecided(|_, _| Health::Up.into()), &mut rng));
         });
     }
     for pools in [1, 1000] {
@@ -148,7 +148,7 @@ fn transitions(c: &mut Criterion) {
         let current = ArcSwap::from_pointee(snapshot(loaded, &Counters::default()));
         c.bench_function(&format!("flip/{pools} pools of 10"), |b| {
             b.iter(|| {
-                let view = decide(&pool, &mut pool.cases(|_, _| Health::Up.into()), &mut rng).view;
+                let view = decide(&pool, &mut pool.undecided(|_, _| Health::Up.into()), &mut rng).view;
                 let next = current.load().with_views([(0, view)]);
                 drop(current.swap(Arc::new(next)));
             });

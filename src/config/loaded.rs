@@ -47,8 +47,8 @@ impl Loaded {
         rng: &mut fastrand::Rng,
     ) -> Snapshot {
         let view = |config: &PoolConfig| {
-            let mut cases = config.pool.cases(&mut health);
-            Arc::new(decide(&config.pool, &mut cases, rng).view)
+            let mut nodes = config.pool.undecided(&mut health);
+            Arc::new(decide(&config.pool, &mut nodes, rng).view)
         };
         let pools = self.pools.iter().map(view).collect();
         let node_numbers = counters.node_numbers(self.pools.iter().map(|config| &*config.pool));

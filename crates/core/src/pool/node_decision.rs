@@ -1,5 +1,5 @@
-//! Nodes and addresses while their pool decides: the input of [`decide()`](super::decide()), and
-//! the place of its verdicts.
+//! The input of [`decide()`](super::decide()) for the nodes and addresses of a pool, and its
+//! verdicts on them.
 
 use std::net::IpAddr;
 
@@ -8,29 +8,29 @@ use smallvec::SmallVec;
 use super::{AdminState, Node, Pool, Verdict};
 use crate::health::AddressHealth;
 
-/// A node while its pool decides.
+/// The input of a decision for one node, and the verdicts on it.
 #[derive(Clone, Debug)]
-pub struct NodeCase<'p> {
+pub struct NodeDecision<'p> {
     /// The configuration of the node.
-    pub node: &'p Node,
+    pub config: &'p Node,
     /// Its forced state and role.
     pub admin: AdminState,
     /// Its addresses, in the order of the configuration.
-    pub addresses: SmallVec<[AddressCase; 1]>,
+    pub addresses: SmallVec<[AddressDecision; 1]>,
 }
 
-/// An address of a node while its pool decides.
+/// The input of a decision for one address, and the verdict on it.
 #[derive(Clone, Copy, Debug)]
-pub struct AddressCase {
+pub struct AddressDecision {
     /// The address.
     pub address: IpAddr,
     /// Its health as far as the decision may rely on it.
     pub health: AddressHealth,
-    /// The outcome. [`decide()`](super::decide()) sets it.
+    /// The verdict. [`decide()`](super::decide()) sets it.
     pub verdict: Verdict,
 }
 
-impl NodeCase<'_> {
+impl NodeDecision<'_> {
     /// Returns true if one of its addresses is eligible.
     pub(super) fn is_eligible(&self) -> bool {
         self.addresses.iter().any(|address| address.verdict.is_eligible())
@@ -42,20 +42,24 @@ impl NodeCase<'_> {
     }
 
     /// Its addresses with this verdict.
-    pub(super) fn with_verdict(&mut self, verdict: Verdict) -> impl Iterator<Item = &mut AddressCase> {
+    pub(super) fn with_verdict(&mut self, verdict: Verdict) -> impl Iterator<Item = &mut AddressDecision> {
         self.addresses.iter_mut().filter(move |address| address.verdict == verdict)
     }
 }
 
 impl Pool {
-    /// The cases of all nodes without overrides. `health` gives the health of each address.
-    pub fn cases(&self, mut health: impl FnMut(&Node, IpAddr) -> AddressHealth) -> Vec<NodeCase<'_>> {
-        let mut case =
-            |node: &Node, address| AddressCase { address, health: health(node, address), verdict: Verdict::Unknown };
+    /// The input of a decision for all nodes, without overrides. `health` gives the health of each
+    /// address.
+    pub fn undecided(&self, mut health: impl FnMut(&Node, IpAddr) -> AddressHealth) -> Vec<NodeDecision<'_>> {
+        let mut undecided = |node: &Node, address| AddressDecision {
+            address,
+            health: health(node, address),
+            verdict: Verdict::Unknown,
+        };
         let node = |node| {
             let node: &Node = node;
-            let addresses = node.addresses.iter().map(|&address| case(node, address)).collect();
-            NodeCase { node, admin: node.configured_state(), addresses }
+            let addresses = node.addresses.iter().map(|&address| undecided(node, address)).collect();
+            NodeDecision { config: node, admin: node.configured_state(), addresses }
         };
         self.nodes.iter().map(node).collect()
     }

@@ -26,10 +26,10 @@ fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
 /// Decides with one health per address and one admin state per node, in the order of the pool.
 fn decide_on(pool: &Pool, health: &[AddressHealth], admin: &[AdminState]) -> Decided {
     let mut health = health.iter();
-    let mut cases = pool.cases(|_, _| *health.next().expect("one health per address"));
-    cases.iter_mut().zip(admin).for_each(|(case, admin)| case.admin = *admin);
-    let decision = decide(pool, &mut cases, &mut fastrand::Rng::with_seed(1));
-    let verdicts = cases.iter().flat_map(|case| case.addresses.iter().map(|address| address.verdict)).collect();
+    let mut nodes = pool.undecided(|_, _| *health.next().expect("one health per address"));
+    nodes.iter_mut().zip(admin).for_each(|(node, admin)| node.admin = *admin);
+    let decision = decide(pool, &mut nodes, &mut fastrand::Rng::with_seed(1));
+    let verdicts = nodes.iter().flat_map(|node| node.addresses.iter().map(|address| address.verdict)).collect();
     Decided { tier: decision.tier, view: decision.view, verdicts }
 }
 

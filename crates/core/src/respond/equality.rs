@@ -70,8 +70,8 @@ fn snapshot(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty, answers: usize, tt
     }
     let pool = pool(kinds, when_empty);
     let is_up = |node: &Node| pool.nodes.iter().zip(kinds).any(|(found, kind)| found.name == node.name && kind.2);
-    let mut cases = pool.cases(|node, _| if is_up(node) { Health::Up } else { Health::Down }.into());
-    let view = decide(&pool, &mut cases, &mut fastrand::Rng::with_seed(1)).view;
+    let mut nodes = pool.undecided(|node, _| if is_up(node) { Health::Up } else { Health::Down }.into());
+    let view = decide(&pool, &mut nodes, &mut fastrand::Rng::with_seed(1)).view;
     let counters = Counters::default();
     let numbers = counters.node_numbers(std::slice::from_ref(&pool));
     let config = Arc::new(SnapshotConfig::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), numbers));

@@ -56,8 +56,8 @@ fn snapshot(nodes: u8) -> Snapshot {
         role: Role::Active,
     };
     let pool = Pool::with_defaults("core", (0..nodes).map(node).collect());
-    let mut cases = pool.cases(|_, _| Health::Up.into());
-    let view = decide(&pool, &mut cases, &mut fastrand::Rng::with_seed(1)).view;
+    let mut nodes = pool.undecided(|_, _| Health::Up.into());
+    let view = decide(&pool, &mut nodes, &mut fastrand::Rng::with_seed(1)).view;
     let config =
         Arc::new(SnapshotConfig::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), NodeNumbers::default()));
     Snapshot { generation: 1, config, pools: vec![Arc::new(view)] }

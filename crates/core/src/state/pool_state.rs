@@ -13,7 +13,7 @@ use super::targets::{AddressIndex, AddressTargets};
 use crate::health::Health;
 use crate::overrides::Overrides;
 use crate::pool::{
-    AddressCase, AdminState, Decision, Node, NodeCase, Pool, PoolView, Role, SelectionTier, Verdict, decide,
+    AddressDecision, AdminState, Decision, Node, NodeDecision, Pool, PoolView, Role, SelectionTier, Verdict, decide,
 };
 use crate::time::Now;
 
@@ -93,13 +93,13 @@ impl NodeState {
     }
 
     /// The input of the decision.
-    fn case<'p>(&self, node: &'p Node) -> NodeCase<'p> {
+    fn undecided<'p>(&self, node: &'p Node) -> NodeDecision<'p> {
         let address = |address: &AddressState| {
             let mut health = address.health();
             health.health = self.believed_health(address);
-            AddressCase { address: address.address(), health, verdict: Verdict::Unknown }
+            AddressDecision { address: address.address(), health, verdict: Verdict::Unknown }
         };
-        NodeCase { node, admin: self.admin, addresses: self.addresses.iter().map(address).collect() }
+        NodeDecision { config: node, admin: self.admin, addresses: self.addresses.iter().map(address).collect() }
     }
 }
 
@@ -221,9 +221,9 @@ impl PoolState {
     ) -> (PoolView, Vec<StateChange>) {
         self.apply_overrides(overrides, now);
         let pool = Arc::clone(&self.pool);
-        let mut cases: Vec<_> = pool.nodes.iter().zip(&self.nodes).map(|(node, state)| state.case(node)).collect();
-        let Decision { tier, view } = decide(&pool, &mut cases, rng);
-        let mut changes = self.store_verdicts(&cases, now);
+        let mut nodes: Vec<_> = pool.nodes.iter().zip(&self.nodes).map(|(node, state)| state.undecided(node)).collect();
+        let Decision { tier, view } = decide(&pool, &mut nodes, rng);
+        let mut changes = self.store_verdicts(&nodes, now);
         if std::mem::replace(&mut self.tier, tier) != tier {
             changes.push(StateChange::Tier);
         }
@@ -231,14 +231,14 @@ impl PoolState {
     }
 
     /// Stores new verdicts, and notes when a node leaves the answers.
-    fn store_verdicts(&mut self, cases: &[NodeCase<'_>], now: Now) -> Vec<StateChange> {
+    fn store_verdicts(&mut self, decided: &[NodeDecision<'_>], now: Now) -> Vec<StateChange> {
         let mut changes = Vec::new();
         let expiry = self.expiry_of_answers_at(now.unix);
-        for (node, (state, case)) in self.nodes.iter_mut().zip(cases).enumerate() {
+        for (node, (state, decided)) in self.nodes.iter_mut().zip(decided).enumerate() {
             let was_eligible = state.is_eligible();
-            for (address, (found, case)) in state.addresses.iter_mut().zip(&case.addresses).enumerate() {
+            for (address, (found, decided)) in state.addresses.iter_mut().zip(&decided.addresses).enumerate() {
                 let at = AddressIndex { node, address };
-                match (std::mem::replace(&mut found.verdict, case.verdict), case.verdict) {
+                match (std::mem::replace(&mut found.verdict, decided.verdict), decided.verdict) {
                     (Verdict::EjectionCapped, Verdict::EjectionCapped) => {}
                     (_, Verdict::EjectionCapped) => changes.push(StateChange::EjectionCapped(at)),
                     (Verdict::EjectionCapped, Verdict::Down) => changes.push(StateChange::Ejected(at)),
