@@ -83,7 +83,7 @@ impl AdminService {
     }
 
     /// Ends expired overrides and nominates backups, as long as the server runs.
-    pub async fn run_without_operator(&self) {
+    pub async fn run_periodic_tasks(&self) {
         tokio::join!(self.end_overrides(), self.auto_nominate());
     }
 

@@ -15,7 +15,7 @@ use evenkeel_core::snapshot::SnapshotConfig;
 
 use super::Daemon;
 use crate::config::{Loaded, Server};
-use crate::health::{Plan, Stopped};
+use crate::health::{PublishedConfig, Stopped};
 use crate::listen::Prepared;
 
 /// Why a configuration was not adopted. The one before is still served.
@@ -56,8 +56,8 @@ impl Daemon {
                 interruption = interrupted => Some(interruption),
             }
         };
-        let plan = Plan { generation, config, pools };
-        if let Some(interruption) = self.config_handle.adopt(plan, server.probes_in_flight, enough).await? {
+        let config = PublishedConfig { generation, config, pools };
+        if let Some(interruption) = self.config_handle.adopt(config, server.probes_in_flight, enough).await? {
             self.endpoints.rollback();
             return Ok(Some(interruption));
         }

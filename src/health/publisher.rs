@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::config_handle::ConfigHandle;
 use super::health_handle::HealthHandle;
-use super::messages::{Adoption, Message, Plan};
+use super::messages::{Adoption, Message, PublishedConfig};
 use super::pool_events::PoolEvents;
 use super::scheduler::Scheduler;
 use crate::clock;
@@ -69,7 +69,7 @@ type PoolTargets = Vec<Vec<AddressTargets>>;
 
 /// The values with which the publisher starts.
 #[derive(Debug)]
-pub struct Beginning {
+pub struct PublisherSettings {
     /// Runs the probes.
     pub prober: Prober,
     /// Probes in flight, at most.
@@ -84,10 +84,10 @@ impl Publisher {
     /// Prepares the task; [`Self::run`] must be spawned.
     pub fn new(
         current: CurrentSnapshot,
-        beginning: Beginning,
+        settings: PublisherSettings,
         events: Arc<EventLog>,
     ) -> (Self, ConfigHandle, HealthHandle) {
-        let Beginning { prober, in_flight, overrides, remembered } = beginning;
+        let PublisherSettings { prober, in_flight, overrides, remembered } = settings;
         let (sender, messages) = mpsc::channel(QUEUE);
         let scheduler = Scheduler::new(prober, in_flight, sender.clone());
         let publisher = Self {
@@ -173,9 +173,9 @@ impl Publisher {
             }
             Message::Nominees(reply) => drop(reply.send(self.states.nominees(clock::now()))),
             Message::Adopt(adoption) => {
-                let Adoption { plan, targets, changed, done } = *adoption;
+                let Adoption { config, targets, changed, done } = *adoption;
                 self.states.set_limits(&changed);
-                self.adopt(plan, targets);
+                self.adopt(config, targets);
                 let _ = done.send(());
             }
         }
@@ -215,8 +215,8 @@ impl Publisher {
         self.publish();
     }
 
-    fn adopt(&mut self, plan: Plan, targets: Vec<PoolTargets>) {
-        let Plan { generation, config, pools } = plan;
+    fn adopt(&mut self, config: PublishedConfig, targets: Vec<PoolTargets>) {
+        let PublishedConfig { generation, config, pools } = config;
         let now = clock::now();
         let named = pools.iter().map(|config| Arc::clone(&config.pool)).zip(targets).collect();
         let previous = self.states.replace(named, &self.remembered, now);
