@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use evenkeel::config::{self, Loaded, Origin};
+use evenkeel::config::{self, LoadedConfig, Origin};
 use evenkeel_core::counters::{Counters, Protocol};
 use evenkeel_core::health::Health;
 use evenkeel_core::message::{Query, Received, encode, parse};
@@ -30,7 +30,7 @@ const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 900 604800 5\n@ NS ns1
 
 /// A configuration with `pools` pools of `nodes` nodes each, and `names` shared names over them:
 /// `n0.lb.example` and so on. `weight` gives the weight of a node by its index.
-fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize) -> usize) -> Loaded {
+fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize) -> usize) -> LoadedConfig {
     let address =
         |pool: usize, node: usize| format!("10.{}.{}.{}", pool % 200 + node / 60_000, node / 250 % 250, node % 250);
     let node = |pool: usize, node: usize| {
@@ -57,7 +57,7 @@ fn decided(pool: &Pool) -> Decision {
 }
 
 /// A snapshot in which all addresses are up.
-fn snapshot(loaded: Loaded, counters: &Counters) -> Snapshot {
+fn snapshot(loaded: LoadedConfig, counters: &Counters) -> Snapshot {
     loaded.into_snapshot(counters, |_, _| Health::Up.into(), &mut Rng::with_seed(1))
 }
 

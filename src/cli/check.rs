@@ -8,7 +8,7 @@ use evenkeel_core::diagnostic::Diagnostics;
 
 use super::config_file::ConfigFile;
 use super::exit_code::CONFIG;
-use crate::config::{self, Loaded};
+use crate::config::{self, LoadedConfig};
 
 /// Load a configuration as `serve` does and report what is wrong with it
 #[derive(Args, Debug)]
@@ -32,7 +32,7 @@ impl Check {
 }
 
 /// Prints every problem, and a summary.
-fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
+fn print(loaded: &Result<LoadedConfig, Diagnostics>) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     let problems = match loaded {
         Ok(loaded) => &loaded.warnings,

@@ -19,7 +19,7 @@ use super::{Daemon, FixedConfig};
 use crate::abort_on_panic;
 use crate::admin::{self, AdminService};
 use crate::clock::unix_now;
-use crate::config::{Loaded, Origin};
+use crate::config::{LoadedConfig, Origin};
 use crate::events::{EventLog, Notifiers};
 use crate::health::{HealthHandle, Publisher, PublisherSettings};
 use crate::listen::Endpoints;
@@ -40,7 +40,7 @@ pub enum StartError {
 
 impl FixedConfig {
     /// The fixed parts of a configuration.
-    pub(super) fn of(loaded: &Loaded) -> Self {
+    pub(super) fn of(loaded: &LoadedConfig) -> Self {
         Self { state_dir: loaded.server.state_dir.clone(), admin: loaded.admin.clone() }
     }
 }
@@ -52,7 +52,7 @@ impl Daemon {
     /// # Errors
     /// Addresses cannot be bound, `state_dir` cannot be used, or the admin listeners cannot be
     /// opened.
-    pub async fn start(origin: Origin, mut loaded: Loaded) -> Result<Self, StartError> {
+    pub async fn start(origin: Origin, mut loaded: LoadedConfig) -> Result<Self, StartError> {
         open_files::fit(&mut loaded);
         let counters = Arc::new(Counters::default());
         let endpoints = Endpoints::new(Arc::clone(&counters));

@@ -18,7 +18,7 @@ use crate::pool_config::PoolConfig;
 
 /// A configuration without errors.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// Addresses, limits, certificates.
     pub server: Server,
     /// The admin listeners, if there are any.
@@ -37,7 +37,7 @@ pub struct Loaded {
     pub keys: KnownKeys,
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// The snapshot that queries would read with this health of every address, and without
     /// overrides.
     pub fn into_snapshot(
