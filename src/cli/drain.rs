@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use evenkeel_core::pool::ForcedState;
 
-use super::admin_args::{NodeArgs, Reason};
+use super::admin_args::{NodeArgs, ReasonAndDurationArgs};
 use super::runtime::on_runtime;
 use crate::clock::unix_now;
 
@@ -25,7 +25,7 @@ pub(super) struct Drain {
     #[command(flatten)]
     node_args: NodeArgs,
     #[command(flatten)]
-    reason: Reason,
+    reason: ReasonAndDurationArgs,
     /// Do it even if fewer than min_available active nodes would be left
     #[arg(long)]
     force: bool,
@@ -39,8 +39,8 @@ impl Drain {
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { node_args, reason, force, wait } = self;
-            let circumstances = reason.into_circumstances(&node_args.by, force);
-            node_args.client()?.set_override(&node_args.node, ForcedState::Drain, circumstances).await?;
+            let options = reason.into_options(&node_args.by, force);
+            node_args.client()?.set_override(&node_args.node, ForcedState::Drain, options).await?;
             if wait { wait_until_idle(&node_args).await } else { Ok(()) }
         })
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use evenkeel_core::pool::ForcedState;
 
-use super::admin_args::{NodeArgs, Reason};
+use super::admin_args::{NodeArgs, ReasonAndDurationArgs};
 use super::runtime::on_runtime;
 
 /// Force a node up or down, regardless of its monitors
@@ -20,7 +20,7 @@ pub(super) struct Force {
     #[command(flatten)]
     node_args: NodeArgs,
     #[command(flatten)]
-    reason: Reason,
+    reason: ReasonAndDurationArgs,
     /// Do it even if fewer than min_available active nodes would be left
     #[arg(long)]
     force: bool,
@@ -41,10 +41,7 @@ impl Force {
                 State::Up => ForcedState::Up,
                 State::Down => ForcedState::Down,
             };
-            node_args
-                .client()?
-                .set_override(&node_args.node, state, reason.into_circumstances(&node_args.by, force))
-                .await
+            node_args.client()?.set_override(&node_args.node, state, reason.into_options(&node_args.by, force)).await
         })
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::admin_args::{NodeArgs, Reason};
+use super::admin_args::{NodeArgs, ReasonAndDurationArgs};
 use super::runtime::on_runtime;
 use crate::admin::client;
 
@@ -25,7 +25,7 @@ pub(super) struct Nominate {
     #[arg(long)]
     without_action: bool,
     #[command(flatten)]
-    reason: Reason,
+    reason: ReasonAndDurationArgs,
     /// Do it even if fewer than min_available active nodes would be left, or the backup is not
     /// alive
     #[arg(long)]
@@ -37,8 +37,8 @@ impl Nominate {
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { node_args, replace, without_action, reason, force } = self;
-            let circumstances = reason.into_circumstances(&node_args.by, force);
-            let nominate = client::Nominate { circumstances, replaces: replace, without_action };
+            let options = reason.into_options(&node_args.by, force);
+            let nominate = client::Nominate { options, replaces: replace, without_action };
             if let Some(why) = node_args.client()?.nominate(&node_args.node, nominate).await? {
                 // The node is nominated, also if standard output is closed.
                 let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", node_args.node);
