@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::circles;
+use crate::cycles;
 use crate::graph::Graph;
 use crate::uses::Uses;
 use crate::workspace::Workspace;
@@ -20,11 +20,11 @@ const WIDTH: usize = 100;
 
 /// Draws the workspace.
 pub(crate) fn section(workspace: &Workspace, uses: &[Uses]) -> String {
-    let packages = circles::between(workspace);
+    let packages = cycles::between(workspace);
     let mut text = String::from("```mermaid\ngraph TD\n");
     for package in packages.layers().concat() {
         let _ = writeln!(text, "    {package}");
-        for used in packages.used_by(package) {
+        for used in packages.uses_of(package) {
             let _ = writeln!(text, "    {package} --> {used}");
         }
     }
@@ -42,7 +42,7 @@ fn list(graph: &Graph) -> String {
     let longest = graph.nodes().map(str::len).max().unwrap_or_default();
     let layers = graph.layers();
     let described = layers.iter().map(|layer| {
-        layer.iter().map(|node| line(node, longest, &graph.used_by(node).collect::<Vec<_>>())).collect::<String>()
+        layer.iter().map(|node| line(node, longest, &graph.uses_of(node).collect::<Vec<_>>())).collect::<String>()
     });
     described.collect::<Vec<_>>().join("\n")
 }

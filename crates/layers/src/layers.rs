@@ -89,7 +89,7 @@ pub(crate) fn violations(workspace: &Workspace, uses: &[Uses], layers: &[Layer])
 /// Describes the paths that a package names in spite of its layer.
 pub(crate) fn forbidden_paths(package: &Package, uses: &Uses, layer: &Layer) -> Vec<String> {
     let mut violations = Vec::new();
-    for (path, modules) in &uses.foreign {
+    for (path, modules) in &uses.external {
         let is_below =
             |part: &&str| path.strip_prefix(*part).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
         if layer.must_not_name.iter().any(is_below) {
