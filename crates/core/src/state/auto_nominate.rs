@@ -129,13 +129,13 @@ mod tests {
     }
 
     /// A pool, with a clock that the test advances.
-    struct Bench {
+    struct Harness {
         state: PoolState,
         overrides: Overrides,
         now: Now,
     }
 
-    impl Bench {
+    impl Harness {
         fn new(pool: Pool) -> Self {
             let now = Now { instant: Instant::now(), unix: 0 };
             let targets = vec![vec![AddressTargets::default()]; pool.nodes.len()];
@@ -167,15 +167,15 @@ mod tests {
         drained: Option<&str>,
         after: Duration,
     ) -> Option<(Vec<Arc<str>>, Arc<str>)> {
-        let mut bench = Bench::new(pool());
-        bench.advance(after);
+        let mut harness = Harness::new(pool());
+        harness.advance(after);
         if let Some(node) = drained {
             let by = Actor::Operator("ops".to_owned());
             let drain = Override { state: ForcedState::Drain, by, why: String::new(), at: 0, until: None };
-            bench.overrides.set(bench.state.pool.id_of(node), drain);
+            harness.overrides.set(harness.state.pool.id_of(node), drain);
         }
-        bench.decide(health);
-        let found = bench.state.nominees(bench.now)?;
+        harness.decide(health);
+        let found = harness.state.nominees(harness.now)?;
         Some((found.promoted.into_iter().chain(found.standby_up).collect(), found.replaces))
     }
 
@@ -210,18 +210,18 @@ mod tests {
 
     #[test]
     fn a_nominated_backup_is_not_replaced_before_it_can_serve() {
-        let mut bench = Bench::new(Pool { min_available: NodeCount::Count(2), ..pool() });
+        let mut harness = Harness::new(Pool { min_available: NodeCount::Count(2), ..pool() });
         let (by, why) = (Actor::Operator("ops".to_owned()), String::new());
         let nomination = Nomination { role: Role::Active, partner: None, by, why, at: 0, until: None };
         let health = [Health::Down.into(), Health::Up.into(), down(None), backup(Health::Up)];
-        bench.decide(health);
-        bench.advance(Duration::from_secs(100));
-        let update = bench.overrides.nominate(&bench.state.pool, "c", Some("a"), &nomination).unwrap();
-        bench.overrides.apply(&update);
-        bench.decide(health);
-        assert_eq!(bench.state.nominees(bench.now), None);
-        bench.advance(Duration::from_secs(4));
-        let replaces = bench.state.nominees(bench.now).map(|found| found.replaces);
+        harness.decide(health);
+        harness.advance(Duration::from_secs(100));
+        let update = harness.overrides.nominate(&harness.state.pool, "c", Some("a"), &nomination).unwrap();
+        harness.overrides.apply(&update);
+        harness.decide(health);
+        assert_eq!(harness.state.nominees(harness.now), None);
+        harness.advance(Duration::from_secs(4));
+        let replaces = harness.state.nominees(harness.now).map(|found| found.replaces);
         assert_eq!(replaces, Some("c".into()), "it has not served in time");
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::bench::{Moment, NODES, NodeMoment, Step, World};
+use super::harness::{Moment, NODES, NodeMoment, Step, World};
 use crate::health::Health;
 use crate::pool::{ForcedState, Role, Verdict};
 
