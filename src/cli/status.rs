@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::{self, Write as _};
 
 use clap::Args;
-use evenkeel_core::counters::{Protocol, Responses};
+use evenkeel_core::counters::{LatencyBound, Protocol, Responses};
 use evenkeel_core::overrides::Nomination;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
@@ -121,9 +121,9 @@ fn show_responses(protocol: Protocol, responses: &Responses, text: &mut String) 
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
     let Responses { truncated, ignored, .. } = responses;
     let _ = write!(text, "{protocol}: responses {total}{codes}, truncated {truncated}, ignored packets {ignored}");
-    let _ = match responses.latency_of(99) {
+    let _ = match responses.latency_percentile(99) {
         None => writeln!(text),
-        Some(Some(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
-        Some(None) => writeln!(text, "; the 99th percentile is above the last histogram bucket"),
+        Some(LatencyBound::UpTo(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
+        Some(LatencyBound::AboveLastStep) => writeln!(text, "; the 99th percentile is above the last histogram bucket"),
     };
 }
