@@ -151,7 +151,7 @@ impl PoolEvents {
                 StateChange::Ejected(at) => {
                     let why = match states.failure(pool, at) {
                         Some(failure) if !failure.is_bad_response() => failure.to_string(),
-                        _ if state.available() == 0 => "no active node is up".to_owned(),
+                        _ if state.available_count() == 0 => "no active node is up".to_owned(),
                         _ => {
                             let nodes = counted(max_ejected, "active node is", "active nodes are");
                             format!("at most {nodes} out for bad responses")
@@ -184,7 +184,7 @@ impl PoolEvents {
 /// The selection tier of a pool, as the state and the text of an event.
 fn describe_tier(state: &PoolState) -> (EventState, String) {
     let pool = state.pool();
-    let (active, eligible) = (state.active(), state.eligible());
+    let (active, eligible) = (state.active_count(), state.eligible_count());
     let is_active = |admin: &AdminState| admin.role == Role::Active;
     let none_may_serve =
         state.nodes().map(|(_, node)| node.admin()).filter(is_active).all(|admin| admin.is_drained_or_forced_down());

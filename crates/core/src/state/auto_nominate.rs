@@ -65,8 +65,8 @@ impl PoolState {
     pub(super) fn nominees(&self, now: Now) -> Option<Nominees> {
         let rule = self.pool.auto_nominate?;
         // A single first result decides health, which is too little for a nomination.
-        let observed_for = now.instant.saturating_duration_since(self.since);
-        if observed_for < rule.observe_for || self.available() >= self.min_available() {
+        let observed_for = now.instant.saturating_duration_since(self.loaded_at);
+        if observed_for < rule.observe_for || self.available_count() >= self.min_available() {
             return None;
         }
         let of = |role| self.nodes().filter(move |(_, state)| state.admin.role == role && state.admin.forced.is_none());

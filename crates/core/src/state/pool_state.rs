@@ -27,7 +27,7 @@ pub struct PoolState {
     pub(super) pool: Arc<Pool>,
     pub(super) nodes: Vec<NodeState>,
     /// When this configuration of the pool was loaded.
-    pub(super) since: Instant,
+    pub(super) loaded_at: Instant,
     /// A decision has applied roles, now or before a reload. Until then, a nomination from a state
     /// file is not a change of role.
     pub(super) has_roles: bool,
@@ -135,7 +135,7 @@ impl PoolState {
         };
         Self {
             nodes: pool.nodes.iter().zip(targets).map(node).collect(),
-            since: now.instant,
+            loaded_at: now.instant,
             has_roles: previous.is_some(),
             tier: previous.map_or(SelectionTier::Active, |previous| previous.tier),
             earlier_expiry: previous.map_or(0, |previous| previous.expiry),
@@ -186,28 +186,28 @@ impl PoolState {
     }
 
     /// Number of its active nodes.
-    pub fn active(&self) -> usize {
+    pub fn active_count(&self) -> usize {
         self.nodes.iter().filter(|node| node.admin.role == Role::Active).count()
     }
 
     /// Number of its active nodes that are up.
-    pub fn available(&self) -> usize {
+    pub fn available_count(&self) -> usize {
         self.nodes.iter().filter(|node| node.is_available()).count()
     }
 
     /// Number of its nodes with an eligible address.
-    pub fn eligible(&self) -> usize {
+    pub fn eligible_count(&self) -> usize {
         self.nodes.iter().filter(|node| node.is_eligible()).count()
     }
 
     /// Active nodes that should be up.
     pub fn min_available(&self) -> usize {
-        self.pool.min_available.of(self.active())
+        self.pool.min_available.of(self.active_count())
     }
 
     /// The most active nodes that bad responses may eject together.
     pub fn max_ejected(&self) -> usize {
-        self.pool.max_ejected.of(self.active())
+        self.pool.max_ejected.of(self.active_count())
     }
 
     /// Applies overrides and nominations, and decides again which addresses are eligible.

@@ -25,7 +25,7 @@ impl PoolState {
     /// Describes the pool.
     pub(super) fn status(&self, targets: &Targets, overrides: &Overrides, now: Now) -> PoolStatus {
         let figures = Figures {
-            available: self.available(),
+            available: self.available_count(),
             min_available: self.min_available(),
             max_ejected: self.max_ejected(),
         };
