@@ -54,8 +54,8 @@ impl<'e> Directive<'e> {
         self.arguments.get(index).copied().ok_or_else(missing)
     }
 
-    /// Refuses more arguments than `count`.
-    fn has_at_most(&self, count: usize) -> Result<(), Diagnostic> {
+    /// Returns an error if there are more arguments than `count`.
+    fn reject_more_than(&self, count: usize) -> Result<(), Diagnostic> {
         match self.arguments.get(count) {
             Some(extra) => Err(self.source.error(extra.span(), "nothing more is expected here")),
             None => Ok(()),
@@ -91,15 +91,15 @@ impl Loader<'_> {
         let source = directive.source;
         match directive.name.text.to_ascii_uppercase().as_slice() {
             b"$ORIGIN" => {
-                directive.has_at_most(1)?;
+                directive.reject_more_than(1)?;
                 scope.origin = parse_name(source, &directive.argument(0, "the origin")?, &scope.origin)?;
             }
             b"$TTL" => {
-                directive.has_at_most(1)?;
+                directive.reject_more_than(1)?;
                 scope.default_ttl = Some(parse_ttl(source, &directive.argument(0, "the TTL")?)?);
             }
             b"$INCLUDE" => {
-                directive.has_at_most(2)?;
+                directive.reject_more_than(2)?;
                 let file = directive.argument(0, "the name of a file")?;
                 // RFC 1035 §5.1: an included file changes neither the origin nor the last owner
                 // name of the file that includes it.
