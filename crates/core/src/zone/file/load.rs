@@ -111,7 +111,9 @@ impl Loader<'_> {
             }
             _ => {
                 let message = format!("unknown directive {}", String::from_utf8_lossy(directive.name.text));
-                return Err(source.error(directive.name.span(), message).hint("accepted: $ORIGIN, $TTL, $INCLUDE"));
+                return Err(source
+                    .error(directive.name.span(), message)
+                    .with_hint("accepted: $ORIGIN, $TTL, $INCLUDE"));
             }
         }
         Ok(())
@@ -139,7 +141,7 @@ impl Loader<'_> {
         }
         let included_source = self.files.read(&included).map_err(|error| {
             let message = format!("included file {} cannot be read: {error}", included.display());
-            source.error(file.span(), message).hint("paths are relative to this file")
+            source.error(file.span(), message).with_hint("paths are relative to this file")
         })?;
         self.read_file(&Arc::new(included_source), &included, scope, &includers);
         Ok(())

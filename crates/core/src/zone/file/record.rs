@@ -56,7 +56,7 @@ impl Record {
         let rtype = loop {
             let Some((token, rest)) = tokens.split_first() else {
                 let message = format!("no record type for {owner}");
-                return Err(source.error(span(entry), message).hint("a record is: owner [TTL] [IN] type data"));
+                return Err(source.error(span(entry), message).with_hint("a record is: owner [TTL] [IN] type data"));
             };
             tokens = rest;
             let word = String::from_utf8_lossy(token.text);
@@ -75,7 +75,7 @@ impl Record {
         })?;
         let ttl = own_ttl.or(scope.default_ttl).or(scope.last_ttl).ok_or_else(|| {
             let message = format!("no TTL for {owner}");
-            source.error(span(entry), message).hint("add a TTL to the record, or $TTL above all records")
+            source.error(span(entry), message).with_hint("add a TTL to the record, or $TTL above all records")
         })?;
         scope.last_ttl = Some(ttl);
         Ok(Self { owner, rtype, ttl, rdata: rdata.into(), source: Arc::clone(source), span: span(entry) })
@@ -107,7 +107,7 @@ fn read_owner<'e, 't>(
     let first = tokens[0];
     if entry.blank_owner {
         let owner = scope.last_owner.clone().ok_or_else(|| {
-            source.error(first.span(), "no owner name").hint("the first record must begin with one, or with @")
+            source.error(first.span(), "no owner name").with_hint("the first record must begin with one, or with @")
         })?;
         return Ok((owner, tokens));
     }
@@ -123,7 +123,7 @@ fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Di
             class @ ("CH" | "HS" | "CS") => format!("class {class} is not served, only IN"),
             _ => format!("\"{word}\" is no record type, TTL or class"),
         };
-        return Err(source.error(token.span(), message).hint(format!("types: {}, TYPEnnn", format::mnemonics())));
+        return Err(source.error(token.span(), message).with_hint(format!("types: {}, TYPEnnn", format::mnemonics())));
     };
     match format::refusal(rtype) {
         Some(why) => Err(source.error(token.span(), format!("{}: {why}", word.to_ascii_uppercase()))),
@@ -142,7 +142,9 @@ pub(super) fn parse_ttl(source: &Source, token: &Token<'_>) -> Result<u32, Diagn
     let word = std::str::from_utf8(token.text).ok().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     let ttl = word.and_then(parse_period).filter(|&ttl| ttl <= MAX_TTL && !token.quoted);
     ttl.ok_or_else(|| {
-        source.error(token.span(), "not a TTL").hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
+        source
+            .error(token.span(), "not a TTL")
+            .with_hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
     })
 }
 
