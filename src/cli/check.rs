@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use evenkeel_core::diagnostic::Diagnostics;
+use evenkeel_core::plural::counted;
 
 use super::config_file::ConfigFile;
 use super::exit_code::CONFIG;
@@ -41,9 +42,8 @@ fn print(loaded: &Result<LoadedConfig, Diagnostics>) -> io::Result<()> {
     for problem in problems.iter() {
         writeln!(stderr, "{problem}\n")?;
     }
-    match (loaded, problems.error_count()) {
-        (Ok(loaded), _) => writeln!(io::stdout().lock(), "ok: {}", loaded.summary()),
-        (Err(_), 1) => writeln!(stderr, "1 error"),
-        (Err(_), errors) => writeln!(stderr, "{errors} errors"),
+    match loaded {
+        Ok(loaded) => writeln!(io::stdout().lock(), "ok: {}", loaded.summary()),
+        Err(errors) => writeln!(stderr, "{}", counted(errors.error_count(), "error", "errors")),
     }
 }

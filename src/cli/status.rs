@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use clap::Args;
 use evenkeel_core::counters::{LatencyBound, Protocol, Responses};
 use evenkeel_core::overrides::Nomination;
+use evenkeel_core::plural::counted;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
@@ -107,8 +108,8 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         }
     }
     if let Some(records) = pool.fallback_records.filter(|records| *records > 0) {
-        let noun = if records == 1 { "record of its fallback was" } else { "records of its fallback were" };
-        let _ = writeln!(text, "  {records} {noun} returned");
+        let records = counted(records as usize, "record of its fallback was", "records of its fallback were");
+        let _ = writeln!(text, "  {records} returned");
     }
     text.push('\n');
 }

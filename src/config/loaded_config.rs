@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_core::counters::Counters;
 use evenkeel_core::diagnostic::Diagnostics;
 use evenkeel_core::health::AddressHealth;
+use evenkeel_core::plural::counted;
 use evenkeel_core::pool::{Node, decide};
 use evenkeel_core::snapshot::{Snapshot, SnapshotConfig};
 use evenkeel_core::zone::Zones;
@@ -58,11 +59,14 @@ impl LoadedConfig {
 
     /// The numbers of zones, names, pools and nodes: `1 zone, 2 names, 1 pool, 3 nodes`.
     pub fn summary(&self) -> String {
-        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let nodes = self.pools.iter().map(|config| config.pool.nodes.len()).sum();
         let zones = self.zones.apexes().count();
-        [(zones, "zone"), (self.names, "name"), (self.pools.len(), "pool"), (nodes, "node")]
-            .map(|(n, what)| count(n, what))
-            .join(", ")
+        [
+            counted(zones, "zone", "zones"),
+            counted(self.names, "name", "names"),
+            counted(self.pools.len(), "pool", "pools"),
+            counted(nodes, "node", "nodes"),
+        ]
+        .join(", ")
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::diagnostic::defined;
 use evenkeel_core::health::Require;
+use evenkeel_core::plural::counted;
 use evenkeel_core::pool::{AutoNominate, Node, NodeCount, Pool, Role, WhenEmpty};
 use toml::de::DeValue;
 
@@ -149,7 +150,10 @@ fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: u
         match value {
             DeValue::Integer(digits) => match digits.as_str().parse::<usize>() {
                 Ok(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
-                _ => Err(refused(format!("cannot be {digits}: the pool has {active} active nodes"))),
+                _ => Err(refused({
+                    let active = counted(active, "active node", "active nodes");
+                    format!("cannot be {digits}: the pool has {active}")
+                })),
             },
             DeValue::String(text) => match text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()) {
                 Some(percent @ 0..=100) if usize::from(percent) >= least => Ok(NodeCount::Percent(percent)),
@@ -168,7 +172,7 @@ fn require(section: &Section<'_>, monitors: usize) -> Require {
         DeValue::Integer(digits) => match digits.as_str().parse() {
             Ok(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
             _ => Err(Unaccepted {
-                message: format!("cannot be {digits}: the pool has {monitors} monitors"),
+                message: format!("cannot be {digits}: the pool has {}", counted(monitors, "monitor", "monitors")),
                 hint: format!("accepted: {accepted}"),
             }),
         },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evenkeel_core::plural::counted;
 use tracing::{info, warn};
 
 use super::delivery_error::DeliveryError;
@@ -108,7 +109,7 @@ impl<'n> Delivery<'n> {
         if !self.given_up_log.is_due() {
             return;
         }
-        let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        let attempts = counted(attempts as usize, "attempt", "attempts");
         let more = match std::mem::take(&mut self.given_up) {
             1 => String::new(),
             count => format!(", {count} since the last such line"),
