@@ -18,7 +18,6 @@ impl Rtype {
     pub const HINFO: Self = Self(13);
     pub const MX: Self = Self(15);
     pub const AAAA: Self = Self(28);
-    pub const DNAME: Self = Self(39);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
     pub const IXFR: Self = Self(251);
