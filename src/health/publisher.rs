@@ -14,7 +14,7 @@ use evenkeel_core::overrides::Overrides;
 use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot};
 use evenkeel_core::state::{AddressTargets, Observation, PoolStates, RememberedHealth, TargetId};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
 use super::config_handle::ConfigHandle;
@@ -31,7 +31,7 @@ use crate::pool_config::PoolConfig;
 /// How long changes are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Time between two sweeps: they publish changes that can wait, and free replaced snapshots.
+/// Time between two sweeps: they publish deferred changes, and free replaced snapshots.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Messages that may wait in the queue. If it is full, the next probe of a target waits.
@@ -49,7 +49,7 @@ pub struct Publisher {
     dirty: HashSet<usize>,
     /// Pools to decide on again at the next sweep: their weights have changed, or their roles are
     /// settling.
-    drifting: HashSet<usize>,
+    deferred: HashSet<usize>,
     /// Targets without a result that a new configuration waits for.
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
     /// Replaced snapshots that queries may still hold.
@@ -96,7 +96,7 @@ impl Publisher {
             states: PoolStates::default(),
             pools: Vec::new(),
             dirty: HashSet::new(),
-            drifting: HashSet::new(),
+            deferred: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
             events: PoolEvents::new(events),
@@ -113,11 +113,14 @@ impl Publisher {
     /// Runs until every handle is dropped.
     pub async fn run(mut self) {
         loop {
-            let is_idle = self.retired.is_empty() && self.drifting.is_empty();
-            let sweep = if is_idle { Instant::now() + Duration::from_secs(86_400) } else { self.last_sweep + SWEEP };
-            let Ok(message) = timeout_at(sweep, self.messages.recv()).await else {
-                self.sweep();
-                continue;
+            let needs_sweep = !self.retired.is_empty() || !self.deferred.is_empty();
+            let message = tokio::select! {
+                biased;
+                message = self.messages.recv() => message,
+                () = sleep_until(self.last_sweep + SWEEP), if needs_sweep => {
+                    self.sweep();
+                    continue;
+                }
             };
             let Some(message) = message else { return };
             self.handle(message);
@@ -132,10 +135,10 @@ impl Publisher {
         }
     }
 
-    /// Publishes the changes that could wait, and frees snapshots that queries have released.
+    /// Publishes the deferred changes, and frees snapshots that queries have released.
     fn sweep(&mut self) {
         self.last_sweep = Instant::now();
-        self.dirty.extend(self.drifting.drain());
+        self.dirty.extend(self.deferred.drain());
         if self.dirty.is_empty() {
             self.free_retired();
         } else {
@@ -184,7 +187,7 @@ impl Publisher {
     fn observe(&mut self, observation: Observation) {
         let (target, monitor) = (observation.target, Arc::clone(&observation.monitor));
         let effect = self.states.observe(observation);
-        self.drifting.extend(effect.reweighted);
+        self.deferred.extend(effect.reweighted);
         self.dirty.extend(effect.response_changed);
         for transition in effect.transitions {
             self.events.transition(self.states.pool(transition.pool), &transition, &monitor);
@@ -222,7 +225,7 @@ impl Publisher {
         let previous = self.states.replace(named, &self.remembered, now);
         self.pools = pools;
         self.dirty.clear();
-        self.drifting.clear();
+        self.deferred.clear();
         self.awaited = None;
         self.not_run.clear();
         let mut views = Vec::new();
@@ -231,7 +234,7 @@ impl Publisher {
             let (view, changes) = self.states.decide(index, &self.overrides, now, &mut self.rng);
             self.states.take_over_idle_times(index, previous, &self.overrides, now);
             if self.states.pool(index).is_settling(now) {
-                self.drifting.insert(index);
+                self.deferred.insert(index);
             }
             self.events.reload(&self.states, index, previous);
             self.events.changes(&self.states, index, changes);
@@ -248,7 +251,7 @@ impl Publisher {
             let (view, changes) = self.states.decide(index, &self.overrides, now, &mut self.rng);
             views.push((index, view));
             if self.states.pool(index).is_settling(now) {
-                self.drifting.insert(index);
+                self.deferred.insert(index);
             }
             self.events.changes(&self.states, index, changes);
         }
