@@ -89,11 +89,7 @@ impl AdminService {
 
     /// Waits until no change of roles runs.
     pub async fn settle(&self) {
-        /// Time between two checks.
-        const POLL: Duration = Duration::from_millis(20);
-        while !self.pool_locks.are_all_free() {
-            tokio::time::sleep(POLL).await;
-        }
+        self.pool_locks.all_released().await;
     }
 
     /// Locks the store, for a change that may outlive the caller.
