@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 /// The line before the drawing.
 const BEGIN: &str = "<!-- layers:begin -->";
 
-/// The line behind it.
+/// The line after it.
 const END: &str = "<!-- layers:end -->";
 
 /// Longest line of a list of modules, in characters.
@@ -69,9 +69,9 @@ fn line(name: &str, longest: usize, used: &[&str]) -> String {
 pub(crate) fn insert(document: &str, drawing: &str) -> Result<String> {
     let lacks = |mark: &str| format!("the document lacks the line {mark}");
     let (before, rest) = document.split_once(BEGIN).with_context(|| lacks(BEGIN))?;
-    let (_, behind) = rest.split_once(END).with_context(|| lacks(END))?;
-    ensure!(!behind.contains(BEGIN), "the document has two drawings");
-    Ok(format!("{before}{BEGIN}\n{drawing}{END}{behind}"))
+    let (_, after) = rest.split_once(END).with_context(|| lacks(END))?;
+    ensure!(!after.contains(BEGIN), "the document has two drawings");
+    Ok(format!("{before}{BEGIN}\n{drawing}{END}{after}"))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// One line about it, from its manifest.
     pub(crate) description: String,
-    /// The modules, each behind the one that declares it.
+    /// The modules, each after the one that declares it.
     pub(crate) modules: Vec<Module>,
     /// The files, in the order in which they are declared.
     pub(crate) files: Vec<File>,

@@ -158,7 +158,10 @@ pub(super) fn check_nominees(states: &PoolStates, statuses: &[PoolStatus], now: 
     for nominees in states.nominees(now) {
         let pool = states.pools().iter().position(|state| state.pool().name == nominees.pool).expect("a pool");
         let (state, status) = (states.pool(pool), &statuses[pool]);
-        assert!(state.pool().auto_nominate.is_some() && state.available_count() < state.min_available(), "{nominees:?}");
+        assert!(
+            state.pool().auto_nominate.is_some() && state.available_count() < state.min_available(),
+            "{nominees:?}"
+        );
         let shown = |name: &str| status.nodes.iter().find(|node| node.name == *name).expect("a node");
         let replaced = shown(&nominees.replaces);
         assert!(replaced.role == Role::Active && !replaced.up && replaced.r#override.is_none(), "{replaced:?}");

@@ -84,7 +84,7 @@ pub fn parse_wire(text: &[u8], origin: Option<&[u8]>) -> Result<Vec<u8>, NameErr
     Ok(wire)
 }
 
-/// Reads the rest of an escape, behind its backslash: three decimal digits, or one character.
+/// Reads the rest of an escape, after its backslash: three decimal digits, or one character.
 ///
 /// Removes it from `rest`. Returns `None` if it is not an escape.
 pub fn unescape(rest: &mut &[u8]) -> Option<u8> {

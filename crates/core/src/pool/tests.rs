@@ -45,7 +45,7 @@ fn decided_with(pool: &Pool, health: &[AddressHealth]) -> Decided {
     decide_on(pool, health, &configured(pool))
 }
 
-/// Nodes behind the last forced state have no override.
+/// Nodes after the last forced state have no override.
 fn forced(pool: &Pool, health: &[Health], states: &[Option<ForcedState>]) -> Decided {
     let health: Vec<AddressHealth> = health.iter().map(|&health| health.into()).collect();
     let mut admin = configured(pool);

@@ -48,7 +48,7 @@ impl PoolView {
 
     /// The fallback addresses of a pool with `nodes` nodes, each as a candidate of its own.
     ///
-    /// Their records are counted under the index behind the last node.
+    /// Their records are counted under the index after the last node.
     pub(super) fn of_fallback(fallback: &[IpAddr], nodes: usize, rng: &mut fastrand::Rng) -> Self {
         let mut gathered = Gathered::default();
         for &address in fallback {

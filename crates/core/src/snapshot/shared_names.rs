@@ -15,7 +15,7 @@ pub struct SharedNames(HashMap<Box<[u8]>, PreparedName>);
 pub struct PreparedName {
     /// The pool, the TTL and the most records per response.
     pub shared: SharedName,
-    /// The part of a NODATA response behind the question: the SOA record, with compressed names.
+    /// The part of a NODATA response after the question: the SOA record, with compressed names.
     pub nodata: Box<[u8]>,
 }
 
@@ -39,7 +39,7 @@ impl SharedNames {
     }
 }
 
-/// The part of a NODATA response behind the question, as the encoder writes it.
+/// The part of a NODATA response after the question, as the encoder writes it.
 fn nodata(zone: &Zone, name: &[u8], ttl: u32) -> Box<[u8]> {
     let raw = [name, &Rtype::A.0.to_be_bytes(), &[0, 1]].concat();
     let question = Question { name, qtype: Rtype::A, raw: &raw };

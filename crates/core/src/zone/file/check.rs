@@ -1,4 +1,4 @@
-//! The checks that need all records of a zone: CNAME beside other data, delegations, name servers.
+//! The checks that need all records of a zone: CNAME and other data, delegations, name servers.
 //!
 //! `build` calls [`check`] before it makes the zone. Errors and warnings go to the diagnostics.
 

@@ -97,7 +97,7 @@ impl Record {
     }
 }
 
-/// Reads the owner name of an entry, and returns it with the words behind it.
+/// Reads the owner name of an entry, and returns it with the words after it.
 fn read_owner<'e, 't>(
     source: &Source,
     entry: &'e Entry<'t>,
