@@ -2,7 +2,7 @@
 //! do.
 //!
 //! What is read is written again as something that reads the same. Operations on overrides keep
-//! their laws, also if the file was edited by hand, and remembered health survives a restart.
+//! their laws, even if the file was edited by hand, and remembered health survives a restart.
 #![no_main]
 
 use std::fmt::Debug;

@@ -66,7 +66,7 @@ impl Attempts {
     /// Returns true if an attempt can be made in a pool now.
     ///
     /// `nominate_every` must have passed since the latest attempt, and since the latest change of
-    /// roles that an operator has made or tried, also before a restart. A backup that another
+    /// roles that an operator has made or tried, even before a restart. A backup that another
     /// server has promoted is taken at once, unless an operator was the last to change roles.
     fn admit(&self, nominees: &Nominees, overrides: &Overrides) -> bool {
         let Nominees { pool, every, promoted, .. } = nominees;

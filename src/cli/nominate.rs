@@ -40,7 +40,7 @@ impl Nominate {
             let options = reason.into_options(&node_args.by, force);
             let nominate = client::Nominate { options, replaces: replace, without_action };
             if let Some(why) = node_args.client()?.nominate(&node_args.node, nominate).await? {
-                // The node is nominated, also if standard output is closed.
+                // The node is nominated even if standard output is closed.
                 let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", node_args.node);
             }
             Ok(())

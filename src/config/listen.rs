@@ -63,7 +63,7 @@ fn unusable(address: SocketAddr) -> Option<&'static str> {
 }
 
 /// Reports addresses of two transports that overlap. Within one transport, a wildcard address and
-/// an address with the same port may stand together. Each item is a key and its addresses.
+/// an address with the same port may both be listed. Each item is a key and its addresses.
 pub(super) fn report_conflicts(section: &Section<'_>, transports: &[(&str, &[Listen])]) {
     for (i, (later_key, later)) in transports.iter().enumerate() {
         for (earlier_key, earlier) in &transports[..i] {

@@ -76,7 +76,7 @@ pub(super) fn by_pool(names: &[DefinedName]) -> HashMap<&str, Vec<&DefinedName>>
     users
 }
 
-/// Ties the names into their zones. `apexes` has all zones of the file, also those that did not
+/// Ties the names into their zones. `apexes` has all zones of the file, even those that did not
 /// load.
 pub(super) fn share(
     report: &Report<'_>,

@@ -139,7 +139,7 @@ impl EventLog {
 
     /// Locks the rings.
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Every event in the rings is complete, also after a panic, so lock poisoning is ignored.
+        // Every event in the rings is complete, even after a panic, so lock poisoning is ignored.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,7 +34,7 @@ impl PoolEvents {
     }
 
     /// Successes or failures in a row have changed the health of an address. For an active node, a
-    /// change of its standby health is no event.
+    /// change of its standby health is not an event.
     pub(super) fn transition(&mut self, state: &PoolState, transition: &HealthTransition, monitor: &str) {
         let &HealthTransition { at, is_standby, to, count, .. } = transition;
         let is_backup = state.node(at).1.admin().role == Role::Backup;
@@ -58,7 +58,7 @@ impl PoolEvents {
     }
 
     /// The events of one pool of a new configuration: a summary if the pool is new, or else changed
-    /// roles; then the addresses that are new and not up, or whose health is another now.
+    /// roles; then addresses that are new and not up, or whose health has changed.
     pub(super) fn reload(&mut self, states: &PoolStates, pool: usize, previous: Option<&PreviousPool>) {
         let state = states.pool(pool);
         match previous {
@@ -101,7 +101,7 @@ impl PoolEvents {
         self.address(state, at, (EventKind::Standby, standby.into()), &text);
     }
 
-    /// A new configuration has other monitors for an address, and by them its health is another.
+    /// The new configuration has other monitors for an address, and they give it a different health.
     fn health_by_new_monitors(
         &mut self,
         state: &PoolState,

@@ -1,4 +1,4 @@
-//! Overrides, roles and health survive restarts, also after SIGKILL.
+//! Overrides, roles and health survive restarts, even after SIGKILL.
 
 use std::collections::BTreeSet;
 use std::process::Command;

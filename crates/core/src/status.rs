@@ -103,7 +103,7 @@ impl AddressStatus {
 /// An override of a node.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OverrideStatus {
-    /// The forced state, which wins over health.
+    /// The forced state, which has priority over health.
     pub state: ForcedState,
     /// The actor that set it.
     pub by: Actor,

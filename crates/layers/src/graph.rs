@@ -50,19 +50,19 @@ impl Graph {
     }
 
     /// The names in layers: each name uses names of later layers only, or of its own cycle. A name
-    /// stands as far down as what it uses allows.
+    /// is in the lowest layer that its dependencies allow.
     pub(crate) fn layers(&self) -> Vec<Vec<&str>> {
         let cycles = self.cycles();
         let mut layers: Vec<Vec<&str>> = Vec::new();
         let mut placed: BTreeSet<&str> = BTreeSet::new();
         while placed.len() < self.uses.len() {
-            let stands = |node: &&str| {
+            let fits = |node: &&str| {
                 let cycle = cycles.iter().find(|cycle| cycle.contains(node));
                 let group = cycle.cloned().unwrap_or_else(|| BTreeSet::from([*node]));
                 let mut used = group.iter().flat_map(|member| self.uses_of(member));
                 used.all(|used| placed.contains(used) || group.contains(used))
             };
-            let layer: Vec<&str> = self.nodes().filter(|node| !placed.contains(node)).filter(stands).collect();
+            let layer: Vec<&str> = self.nodes().filter(|node| !placed.contains(node)).filter(fits).collect();
             placed.extend(&layer);
             layers.push(layer);
         }
@@ -101,13 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn every_name_stands_above_what_it_uses() {
+    fn every_name_is_above_what_it_uses() {
         let graph = graph(&[("main", "cli"), ("cli", "dns"), ("cli", "zone"), ("dns", "zone"), ("zone", "name")]);
         assert_eq!(graph.layers(), [["main"], ["cli"], ["dns"], ["zone"], ["name"]]);
     }
 
     #[test]
-    fn a_cycle_stands_in_one_layer() {
+    fn a_cycle_is_in_one_layer() {
         let graph = graph(&[("top", "a"), ("a", "b"), ("b", "a"), ("b", "low"), ("other", "low")]);
         assert_eq!(graph.layers(), [vec!["top"], vec!["a", "b", "other"], vec!["low"]]);
     }

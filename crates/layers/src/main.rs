@@ -18,7 +18,7 @@
 //!      └── figures ─── lengths of files and functions, numbers of dependencies
 //! ```
 //!
-//! A method call names no module, so it is no use: the tool has no types.
+//! A method call names no module, so the tool, which has no types, does not count it as a use.
 
 mod cycles;
 mod drawing;

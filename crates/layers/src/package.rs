@@ -81,7 +81,7 @@ impl Package {
     /// Reads the sources that belong to these roots: `lib.rs`, `main.rs`.
     ///
     /// # Errors
-    /// A file is missing or is no Rust; the message names it.
+    /// A file is missing or is not Rust; the message names it.
     pub(crate) fn read(name: &str, workspace: &Path, library: Option<&Path>, programs: &[PathBuf]) -> Result<Self> {
         let mut reader = Reader { workspace, modules: Vec::new(), files: Vec::new() };
         let library = library.map(|root| reader.root(root)).transpose()?;

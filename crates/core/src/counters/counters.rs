@@ -28,7 +28,7 @@ struct Shared {
 
 /// The number under which each node of a configuration is counted.
 ///
-/// A node keeps its number while the process runs, also across reloads.
+/// A node keeps its number while the process runs, even across reloads.
 #[derive(Debug, Default)]
 pub struct NodeNumbers(Box<[Box<[u32]>]>);
 

@@ -2,7 +2,7 @@
 //!
 //! An operator can give a node two things, independently of each other:
 //!
-//! - an [`Override`], whose [`ForcedState`] wins over health
+//! - an [`Override`], whose [`ForcedState`] has priority over health
 //! - a [`Nomination`], which changes the role
 //!
 //! [`Overrides`] is the value that holds all of them. The admin service of the server changes and
@@ -32,7 +32,7 @@ use circumstances::circumstances;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// The forced state, which wins over health.
+    /// The forced state, which has priority over health.
     #[serde(alias = "word")]
     pub state: ForcedState,
     /// The actor that set it.

@@ -260,7 +260,7 @@ proptest! {
     /// - an active node that is up is answered, a backup that is up only while it is needed
     /// - a pool that fails open has no answer only if every active node is drained or forced down
     #[test]
-    fn overrides_win_and_verdicts_match_answers(
+    fn overrides_have_priority_and_verdicts_match_answers(
         health in prop::collection::vec(any_health(), 12),
         states in prop::collection::vec(any_forced_state(), 12),
         backups in 0..5_usize,

@@ -11,7 +11,7 @@ use crate::health::Health;
 use crate::pool::{Node, Role, Verdict};
 use crate::time::Now;
 
-/// Backups to nominate one of, because fewer active nodes are up than `min_available`.
+/// The backups of a pool with too few active nodes that are up. One of them is to be nominated.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nominees {
     /// The pool.

@@ -121,7 +121,7 @@ fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Di
     let Some(rtype) = Rtype::from_mnemonic(word) else {
         let message = match word.to_ascii_uppercase().as_str() {
             class @ ("CH" | "HS" | "CS") => format!("class {class} is not served, only IN"),
-            _ => format!("\"{word}\" is no record type, TTL or class"),
+            _ => format!("\"{word}\" is not a record type, TTL or class"),
         };
         return Err(source.error(token.span(), message).with_hint(format!("types: {}, TYPEnnn", format::mnemonics())));
     };
