@@ -1,8 +1,9 @@
 //! Changes of roles, by an operator or an auto-nomination: checks the request, runs the action,
 //! stores the roles, and then lets queries see them.
 //!
-//! If an action will run, the store is written once before it: an action cannot be undone if its
-//! role cannot be stored.
+//! The API and `auto_nominate` call [`AdminService::change_role`]. If an action will run, the store
+//! is written once before it: an action cannot be undone if its role cannot be stored. If a step
+//! fails, no role changes.
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::Nominees;

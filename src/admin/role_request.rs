@@ -1,5 +1,8 @@
 //! A request to change the role of a node: what it does to the pool, whether it is allowed, whether
 //! its action runs, and its events.
+//!
+//! The API and `auto_nominate` make requests, and `change_role` carries them out. A request that is
+//! refused is an [`AdminError`].
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::health::Health;

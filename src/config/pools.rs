@@ -1,4 +1,7 @@
-//! `[pools.NAME]`. Its nodes are read by `nodes`, its `host` by `pool_host`.
+//! Reads `[pools.NAME]`. `nodes` reads its nodes, and `pool_host` reads its `host`.
+//!
+//! `load` calls [`read`]. Wrong keys are reported and get a default, so that one run reports all of
+//! them.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! The start: opens what lasts as long as the process, and adopts the first configuration.
+//!
+//! `serve` and `demo` call [`Daemon::start`]. If it fails with a [`StartError`], the process ends.
 
 use std::fs::File;
 use std::path::Path;

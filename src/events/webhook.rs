@@ -60,6 +60,8 @@ pub(super) struct Sender {
 }
 
 impl Sender {
+    /// Prepares the HTTP client and the key of the signature.
+    ///
     /// # Errors
     /// No HTTP client can be made.
     pub(super) fn new(webhook: &Webhook) -> reqwest::Result<Self> {

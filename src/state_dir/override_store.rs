@@ -1,4 +1,7 @@
-//! Stores overrides in one file of `state_dir`. A change is written before it takes effect.
+//! Stores overrides and nominations in `overrides.json`.
+//!
+//! The admin service calls [`OverrideStore::change`], which writes before a change takes effect. If
+//! the file cannot be written, nothing changes.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,27 +2,26 @@
 //! and overrides. [`crate::state`] calls it after each change; it cannot fail.
 //!
 //! ```text
-//!  an operator drains it or forces it down ──► not eligible
-//!  an operator forces it up, or its monitors find it up
-//!      ├─ active ──► eligible
-//!      └─ backup ──► eligible while fewer than `min_available` active nodes are up
-//!  down because of bad responses, while another active node is up
-//!      └─ active ──► eligible if `max_ejected` active nodes went down before it because of bad
-//!                    responses, and are still down
+//!  ①  an operator drains it or forces it down ──► not eligible
+//!     an operator forces it up, or its monitors find it up
+//!  ②      ├─ active ──► eligible
+//!  ③      └─ backup ──► eligible while fewer than `min_available` active nodes are up
+//!     down because of bad responses, while another active node is up
+//!  ④      └─ active ──► eligible if `max_ejected` active nodes went down before it because of bad
+//!                       responses, and are still down
 //!
-//!  if no node is eligible by these rules:
-//!      some are unknown ──► unknown active nodes, or else unknown backups
-//!      none is unknown  ──► `when_empty`: active nodes without a drain or a forced `down`,
-//!                           SERVFAIL, no addresses, or the fallback addresses
+//!     if no node is eligible by these rules:
+//!  ⑤      some are unknown ──► unknown active nodes, or else unknown backups
+//!  ⑥      none is unknown  ──► `when_empty`: active nodes without a drain or a forced `down`,
+//!                              SERVFAIL, no addresses, or the fallback addresses
 //! ```
 //!
-//! The last two rules consider both address families together. If all IPv6 addresses of a pool are
+//! Rules ⑤ and ⑥ consider both address families together. If all IPv6 addresses of a pool are
 //! down while an IPv4 address is up, AAAA is answered with NODATA and not with addresses that are
 //! down.
 //!
-//! The last three rules leave out nodes that refuse work, see [`Pool::refuses_work`]. If
-//! `when_empty` finds no active node for that reason, it admits nodes that are active by
-//! configuration.
+//! Rules ④ to ⑥ leave out nodes that refuse work, see [`Pool::refuses_work`]. If `when_empty` finds
+//! no active node for that reason, it admits nodes that are active by configuration.
 
 use super::node_decision::NodeDecision;
 use super::{ForcedState, Pool, PoolView, Role, SelectionTier, Verdict, WhenEmpty};

@@ -1,5 +1,6 @@
 //! The state of one pool: its nodes, their addresses, and the latest decision.
-//! [`super::PoolStates`] calls it.
+//!
+//! [`super::PoolStates`] calls it, and the events read it. All calls succeed.
 
 use std::sync::Arc;
 use std::time::Instant;
