@@ -10,7 +10,7 @@
 //! - a check: what is configured, a variant of [`MonitorKind`]. `config/monitor_kinds.rs` reads its
 //!   keys, `config/http_request.rs` those of `http`.
 //! - a `Probe`: `new` prepares it for one address, `run` makes one attempt and judges the reply.
-//! - its place in [`Prober::prepare`] and in `Probe::run`, which bounds each probe by the timeout.
+//! - its place in `Prober::prepare` and in `Probe::run`, which bounds each probe by the timeout.
 //!
 //! The kinds share `outcome`, which separates failures of the node from faults of this machine,
 //! `stream`, which connects over TCP and TLS, and `pattern`, which compares regular expressions.
