@@ -6,7 +6,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 use hickory_proto::serialize::binary::DecodeError;
 
-/// A query for a name in wire form, with an OPT record if `with_edns` is set.
+/// A query for a name in wire format, with an OPT record if `with_edns` is set.
 pub fn question(name: &[u8], qtype: u16, with_edns: bool) -> Vec<u8> {
     let mut packet = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(with_edns)];
     packet.extend(name);

@@ -101,7 +101,8 @@ impl PoolEvents {
         self.address(state, at, (EventKind::Standby, standby.into()), &text);
     }
 
-    /// The new configuration has other monitors for an address, and they give it a different health.
+    /// The new configuration has other monitors for an address, and they give it a different
+    /// health.
     fn health_by_new_monitors(
         &mut self,
         state: &PoolState,

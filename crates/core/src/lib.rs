@@ -44,7 +44,7 @@
 //!
 //! | layer | module | contents |
 //! |---|---|---|
-//! | 1 | [`name`] | domain names: wire form, text, comparison |
+//! | 1 | [`name`] | domain names: wire format, text, comparison |
 //! | | [`node_id`] | the identity of a node, `pool/node` |
 //! | | [`actor`] | the cause of a change: an operator or the server |
 //! | | [`time`] | moments, as arguments |

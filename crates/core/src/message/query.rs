@@ -12,7 +12,7 @@ use crate::zone::Rtype;
 /// The question of a query.
 #[derive(Clone)]
 pub struct Question<'p> {
-    /// The name in wire form, with the letter case of the query.
+    /// The name in wire format, with the letter case of the query.
     pub name: &'p [u8],
     /// The type.
     pub qtype: Rtype,
@@ -114,7 +114,7 @@ fn question(body: &[u8]) -> Option<(usize, &[u8; 4])> {
     Some((len, body[len..].first_chunk()?))
 }
 
-/// Length of the name in the question, with the root's label. A compression pointer is an error:
+/// Length of the name in the question, with the root label. A compression pointer is an error:
 /// there is no earlier name that it could point to.
 fn question_name_len(body: &[u8]) -> Option<usize> {
     let mut at = 0;

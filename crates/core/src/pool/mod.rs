@@ -4,8 +4,8 @@
 //!
 //! 1. `role`, `node` and `pool` are the configuration; `admin_state` is what operators set in
 //!    addition
-//! 2. `verdict` is the outcome for one address, `node_decision` is the input for a node and the verdicts on
-//!    it
+//! 2. `verdict` is the outcome for one address, `node_decision` is the input for a node and the
+//!    verdicts on it
 //! 3. [`decide()`] sets the verdicts from configuration, health and overrides
 //! 4. `view` gathers the eligible addresses for queries: the [`PoolView`]
 //! 5. `draw` draws the nodes of one response from a view

@@ -6,7 +6,7 @@ use crate::message::{Answer, HEADER_LEN, Header, Query, Question, encode};
 use crate::name::{MAX_WIRE_LEN, fold};
 use crate::zone::{Rtype, SharedName, Zone, Zones};
 
-/// The shared names of all zones, by their wire form in lower case.
+/// The shared names of all zones, by their wire format in lower case.
 #[derive(Debug)]
 pub struct SharedNames(HashMap<Box<[u8]>, PreparedName>);
 
@@ -32,7 +32,7 @@ impl SharedNames {
         Self(prepared.collect())
     }
 
-    /// Finds a name by its wire form, in any letter case.
+    /// Finds a name by its wire format, in any letter case.
     pub fn get(&self, name: &[u8]) -> Option<&PreparedName> {
         let mut buffer = [0; MAX_WIRE_LEN];
         self.0.get(fold(name, &mut buffer))

@@ -1,7 +1,7 @@
 //! Reads a zone file and the files that it includes: directives, and the order of records.
 //!
-//! The configuration reader of the server calls [`load()`]. It reports every wrong line, and returns
-//! no zone then.
+//! The configuration reader of the server calls [`load()`]. It reports every wrong line, and
+//! returns no zone then.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

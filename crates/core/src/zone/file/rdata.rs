@@ -1,4 +1,4 @@
-//! Rdata: presentation format to wire form.
+//! Rdata: presentation format to wire format.
 //!
 //! - Types that consist of names, numbers, addresses and character strings are read as fields.
 //!   hickory's text parser is not used for them: it reads `\DDD` wrongly, splits quoted strings
@@ -19,7 +19,7 @@ use super::rdata_error::RdataError;
 use crate::name;
 use crate::zone::Rtype;
 
-/// Reads the rdata of one record into wire form, with uncompressed names.
+/// Reads the rdata of one record into wire format, with uncompressed names.
 pub(super) fn read(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, RdataError> {
     let is_generic = tokens.first().is_some_and(|first| !first.quoted && first.text == b"\\#");
     let wire = match Format::of(rtype) {

@@ -19,7 +19,7 @@ pub(super) struct Record {
     pub(super) rtype: Rtype,
     /// In seconds.
     pub(super) ttl: u32,
-    /// In wire form, with uncompressed names.
+    /// In wire format, with uncompressed names.
     pub(super) rdata: Box<[u8]>,
     pub(super) source: Arc<Source>,
     pub(super) span: Range<usize>,
@@ -28,7 +28,7 @@ pub(super) struct Record {
 /// The values that an entry takes from the entries above it.
 #[derive(Clone)]
 pub(super) struct Scope {
-    /// In wire form, with its letters as written.
+    /// In wire format, with its letters as written.
     pub(super) origin: Vec<u8>,
     /// From `$TTL` (RFC 2308 §4).
     pub(super) default_ttl: Option<u32>,
@@ -131,7 +131,7 @@ fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Di
     }
 }
 
-/// Reads a name into wire form.
+/// Reads a name into wire format.
 pub(super) fn parse_name(source: &Source, token: &Token<'_>, origin: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     name::parse_wire(token.text, Some(origin))
         .map_err(|error| source.error(token.span(), format!("not a domain name: {error}")))
