@@ -56,7 +56,7 @@ struct Step<'p> {
     operation: u8,
     node: &'p str,
     other: &'p str,
-    /// A moment, in seconds since 1970.
+    /// A Unix time, in seconds.
     at: u64,
 }
 

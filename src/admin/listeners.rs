@@ -128,17 +128,17 @@ where
     AbortOnDropHandle::new(tokio::spawn(async move { drop(axum::serve(Bounded::new(listener), routes).await) }))
 }
 
-/// Refuses requests whose Host is neither `localhost` nor an address of loopback.
+/// Refuses requests whose Host is neither `localhost` nor a loopback address.
 async fn under_own_name(request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if is_own_name(host) {
         next.run(request).await
     } else {
-        api::error(StatusCode::FORBIDDEN, "use localhost or an address of loopback as the host")
+        api::error(StatusCode::FORBIDDEN, "use localhost or a loopback address as the host")
     }
 }
 
-/// Returns true for `localhost` and addresses of loopback, with or without a port.
+/// Returns true for `localhost` and loopback addresses, with or without a port.
 fn is_own_name(host: &str) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

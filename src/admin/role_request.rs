@@ -28,7 +28,7 @@ pub struct RoleRequest {
     pub by: Actor,
     /// Why; may be empty.
     pub why: String,
-    /// When the nomination ends by itself, in seconds since 1970.
+    /// Unix time at which the nomination ends without a command, in seconds.
     pub until: Option<u64>,
     /// Change the role even if the backup is not alive, or too few active nodes are left.
     pub force: bool,

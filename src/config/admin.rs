@@ -19,7 +19,7 @@ const MAX_SOCKET_PATH: usize = 107;
 pub struct Admin {
     /// The Unix socket. Users who can open its file can send every request.
     pub socket: PathBuf,
-    /// The TCP port for requests that only read; an address of loopback.
+    /// The TCP port for requests that only read, on a loopback address.
     pub listen: Option<SocketAddr>,
 }
 
@@ -47,9 +47,9 @@ fn unusable(named: &str, path: &Path) -> Option<String> {
     is_too_long.then(|| format!("is too long: {len} bytes of at most {MAX_SOCKET_PATH}, {}", path.display()))
 }
 
-/// An address of loopback.
+/// Parses a loopback address with a port.
 fn loopback(value: &DeValue<'_>) -> Result<SocketAddr, Unaccepted> {
-    let accepted = "an address of loopback and a port: \"127.0.0.1:5380\"";
+    let accepted = "a loopback address with a port: \"127.0.0.1:5380\"";
     let address = parsed::<SocketAddr>(accepted)(value)?;
     let refused = || Unaccepted {
         message: format!("cannot be {address}, which other hosts can reach"),

@@ -119,7 +119,7 @@ impl Daemon {
     }
 }
 
-/// Logs the warnings of a configuration that is used.
+/// Logs the warnings of a configuration that loaded without errors.
 pub fn log_warnings(warnings: &Diagnostics) {
     for warning in warnings.iter() {
         warn!("{warning}");

@@ -50,7 +50,7 @@ impl Kept {
         ring.push_back(event);
     }
 
-    /// The events after a number, in order.
+    /// The events with a number above `number`, in ascending order.
     fn after(&self, number: u64) -> Vec<&Event> {
         let both = self.frequent.iter().chain(&self.rare);
         let mut events: Vec<_> = both.filter(|event| event.number > number).collect();

@@ -72,7 +72,7 @@ pub(super) struct Scheduler {
     prober: Prober,
     /// One permit per probe in flight.
     permits: Arc<Semaphore>,
-    /// The number of permits.
+    /// Limit of probes in flight: the number of `permits`.
     in_flight: usize,
     publisher: mpsc::Sender<Message>,
     running: HashMap<TargetKey, RunningTarget>,

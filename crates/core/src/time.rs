@@ -10,7 +10,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub struct Now {
     /// By the monotonic clock, for durations.
     pub instant: Instant,
-    /// By the wall clock, in seconds since 1970: for state files and for users.
+    /// Unix time by the wall clock, in seconds: for state files and for users.
     pub unix: u64,
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn violations(workspace: &Workspace, uses: &[Uses], layers: &[Layer])
     Ok(violations)
 }
 
-/// Describes the paths that a package names in spite of its layer.
+/// Describes the paths in a package that its layer forbids.
 pub(crate) fn forbidden_paths(package: &Package, uses: &Uses, layer: &Layer) -> Vec<String> {
     let mut violations = Vec::new();
     for (path, modules) in &uses.external {
@@ -102,7 +102,7 @@ pub(crate) fn forbidden_paths(package: &Package, uses: &Uses, layer: &Layer) -> 
     violations
 }
 
-/// Describes the calls of methods that a package makes in spite of its layer.
+/// Describes the method calls in a package that its layer forbids.
 pub(crate) fn forbidden_calls(package: &Package, layer: &Layer) -> Vec<String> {
     let mut violations = Vec::new();
     for (id, module) in package.modules.iter().enumerate() {

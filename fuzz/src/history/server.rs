@@ -15,7 +15,7 @@ use evenkeel_core::time::Now;
 use super::laws::{check_moment, check_nominees};
 use super::world::{At, NODES, POOLS, Step, World, serving_target, standby_target};
 
-/// Start of the wall clock, in seconds since 1970.
+/// Unix time at which the wall clock starts, in seconds.
 const START: u64 = 1_000_000;
 
 /// Carries out a history, and checks the laws after every step.

@@ -1,4 +1,4 @@
-//! All results of a scan, and the table of them for terminals.
+//! The results of a scan, and the table that shows them on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 

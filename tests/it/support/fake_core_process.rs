@@ -15,7 +15,7 @@ pub(crate) struct FakeCoreProcess {
 }
 
 impl FakeCoreProcess {
-    /// Starts a node on a free port of loopback, and waits until it listens.
+    /// Starts a fake Core node on a free loopback port, and waits until it listens.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.args(["fake-core", "--listen", "127.0.0.1:0"]).args(arguments);

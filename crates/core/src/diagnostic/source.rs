@@ -46,7 +46,7 @@ impl Source {
         self.line_starts().partition_point(|&start| start <= offset)
     }
 
-    /// Offset of each line.
+    /// Byte offset of the start of each line.
     fn line_starts(&self) -> &[usize] {
         self.line_starts.get_or_init(|| {
             let breaks = self.text.iter().enumerate().filter(|&(_, &b)| b == b'\n');

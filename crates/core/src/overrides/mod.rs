@@ -39,9 +39,9 @@ pub struct Override {
     pub by: Actor,
     /// The reason; may be empty.
     pub why: String,
-    /// When it was set, in seconds since 1970.
+    /// Unix time at which it was set, in seconds.
     pub at: u64,
-    /// When it ends without a command, in seconds since 1970.
+    /// Unix time at which it ends without a command, in seconds.
     pub until: Option<u64>,
 }
 
@@ -113,7 +113,7 @@ impl Overrides {
         }
     }
 
-    /// Removes overrides and nominations that end at `now` or before, in seconds since 1970.
+    /// Removes overrides and nominations that end at the Unix time `now` (in seconds) or before.
     pub fn expire(&mut self, now: u64) -> Expired {
         let is_over = |until: Option<u64>| until.is_some_and(|until| until <= now);
         let mut expired = Expired::default();
@@ -140,7 +140,7 @@ impl Overrides {
         self.forced.remove(node);
     }
 
-    /// Time (in seconds since 1970) and actor of the latest attempt to change a role of a pool.
+    /// Unix time (in seconds) and actor of the latest attempt to change a role of a pool.
     pub fn last_role_change(&self, pool: &str) -> Option<(u64, &Actor)> {
         self.role_changes.get(pool).map(|(at, by)| (*at, by))
     }

@@ -1,7 +1,7 @@
 //! The part of a decision that queries read: the eligible addresses of both families.
 //!
-//! [`decide()`](super::decide()) makes the view, the snapshot holds it, each response draws from
-//! it.
+//! [`decide()`](super::decide()) makes the view. The snapshot holds the view, and each response
+//! draws addresses from it.
 
 use std::net::IpAddr;
 

@@ -211,7 +211,8 @@ proptest! {
         }
     }
 
-    /// No bytes make the responder panic, and its response can be decoded.
+    /// The responder never panics, whatever the packet contains. If it responds, the response can
+    /// be decoded.
     #[test]
     fn any_bytes_get_a_valid_response_or_none(packet in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut out = Vec::new();

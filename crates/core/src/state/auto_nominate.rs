@@ -14,13 +14,13 @@ use crate::time::Now;
 /// The backups of a pool with too few active nodes that are up. One of them is to be nominated.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nominees {
-    /// The pool.
+    /// Name of the pool.
     pub pool: Arc<str>,
     /// Backups that are up already: something else has promoted them.
     pub promoted: Vec<Arc<str>>,
     /// Backups whose standby health is up.
     pub standby_up: Vec<Arc<str>>,
-    /// The active node that is down, to be replaced.
+    /// The active node to replace. It is down.
     pub replaces: Arc<str>,
     /// At most one nomination per this time.
     pub every: Duration,

@@ -34,8 +34,8 @@ pub struct PoolState {
     pub(super) has_roles: bool,
     /// The tier of the latest decision.
     pub(super) tier: SelectionTier,
-    /// When the last answer under earlier configurations has expired, in seconds since 1970. Their
-    /// TTLs may have been longer.
+    /// Unix time at which the last answer under earlier configurations has expired, in seconds.
+    /// Their TTLs may have been longer.
     pub(super) earlier_expiry: u64,
 }
 
@@ -50,7 +50,7 @@ pub struct NodeState {
     pub(super) role_since: Option<Instant>,
     /// Its observations are from before its role changed, so its health counts as unknown.
     pub(super) is_stale: bool,
-    /// If it is not eligible: when the last answer that held it expires, in seconds since 1970.
+    /// If it is not eligible: Unix time at which the last answer that held it expires, in seconds.
     pub(super) idle_from: Option<u64>,
 }
 
@@ -255,7 +255,8 @@ impl PoolState {
         changes
     }
 
-    /// When the answers that are given up to a moment have expired, both in seconds since 1970.
+    /// Unix time at which the answers that are given up to a moment have expired. Both are in
+    /// seconds.
     pub(super) fn expiry_of_answers_at(&self, moment: u64) -> u64 {
         let expiry = moment.saturating_add(u64::from(self.pool.longest_ttl)).saturating_add(EXPIRY_MARGIN);
         expiry.max(self.earlier_expiry)

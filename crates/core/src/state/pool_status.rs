@@ -122,7 +122,8 @@ fn representative(addresses: &[AddressStatus]) -> Option<&AddressStatus> {
     eligible.or_else(|| addresses.iter().find(is_standby_up)).or_else(|| addresses.first())
 }
 
-/// The part of the weight that an agent or a busy node can carry, if it is not all.
+/// Text for an address that carries less than its full weight, because its node is busy or its
+/// agent says so. Empty otherwise.
 fn partial_weight(health: Health, address: &AddressState) -> String {
     let percent = address.health().weight_percent;
     let is_partial = percent < 100 && health == Health::Up;

@@ -16,7 +16,7 @@ use crate::node_id::NodeId;
 /// The serialized form is that of state files.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RememberedHealth {
-    /// When it was written, in seconds since 1970.
+    /// Unix time at which it was written, in seconds.
     pub at: u64,
     /// Per node, per address. A file without it, from an earlier version, remembers no health.
     #[serde(default)]

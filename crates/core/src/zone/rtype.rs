@@ -79,7 +79,7 @@ impl Rtype {
         known.map(|&(_, number)| number).or_else(generic).map(Self)
     }
 
-    /// The mnemonic of the type, if it has one here.
+    /// The mnemonic of the type, if `MNEMONICS` contains one.
     pub(super) fn mnemonic(self) -> Option<&'static str> {
         MNEMONICS.iter().find(|(_, number)| *number == self.0).map(|&(mnemonic, _)| mnemonic)
     }

@@ -1,6 +1,6 @@
 //! A zone: an apex with SOA and NS, and the owner names at and below it.
 //!
-//! `file` makes a zone of its records. `lookup` reads it.
+//! `file` builds a zone from the records of a zone file. `lookup` reads it.
 
 use super::tree::NameTree;
 use super::{Rrset, Rtype, SharedName, SharedNameConflict};

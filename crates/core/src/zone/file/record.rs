@@ -148,7 +148,7 @@ pub(super) fn parse_ttl(source: &Source, token: &Token<'_>) -> Result<u32, Diagn
     })
 }
 
-/// The range of an entry, from its first word to its last.
+/// Byte range of an entry, from its first token to its last.
 fn span(entry: &Entry<'_>) -> Range<usize> {
     entry.tokens[0].offset..entry.tokens[entry.tokens.len() - 1].span().end
 }
