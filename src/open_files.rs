@@ -56,7 +56,7 @@ pub(crate) fn fit(loaded: &mut LoadedConfig) {
 /// Connections that the probes of a pool keep open (`keep_alive`).
 fn keep_alive_connections(config: &PoolConfig) -> usize {
     let keeps = |monitor: &&Arc<Monitor>| matches!(&monitor.kind, MonitorKind::Http(check) if check.keep_alive);
-    config.monitors.iter().filter(keeps).count() * config.pool.address_count()
+    config.all_monitors().filter(keeps).count() * config.pool.address_count()
 }
 
 /// Returns how many probes in flight, and how many TCP connections per listener, fit into `free`

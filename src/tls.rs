@@ -44,7 +44,7 @@ impl TlsClient {
     /// Prepares a client; `identity` is a certificate chain and its key.
     ///
     /// # Errors
-    /// rustls cannot use a certificate or the key, or the system's certificates cannot be read.
+    /// rustls cannot use a certificate or the key, or the system has no root certificates.
     pub fn new(
         trust: Trust,
         identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
@@ -54,8 +54,13 @@ impl TlsClient {
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let builder = match &trust {
             Trust::System => {
+                let found = rustls_native_certs::load_native_certs();
                 let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                roots.add_parsable_certificates(found.certs);
+                if roots.is_empty() {
+                    let why = found.errors.first().map_or_else(|| "there is none".to_owned(), ToString::to_string);
+                    return Err(Error::General(format!("no root certificate of the system can be used: {why}")));
+                }
                 builder.with_root_certificates(roots)
             }
             Trust::Own(certificates) => {

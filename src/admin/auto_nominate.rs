@@ -30,6 +30,8 @@ struct Attempt {
     at: Instant,
     /// Backups that were tried in a row without success.
     tried: HashSet<Arc<str>>,
+    /// The promoted backup of the latest attempt.
+    promoted: Option<Arc<str>>,
 }
 
 impl AdminService {
@@ -67,13 +69,16 @@ impl Attempts {
     ///
     /// `nominate_every` must have passed since the latest attempt, and since the latest change of
     /// roles that an operator has made or tried, even before a restart. A backup that another
-    /// server has promoted is taken at once, unless an operator was the last to change roles.
+    /// server has promoted is taken at once, unless an operator was the last to change roles, or
+    /// the latest attempt with it has failed.
     fn admit(&self, nominees: &Nominees, overrides: &Overrides) -> bool {
         let Nominees { pool, every, promoted, .. } = nominees;
-        let is_due = self.0.get(pool).is_none_or(|attempt| attempt.at.elapsed() >= *every);
+        let latest = self.0.get(pool);
+        let is_due = latest.is_none_or(|attempt| attempt.at.elapsed() >= *every);
+        let is_untried = |node| latest.is_none_or(|attempt| attempt.promoted.as_ref() != Some(node));
         match overrides.last_role_change(pool) {
             None => is_due,
-            Some((_, Actor::AutoNomination)) if !promoted.is_empty() => true,
+            Some((_, Actor::AutoNomination)) if promoted.first().is_some_and(is_untried) => true,
             Some((at, _)) => is_due && unix_now().saturating_sub(at) >= every.as_secs(),
         }
     }
@@ -81,9 +86,13 @@ impl Attempts {
     /// The next attempt: with a backup that serves already, or else with the first that has not
     /// been tried. If all have been tried, it begins with the first again.
     fn next(&mut self, Nominees { pool, promoted, standby_up, replaces, .. }: &Nominees) -> RoleRequest {
-        let attempt =
-            self.0.entry(Arc::clone(pool)).or_insert_with(|| Attempt { at: Instant::now(), tried: HashSet::new() });
+        let attempt = self.0.entry(Arc::clone(pool)).or_insert_with(|| Attempt {
+            at: Instant::now(),
+            tried: HashSet::new(),
+            promoted: None,
+        });
         attempt.at = Instant::now();
+        attempt.promoted = promoted.first().cloned();
         if standby_up.iter().all(|node| attempt.tried.contains(node)) {
             attempt.tried.clear();
         }
@@ -131,9 +140,12 @@ mod tests {
         assert!(!attempts.admit(&nominees, &changed), "an operator has changed a role");
         // A backup that serves is taken, regardless of earlier attempts.
         nominees.promoted = vec!["b".into()];
-        assert_eq!(attempts.next(&nominees).node.as_str(), "core/b");
         assert!(!attempts.admit(&nominees, &changed));
         changed.note_role_change("core", unix_now(), Actor::AutoNomination);
         assert!(attempts.admit(&nominees, &changed), "the other server was faster");
+        assert_eq!(attempts.next(&nominees).node.as_str(), "core/b");
+        assert!(!attempts.admit(&nominees, &changed), "the attempt has failed");
+        nominees.promoted = vec!["c".into()];
+        assert!(attempts.admit(&nominees, &changed), "another backup has been promoted");
     }
 }

@@ -17,6 +17,7 @@ use axum::http::StatusCode;
 use axum::http::header::HOST;
 use axum::middleware::Next;
 use axum::response::Response;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,6 +25,9 @@ use super::api;
 use super::bounded::Bounded;
 use super::service::AdminService;
 use crate::config::Admin;
+
+/// Connections that wait to be accepted, as in the standard library.
+const BACKLOG: i32 = 128;
 
 /// The open listeners. Dropping this closes them and removes the file of the socket.
 #[derive(Debug)]
@@ -112,10 +116,14 @@ async fn bind_socket(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
             _ => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
         }
     }
-    let listener = UnixListener::bind(path)?;
+    // No process can connect before `listen`, so the mode holds for the first connection, too.
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::of(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok((listener, file))
+    socket.listen(BACKLOG)?;
+    Ok((UnixListener::from_std(socket.into())?, file))
 }
 
 /// Serves requests on a listener.

@@ -129,7 +129,7 @@ impl RoleRequest {
         };
         let joining = update.active.iter().filter_map(find).filter(serves).count();
         if leaving > 0 {
-            check_min_available(pool, (pool.available - leaving) + joining)?;
+            check_min_available(pool, pool.available.saturating_sub(leaving) + joining)?;
         }
         let is_alive = backup.addresses.iter().any(AddressStatus::is_alive);
         if matches!(self.change, RoleChange::Nominate { .. }) && !is_alive {

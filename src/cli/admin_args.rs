@@ -11,13 +11,13 @@ use crate::config::DEFAULT_SOCKET;
 
 /// The server that a command sends requests to.
 #[derive(Args, Debug)]
-pub(super) struct Socket {
+pub(super) struct SocketArgs {
     /// Admin socket of the server
     #[arg(long, value_name = "FILE", env = "EVENKEEL_SOCKET", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
 }
 
-impl Socket {
+impl SocketArgs {
     /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
         AdminClient::at(&self.socket)
@@ -27,35 +27,35 @@ impl Socket {
 /// The node to change, and the operator.
 #[derive(Args, Debug)]
 pub(super) struct NodeArgs {
-    /// The node
+    /// Node, written pool/node
     #[arg(value_name = "POOL/NODE")]
     pub(super) node: NodeId,
     /// Name of the operator, shown in status and events
-    #[arg(long, value_name = "WHO", default_value_t = user())]
+    #[arg(long, value_name = "NAME", default_value_t = user())]
     pub(super) by: String,
     #[command(flatten)]
-    socket: Socket,
+    socket_args: SocketArgs,
 }
 
 impl NodeArgs {
     /// A client of the server.
     pub(super) fn client(&self) -> anyhow::Result<AdminClient> {
-        self.socket.client()
+        self.socket_args.client()
     }
 }
 
 /// Why, and for how long.
 #[derive(Args, Debug)]
-pub(super) struct ReasonAndDurationArgs {
+pub(super) struct ReasonArgs {
     /// Reason, shown in status and events
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// End automatically after this time, such as 2h or 30m
+    /// Undo this change automatically after this time, such as 2h or 30m
     #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
     duration: Option<Duration>,
 }
 
-impl ReasonAndDurationArgs {
+impl ReasonArgs {
     /// The options of a change by an operator.
     pub(super) fn into_options(self, by: &str, force: bool) -> ChangeOptions {
         let Self { why, duration } = self;

@@ -7,25 +7,25 @@ use clap::Args;
 use evenkeel_core::diagnostic::Diagnostics;
 use evenkeel_core::plural::counted;
 
-use super::config_file::ConfigFile;
+use super::config_file::ConfigFileArgs;
 use super::exit_code::CONFIG;
 use crate::config::{self, LoadedConfig};
 
-/// Load a configuration as `serve` does and report what is wrong with it
+/// Load a configuration as `serve` does and report every error
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  evenkeel check --config lb.toml                exit code 78 if something is wrong
+  evenkeel check --config lb.toml                exit code 78 if there is an error
   evenkeel check --config lb.toml && kill -HUP PID")]
-pub(super) struct Check {
+pub(super) struct CheckArgs {
     #[command(flatten)]
-    file: ConfigFile,
+    config_file_args: ConfigFileArgs,
 }
 
-impl Check {
+impl CheckArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
-        let loaded = config::load(&self.file.origin());
+        let loaded = config::load(&self.config_file_args.origin());
         // If standard error is closed, the exit code still reports the error.
         let _ = print(&loaded);
         if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(CONFIG) }

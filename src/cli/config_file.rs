@@ -8,13 +8,13 @@ use crate::config::{DEFAULT_PATH, Origin};
 
 /// A configuration file.
 #[derive(Args, Debug)]
-pub(super) struct ConfigFile {
+pub(super) struct ConfigFileArgs {
     /// Configuration file
     #[arg(long, short, value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
 }
 
-impl ConfigFile {
+impl ConfigFileArgs {
     /// The origin that [`config::load`](crate::config::load()) reads the configuration from.
     pub(super) fn origin(&self) -> Origin {
         Origin::File(self.config.clone())

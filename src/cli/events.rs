@@ -11,7 +11,7 @@ use clap::Args;
 
 use evenkeel_core::node_id::NodeId;
 
-use super::admin_args::Socket;
+use super::admin_args::SocketArgs;
 use super::runtime::on_runtime;
 use crate::admin::client::AdminClient;
 use crate::events::{Event, KEPT, Page};
@@ -30,17 +30,17 @@ pub(super) struct EventsArgs {
     /// Only events of a pool, or of one node
     #[arg(value_name = "POOL[/NODE]")]
     of: Option<String>,
-    /// Continue with new events
+    /// Print new events as they happen
     #[arg(long, short)]
     follow: bool,
-    /// At most this many past events
+    /// Print at most this many past events
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
     /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    socket: Socket,
+    socket_args: SocketArgs,
 }
 
 /// Checks that the server has a pool or node: a misspelled one would never have an event.
@@ -60,7 +60,7 @@ impl EventsArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         on_runtime(async {
-            let client = self.socket.client()?;
+            let client = self.socket_args.client()?;
             let past = client.events(None, KEPT).await?;
             let matching: Vec<_> = past.events.iter().filter(|event| self.matches(event)).collect();
             if let Some(of) = self.of.as_ref().filter(|_| matching.is_empty()) {

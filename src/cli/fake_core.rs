@@ -16,10 +16,16 @@ use super::runtime::on_runtime;
 use crate::signals::EndSignals;
 use crate::tls;
 
-/// Options of `evenkeel fake-core`.
+/// Start a fake MetaDefender Core node, for tests and CI
 #[derive(Args, Debug)]
-pub(super) struct Options {
-    /// Address to listen on; the system chooses the port if it is 0
+#[command(after_help = "\
+Examples:
+  evenkeel fake-core --listen 127.0.0.1:8008
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'            not ready
+  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   unreachable for 2 seconds
+  curl http://127.0.0.1:8008/_fake                                        all faults and counters")]
+pub(super) struct FakeCoreArgs {
+    /// Address to listen on; with port 0, the system chooses a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8008")]
     listen: SocketAddr,
     /// Name of the node, sent in the X-Core-Id header
@@ -31,16 +37,17 @@ pub(super) struct Options {
     /// Refuse requests without this key in the apikey header
     #[arg(long, value_name = "KEY", value_parser = visible_ascii)]
     apikey: Option<String>,
-    /// Faults at start, as for PUT /_fake; GET /_fake lists all faults
+    /// Faults at start: a JSON object, as in the body of PUT /_fake
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = accepted_faults)]
     faults: String,
-    /// Speak TLS with the certificate chain of this PEM file
+    /// Listen with TLS, with the certificate chain in this PEM file
     #[arg(long, value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
     /// PEM file with the private key of the certificate
     #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
-    /// PEM file with the chain and the key that the fault wrong_certificate presents
+    /// PEM file with the chain and key that the node presents while the fault wrong_certificate is
+    /// set
     #[arg(long, value_name = "FILE", requires = "certificate")]
     wrong_certificate: Option<PathBuf>,
 }
@@ -56,30 +63,30 @@ fn visible_ascii(text: &str) -> Result<String, String> {
     if is_visible { Ok(text.to_owned()) } else { Err("accepted: visible ASCII characters".to_owned()) }
 }
 
-/// Runs a node until SIGTERM or SIGINT.
-pub(super) fn run(options: Options) -> ExitCode {
-    on_runtime(async {
-        let Options { listen, id, backup, apikey, faults, .. } = &options;
-        let mut core = FakeCore::new(id).with_faults(faults).context("--faults")?;
-        if *backup {
-            core = core.as_backup();
-        }
-        if let Some(key) = apikey {
-            core = core.with_apikey(key);
-        }
-        if let Some(certificates) = options.certificates()? {
-            core = core.with_certificates(certificates);
-        }
-        let mut signals = EndSignals::catch()?;
-        let address = core.listen(*listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-        // The node serves even if standard output is closed.
-        let _ = writeln!(io::stdout(), "ready: {id} at {address}");
-        signals.recv().await;
-        Ok(())
-    })
-}
+impl FakeCoreArgs {
+    /// Runs a node until SIGTERM or SIGINT.
+    pub(super) fn run(&self) -> ExitCode {
+        on_runtime(async {
+            let Self { listen, id, backup, apikey, faults, .. } = self;
+            let mut core = FakeCore::new(id).with_faults(faults).context("--faults")?;
+            if *backup {
+                core = core.as_backup();
+            }
+            if let Some(key) = apikey {
+                core = core.with_apikey(key);
+            }
+            if let Some(certificates) = self.certificates()? {
+                core = core.with_certificates(certificates);
+            }
+            let mut signals = EndSignals::catch()?;
+            let address = core.listen(*listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+            // The node serves even if standard output is closed.
+            let _ = writeln!(io::stdout(), "ready: {id} at {address}");
+            signals.recv().await;
+            Ok(())
+        })
+    }
 
-impl Options {
     /// Loads the certificates, if the node speaks TLS.
     fn certificates(&self) -> anyhow::Result<Option<Certificates>> {
         let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };

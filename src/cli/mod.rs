@@ -30,21 +30,22 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use exit_code::USAGE;
 
-/// Authoritative DNS that answers a cluster's shared name with its healthy nodes.
+/// Authoritative DNS server that answers queries for a shared name with the addresses of nodes that
+/// are up
 #[derive(Debug, Parser)]
 #[command(name = "evenkeel", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   evenkeel demo                                  three nodes and a server on loopback
-  evenkeel check --config lb.toml                what is wrong with a configuration
+  evenkeel check --config lb.toml                report every error of a configuration
   evenkeel serve --config lb.toml                answer queries
   evenkeel status                                which nodes are eligible, and why
-  evenkeel drain core/core-2 --wait              take a node out
-  evenkeel nominate core/spare --replace core-2  make a backup active
-  evenkeel events --follow                       what happens
-  evenkeel scan folder -c core.lb.example        scan files, each at one node
+  evenkeel drain core/core-2 --wait              leave a node out of the answers
+  evenkeel nominate core/spare --replace core-2  make a backup an active node
+  evenkeel events --follow                       print events as they happen
+  evenkeel scan folder -c core.lb.example        scan files, each on one node
 
-Exit codes: 0 done, 1 failed, 2 something is blocked (scan), 64 usage, 78 configuration.")]
+Exit codes: 0 done, 1 failed, 2 a file is blocked (scan), 64 usage, 78 configuration.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -52,44 +53,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
-    Check(check::Check),
-    Demo(demo::Demo),
+    Serve(serve::ServeArgs),
+    Check(check::CheckArgs),
+    Demo(demo::DemoArgs),
     Status(status::StatusArgs),
-    Drain(drain::Drain),
-    Resume(resume::Resume),
-    Force(force::Force),
-    Nominate(nominate::Nominate),
-    Unregister(unregister::Unregister),
+    Drain(drain::DrainArgs),
+    Resume(resume::ResumeArgs),
+    Force(force::ForceArgs),
+    Nominate(nominate::NominateArgs),
+    Unregister(unregister::UnregisterArgs),
     Events(events::EventsArgs),
-    /// Scan files and folders on a cluster
-    #[command(mut_arg("deadline", |deadline| {
-        deadline.help("Give up the search for a node after this time; a running upload is not interrupted")
-    }))]
-    #[command(after_help = "\
-Examples:
-  evenkeel scan invoice.pdf --cluster core.lb.example
-  evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
-  evenkeel scan folder --cluster core.lb.example --batch --json
-
-Ctrl-C stops uploads and polls and cancels the batch; files without a verdict count as failed.
-Exit codes: 0 all allowed, 1 something failed, 2 something is blocked, 64 usage.")]
     Scan(scan::ScanArgs),
-    /// Resolve a shared name once and print a node that accepts connections
-    #[command(after_help = "\
-Examples:
-  evenkeel pin core.lb.example                   10.0.0.12:8008
-  pin=$(evenkeel pin core.lb.example --curl) && curl $pin http://core.lb.example:8008/version
-  evenkeel pin core.lb.example --server 127.0.0.1:5300")]
     Pin(pin::PinArgs),
-    /// Start a fake MetaDefender Core node, for tests and CI
-    #[command(after_help = "\
-Examples:
-  evenkeel fake-core --listen 127.0.0.1:8008
-  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"readyz\": 503}'            not ready
-  curl -X PUT http://127.0.0.1:8008/_fake -d '{\"outage\": {\"ms\": 2000}}'   unreachable for 2 seconds
-  curl http://127.0.0.1:8008/_fake                                        all faults and counters")]
-    FakeCore(fake_core::Options),
+    FakeCore(fake_core::FakeCoreArgs),
 }
 
 /// Parses the command line of the process and runs the command.
@@ -103,18 +79,18 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Serve(command) => command.run(),
-        Command::Check(command) => command.run(),
-        Command::Demo(command) => command.run(),
-        Command::Status(command) => command.run(),
-        Command::Drain(command) => command.run(),
-        Command::Resume(command) => command.run(),
-        Command::Force(command) => command.run(),
-        Command::Nominate(command) => command.run(),
-        Command::Unregister(command) => command.run(),
-        Command::Events(command) => command.run(),
-        Command::Scan(args) => scan::run(&args),
-        Command::Pin(args) => pin::run(&args),
-        Command::FakeCore(options) => fake_core::run(options),
+        Command::Serve(args) => args.run(),
+        Command::Check(args) => args.run(),
+        Command::Demo(args) => args.run(),
+        Command::Status(args) => args.run(),
+        Command::Drain(args) => args.run(),
+        Command::Resume(args) => args.run(),
+        Command::Force(args) => args.run(),
+        Command::Nominate(args) => args.run(),
+        Command::Unregister(args) => args.run(),
+        Command::Events(args) => args.run(),
+        Command::Scan(args) => args.run(),
+        Command::Pin(args) => args.run(),
+        Command::FakeCore(args) => args.run(),
     }
 }

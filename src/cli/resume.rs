@@ -12,12 +12,12 @@ use super::runtime::on_runtime;
 #[command(after_help = "\
 Example:
   evenkeel resume core/core-2                    after drain or force")]
-pub(super) struct Resume {
+pub(super) struct ResumeArgs {
     #[command(flatten)]
     node_args: NodeArgs,
 }
 
-impl Resume {
+impl ResumeArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let Self { node_args } = self;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::config_file::ConfigFile;
+use super::config_file::ConfigFileArgs;
 use super::run_daemon::run_daemon;
 
 /// Answer queries until SIGTERM; SIGHUP reloads the configuration
@@ -13,16 +13,16 @@ use super::run_daemon::run_daemon;
 Examples:
   evenkeel serve                                 with /etc/evenkeel/evenkeel.toml
   evenkeel serve --config lb.toml
-  kill -HUP PID                                  reload; a bad file changes nothing
-  EVENKEEL_LOG=debug evenkeel serve              log more")]
-pub(super) struct Serve {
+  kill -HUP PID                                  reload; an invalid file is refused
+  EVENKEEL_LOG=debug evenkeel serve              log debug messages")]
+pub(super) struct ServeArgs {
     #[command(flatten)]
-    file: ConfigFile,
+    config_file_args: ConfigFileArgs,
 }
 
-impl Serve {
+impl ServeArgs {
     /// Runs the server until a signal ends it.
     pub(super) fn run(&self) -> ExitCode {
-        run_daemon(self.file.origin(), async || Ok(()), || {})
+        run_daemon(self.config_file_args.origin(), async || Ok(()), || {})
     }
 }

@@ -10,7 +10,7 @@ use evenkeel_core::plural::counted;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
-use super::admin_args::Socket;
+use super::admin_args::SocketArgs;
 use super::runtime::on_runtime;
 use crate::clock::unix_now;
 
@@ -25,14 +25,14 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    socket: Socket,
+    socket_args: SocketArgs,
 }
 
 impl StatusArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> std::process::ExitCode {
         on_runtime(async {
-            let status = self.socket.client()?.status().await?;
+            let status = self.socket_args.client()?.status().await?;
             let text = if self.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
             // A closed standard output is not an error.
             let _ = io::stdout().write_all(text.as_bytes());

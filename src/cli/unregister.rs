@@ -8,23 +8,24 @@ use super::admin_args::NodeArgs;
 use super::runtime::on_runtime;
 use crate::admin::client;
 
-/// Make a nominated node a backup again; the node that it replaced is active again
+/// Make a nominated node a backup again; the node that it replaced becomes active again
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
   evenkeel unregister core/spare")]
-pub(super) struct Unregister {
+pub(super) struct UnregisterArgs {
     #[command(flatten)]
     node_args: NodeArgs,
-    /// Do it even if fewer than min_available active nodes would be left
+    /// Skip the safety check: carry out the command even if fewer than min_available active nodes
+    /// would be left
     #[arg(long)]
     force: bool,
-    /// Change the role only
+    /// Change the role without the unregister_action
     #[arg(long)]
     without_action: bool,
 }
 
-impl Unregister {
+impl UnregisterArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let &Self { ref node_args, force, without_action } = self;

@@ -17,7 +17,7 @@ use super::actions::{self, DefinedAction};
 use super::monitors::DefinedMonitor;
 use super::names::{self, DefinedName};
 use super::section::Section;
-use super::value::{Placed, Unaccepted, as_str, mistyped, one_of};
+use super::value::{Placed, Unaccepted, as_str, integer, mistyped, one_of};
 use super::{nodes, object_name, pool_host};
 use crate::monitor::Monitor;
 use crate::pool_config::PoolConfig;
@@ -151,12 +151,12 @@ fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: u
     let count = section.read(key, |value| {
         let refused = |why: String| Unaccepted { message: why, hint: format!("accepted: {accepted}") };
         match value {
-            DeValue::Integer(digits) => match digits.as_str().parse::<usize>() {
-                Ok(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
-                _ => Err(refused({
+            DeValue::Integer(digits) => match integer(digits).and_then(|count| usize::try_from(count).ok()) {
+                Some(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
+                _ => {
                     let active = counted(active, "active node", "active nodes");
-                    format!("cannot be {digits}: the pool has {active}")
-                })),
+                    Err(refused(format!("cannot be {digits}: the pool has {active}")))
+                }
             },
             DeValue::String(text) => match text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()) {
                 Some(percent @ 0..=100) if usize::from(percent) >= least => Ok(NodeCount::Percent(percent)),
@@ -172,8 +172,8 @@ fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: u
 fn require(section: &Section<'_>, monitors: usize) -> Require {
     let accepted = "\"all\", \"any\", or a number of monitors";
     let require = section.read("require", |value| match value {
-        DeValue::Integer(digits) => match digits.as_str().parse() {
-            Ok(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
+        DeValue::Integer(digits) => match integer(digits).and_then(|count| usize::try_from(count).ok()) {
+            Some(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
             _ => Err(Unaccepted {
                 message: format!("cannot be {digits}: the pool has {}", counted(monitors, "monitor", "monitors")),
                 hint: format!("accepted: {accepted}"),

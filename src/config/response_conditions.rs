@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::pattern;
 use super::section::Section;
-use super::value::{Unaccepted, as_str, mistyped};
+use super::value::{Unaccepted, as_str, integer, mistyped};
 use crate::monitor::{BodyCondition, BusyCheck, JsonCondition, JsonTest};
 
 /// Part of its weight that a busy node keeps, in percent.
@@ -16,16 +16,21 @@ const BUSY_SHARE: u8 = 10;
 /// `200` or `"200-299"`.
 pub(super) fn status_range(value: &DeValue<'_>) -> Result<RangeInclusive<u16>, Unaccepted> {
     let accepted = "a status code, or a range as a string: 200, \"200-299\"";
-    let text = match value {
-        DeValue::Integer(digits) => digits.as_str(),
-        DeValue::String(text) => text,
+    let (from, to) = match value {
+        DeValue::Integer(digits) => {
+            let code = integer(digits).and_then(|code| u16::try_from(code).ok());
+            (code, code)
+        }
+        DeValue::String(text) => {
+            let (from, to) = text.split_once('-').unwrap_or((text, text));
+            (from.trim().parse().ok(), to.trim().parse().ok())
+        }
         _ => return Err(mistyped(value, accepted)),
     };
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    match (from.trim().parse::<u16>(), to.trim().parse::<u16>()) {
-        (Ok(from), Ok(to)) if (100..=999).contains(&from) && from <= to && to <= 999 => Ok(from..=to),
+    match (from, to) {
+        (Some(from), Some(to)) if (100..=999).contains(&from) && from <= to && to <= 999 => Ok(from..=to),
         _ => Err(Unaccepted {
-            message: format!("cannot be {text}"),
+            message: format!("cannot be {}", shown(value)),
             hint: format!("accepted: {accepted}, from 100 to 999"),
         }),
     }
@@ -113,10 +118,18 @@ fn json_condition(section: Section<'_>) -> Option<JsonCondition> {
     Some(JsonCondition { path: path?.value, test: test?.value })
 }
 
+/// A number or a text, as messages show it.
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Integer(digits) => digits.to_string(),
+        _ => value.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
 /// A number, whole or with a fraction.
 fn number(value: &DeValue<'_>) -> Result<f64, Unaccepted> {
     let text = match value {
-        DeValue::Integer(digits) => digits.to_string(),
+        DeValue::Integer(digits) => integer(digits).map_or_else(|| digits.to_string(), |number| number.to_string()),
         DeValue::Float(digits) => digits.to_string(),
         _ => return Err(mistyped(value, "a number, or with `equals` and `not_equals` also a string or true or false")),
     };

@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
-use toml::de::DeValue;
+use toml::de::{DeInteger, DeValue};
 
 /// A value and its place in the file.
 #[derive(Clone, Debug)]
@@ -38,6 +38,12 @@ pub(super) fn as_bool(value: &DeValue<'_>) -> Result<bool, Unaccepted> {
     value.as_bool().ok_or_else(|| mistyped(value, "true or false"))
 }
 
+/// The value of an integer, which TOML may write with base 2, 8, 10 or 16. `None` if it is negative
+/// or has more than 64 bits.
+pub(super) fn integer(digits: &DeInteger<'_>) -> Option<u64> {
+    u64::from_str_radix(digits.as_str(), digits.radix()).ok()
+}
+
 /// A whole number within a range.
 pub(super) fn whole_number(range: RangeInclusive<u32>) -> impl Fn(&DeValue<'_>) -> Result<u32, Unaccepted> {
     let accepted = format!("a whole number from {} to {}", range.start(), range.end());
@@ -45,7 +51,7 @@ pub(super) fn whole_number(range: RangeInclusive<u32>) -> impl Fn(&DeValue<'_>) 
         let DeValue::Integer(digits) = value else {
             return Err(mistyped(value, &accepted));
         };
-        let number = u32::from_str_radix(digits.as_str(), digits.radix()).ok();
+        let number = integer(digits).and_then(|number| u32::try_from(number).ok());
         number.filter(|number| range.contains(number)).ok_or_else(|| Unaccepted {
             message: format!("is out of range: {digits}"),
             hint: format!("accepted: {accepted}"),
@@ -90,4 +96,20 @@ pub(super) fn mistyped(value: &DeValue<'_>, accepted: &str) -> Unaccepted {
         DeValue::Table(_) => "a table",
     };
     Unaccepted { message: format!("must not be {found}"), hint: format!("accepted: {accepted}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::*;
+
+    #[test]
+    fn integers_of_every_base_are_read() {
+        let text = "a = 16\nb = 0x10\nc = 0o20\nd = 0b1_0000\ne = 1_6";
+        for (key, value) in DeTable::parse(text).unwrap().get_ref() {
+            assert_eq!(whole_number(1..=16)(value.get_ref()).ok(), Some(16), "{key:?}");
+        }
+        assert!(whole_number(1..=16)(DeTable::parse("a = -1").unwrap().get_ref()["a"].get_ref()).is_err());
+    }
 }

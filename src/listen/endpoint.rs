@@ -12,7 +12,6 @@ use std::thread;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::bind::{self, AddressUse, PlainSockets};
 use super::encrypted::{Certificate, EncryptedEndpoint, EncryptedSocket, EncryptedTransport};
@@ -185,13 +184,8 @@ impl Endpoint {
         }
         let responder = StreamResponder::new(counters.worker(Protocol::Tcp));
         let stop = CancellationToken::new();
-        let (limits, stop_tcp) = (server.tcp, stop.clone());
-        let task = async move {
-            match tokio::net::TcpListener::from_std(tcp) {
-                Ok(listener) => tcp::serve(listener, current, responder, limits, stop_tcp).await,
-                Err(error) => warn!("{address}: cannot serve TCP: {error}"),
-            }
-        };
+        let listener = tokio::net::TcpListener::from_std(tcp)?;
+        let task = tcp::serve(listener, current, responder, server.tcp, stop.clone());
         Ok(Self { address, workers, stop, task: tokio::spawn(abort_on_panic::task(task)) })
     }
 

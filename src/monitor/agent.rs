@@ -9,7 +9,8 @@
 //! | `75%` | success with this part of the weight; `0%` is a failure |
 //! | `maxconn:…` | ignored: connections are not counted here |
 //!
-//! A line can hold several words, separated by spaces or commas. The worst word decides.
+//! A line can hold several words, separated by spaces or commas. The worst word decides; of several
+//! percentages, the last one.
 
 use std::net::SocketAddr;
 
@@ -86,25 +87,25 @@ fn judge(reply: &[u8]) -> Result<ProbeSuccess, ProbeFailure> {
     let line = text.lines().next().unwrap_or_default();
     let (words, comment) = line.split_once('#').map_or((line, ""), |(words, comment)| (words, comment.trim()));
     let mut weight_percent = 100;
-    let mut has_words = false;
+    let (mut has_words, mut has_unknown_words) = (false, false);
     for word in words.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
         has_words = true;
         match Word::parse(&word.to_ascii_lowercase()) {
             Word::Up | Word::Ignored => {}
             Word::Weight(percent) => weight_percent = percent,
             Word::Down(word) => return Err(ProbeFailure::Agent(reason(word, comment))),
-            Word::Unknown => {
-                let line = beginning(reply);
-                return Err(ProbeFailure::Reply(format!("agent said \"{line}\", which contains an unknown word")));
-            }
+            Word::Unknown => has_unknown_words = true,
         }
     }
-    let nothing = "agent said nothing".to_owned();
     match (has_words, reply) {
+        (true, _) if has_unknown_words => {
+            let line = beginning(reply);
+            Err(ProbeFailure::Agent(format!("\"{line}\", which contains an unknown word")))
+        }
         (true, _) => Ok(ProbeSuccess { weight_percent }),
         // The agent closed the connection without a reply.
-        (false, []) => Err(ProbeFailure::Connection(nothing)),
-        (false, _) => Err(ProbeFailure::Reply(nothing)),
+        (false, []) => Err(ProbeFailure::Connection("agent says nothing".to_owned())),
+        (false, _) => Err(ProbeFailure::Agent("nothing".to_owned())),
     }
 }
 
@@ -129,6 +130,7 @@ mod tests {
             ("250%\n", 100),
             ("maxconn:30 up\n", 100),
             ("up", 100),
+            ("25% 75%\n", 75),
         ] {
             assert_eq!(judge(line.as_bytes()), Ok(ProbeSuccess { weight_percent }), "{line}");
         }
@@ -145,18 +147,21 @@ mod tests {
             ("maint\n", "agent says maint"),
             ("up 0%\n", "agent says 0%"),
             ("ready drain 50%\n", "agent says drain"),
+            ("hello down\n", "agent says down"),
         ] {
             assert_eq!(judge(line.as_bytes()).unwrap_err().to_string(), why, "{line}");
         }
     }
 
     #[test]
-    fn other_lines_are_bad_responses_and_no_line_is_a_connection_failure() {
+    fn other_lines_are_failures_but_no_bad_responses() {
         for line in ["\n", "# busy\n", "hello\n", "150\n", "-5%\n", "%\n"] {
-            assert!(matches!(judge(line.as_bytes()), Err(ProbeFailure::Reply(_))), "{line}");
+            let failure = judge(line.as_bytes()).unwrap_err();
+            assert!(matches!(failure, ProbeFailure::Agent(_)) && !failure.is_bad_response(), "{line}");
         }
         let why = judge(b"up hello\n").unwrap_err().to_string();
-        assert_eq!(why, "agent said \"up hello\", which contains an unknown word");
+        assert_eq!(why, "agent says \"up hello\", which contains an unknown word");
+        assert_eq!(judge(b"\n").unwrap_err().to_string(), "agent says nothing");
         assert!(matches!(judge(b""), Err(ProbeFailure::Connection(_))));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It uses the unprivileged echo sockets of Linux, which `net.ipv4.ping_group_range` allows or not.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use evenkeel_core::health::{ProbeNotRun, ProbeSuccess};
@@ -31,11 +32,14 @@ impl Probe {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, REQUEST_V4, REPLY_V4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6, REQUEST_V6, REPLY_V6),
         };
-        let forbidden = |error| {
-            let hint = "the kernel does not let this user ping (net.ipv4.ping_group_range)";
-            ProbeError::NotRun(ProbeNotRun(format!("{hint}: {error}")))
+        let not_run = |error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                let hint = "the kernel does not let this user ping (net.ipv4.ping_group_range)";
+                ProbeError::NotRun(ProbeNotRun(format!("{hint}: {error}")))
+            }
+            _ => error.into(),
         };
-        let socket = Socket::new(domain, Type::DGRAM, Some(protocol)).map_err(forbidden)?;
+        let socket = Socket::new(domain, Type::DGRAM, Some(protocol)).map_err(not_run)?;
         socket.set_nonblocking(true)?;
         // The kernel treats the socket like UDP: it sets identifier and checksum, and delivers only
         // replies to requests of this socket.

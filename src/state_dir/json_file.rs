@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::clock::unix_now;
 
@@ -38,10 +39,9 @@ pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Res
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
-    let why = match serde_json::from_slice::<(u32, T)>(&text) {
-        Ok((VERSION, content)) => return Ok(Found::Written(content)),
-        Ok((version, _)) => format!("it is of version {version}, not {VERSION}"),
-        Err(error) => error.to_string(),
+    let why = match parse(&text) {
+        Ok(content) => return Ok(Found::Written(content)),
+        Err(why) => why,
     };
     let mut moment = unix_now();
     let aside = loop {
@@ -56,17 +56,27 @@ pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Res
     Ok(Found::SetAside(format!("{path} is damaged or foreign ({why}) and was renamed to {aside}")))
 }
 
+/// Reads the version before the content: the content of another version can have another layout.
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let (version, content): (u32, Value) = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    if version != VERSION {
+        return Err(format!("it is of version {version}, not {VERSION}"));
+    }
+    serde_json::from_value(content).map_err(|error| error.to_string())
+}
+
 /// Writes a file of a directory. When this returns, it is on disk.
 ///
 /// # Errors
 /// The file cannot be written. The old one is still there.
 pub(super) fn write(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
-    let (aside, path) = (directory.join(format!("{name}.new")), directory.join(name));
-    let mut file = File::create(&aside)?;
-    serde_json::to_writer_pretty(&mut file, &(VERSION, content))?;
-    file.write_all(b"\n")?;
+    let (temporary, path) = (directory.join(format!("{name}.new")), directory.join(name));
+    let mut text = serde_json::to_vec_pretty(&(VERSION, content))?;
+    text.push(b'\n');
+    let mut file = File::create(&temporary)?;
+    file.write_all(&text)?;
     file.sync_all()?;
-    fs::rename(&aside, &path)?;
+    fs::rename(&temporary, &path)?;
     // The rename is an entry of the directory, which must be synced, too.
     File::open(directory)?.sync_all()
 }

@@ -150,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_another_version_is_named_as_such_whatever_its_layout() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE), "[2, [\"another layout\"]]").unwrap();
+        let why = OverrideStore::open(Some(directory.path())).unwrap().set_aside.unwrap();
+        assert!(why.contains("it is of version 2, not 1"), "{why}");
+    }
+
+    #[test]
     fn a_change_that_cannot_be_written_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");

@@ -15,7 +15,7 @@ use crate::support::{free_address, serve_connections, wait_until};
 const RESET: &str = "ready up 100%";
 
 /// Lines that both understand in the same way after a reset, and what HAProxy reports.
-const SAME: [(&str, &str); 19] = [
+const SAME: [(&str, &str); 20] = [
     ("up", "up"),
     ("ready", "up"),
     ("ready up", "up"),
@@ -23,6 +23,7 @@ const SAME: [(&str, &str); 19] = [
     ("100%", "up"),
     ("75%", "up, 75 %"),
     ("up 50%", "up, 50 %"),
+    ("25% 75%", "up, 75 %"),
     ("ready,up,50%", "up, 50 %"),
     ("maxconn:30", "up"),
     ("up maxconn:30", "up"),

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::commands::status;
 use crate::support::nodes::silent_node;
 use crate::support::packet::{UdpClient, over_tcp, query, stalled_client};
 use crate::support::server::{Server, ZONE};
@@ -78,13 +79,14 @@ fn a_client_that_reads_no_responses_delays_neither_reload_nor_stop() {
 fn a_log_that_cannot_be_written_does_not_stop_the_server() {
     let address: SocketAddr = free_address();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has /dev/full");
-    let files = [("evenkeel.toml", quick_config(&address.to_string())), ("lb.zone", ZONE.to_owned())];
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let mut server = Server::launch_logging_to(Stdio::from(full), &files);
+    let config = quick_config(&address.to_string()) + "[admin]\nsocket = \"admin.sock\"\n";
+    let mut server = Server::launch_logging_to(Stdio::from(full), &[("evenkeel.toml", &config), ("lb.zone", ZONE)]);
     let client = UdpClient::new(address);
     wait_until("the server responds", || client.exchange(&query(1, 0, "core.lb.example", 1)).is_some());
-    for _ in 0..5 {
+    // Each reload writes lines to the log, too.
+    for generation in 2..=5 {
         server.signal("HUP");
+        wait_until("the configuration is reloaded", || status(&server)["generation"] == generation);
     }
     assert_eq!(client.ask("core.lb.example", 1).answers.len(), 1);
     server.signal("TERM");

@@ -1,7 +1,7 @@
 //! TLS configuration of the connections to nodes: which root certificates are trusted.
 //!
 //! The builder of a cluster calls it once; all pins of the cluster share the result. It fails if
-//! rustls rejects a certificate.
+//! rustls rejects a certificate, or if the system has none.
 
 use std::sync::Arc;
 
@@ -21,13 +21,18 @@ impl RootCertificates {
     /// The configuration of a client that trusts these certificates and presents none of its own.
     ///
     /// # Errors
-    /// rustls rejects one of the given certificates.
+    /// rustls rejects one of the given certificates, or the system has none.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, Error> {
         let mut roots = RootCertStore::empty();
         match self {
             Self::System => {
+                let found = rustls_native_certs::load_native_certs();
                 // Systems ship certificates that rustls rejects; the others are still usable.
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                roots.add_parsable_certificates(found.certs);
+                if roots.is_empty() {
+                    let why = found.errors.first().map_or_else(|| "there is none".to_owned(), ToString::to_string);
+                    return Err(Error::General(format!("no root certificate of the system can be used: {why}")));
+                }
             }
             Self::Given(certificates) => certificates.iter().try_for_each(|root| roots.add(root.clone()))?,
         }

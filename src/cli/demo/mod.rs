@@ -41,31 +41,31 @@ const SOCKET: &str = "/tmp/evenkeel-demo.sock";
 /// Printed when the demo is ready.
 const GUIDE: &str = "\
 evenkeel demo: three fake MetaDefender Core nodes at 127.0.0.11, .12 and .13, port 8008, a hot backup at .14,
-and DNS at 127.0.0.1:5300. Try these commands in another terminal:
+and a DNS server at 127.0.0.1:5300. Try these commands in another terminal:
 
-  dig @127.0.0.1 -p 5300 core.lb.example +short       the shared name: all healthy nodes, in a new order each time
+  dig @127.0.0.1 -p 5300 core.lb.example +short       the shared name: all nodes that are up, in random order
   dig @127.0.0.1 -p 5300 scan.lb.example              an alias of the shared name
-  curl http://127.0.0.12:8008/readyz                  what a health check of core-2 gets
+  curl http://127.0.0.12:8008/readyz                  the response to a health check of core-2
 
   curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 503}'     make core-2 fail its health checks
   curl -X PUT http://127.0.0.12:8008/_fake -d '{\"readyz\": 200}'     make core-2 pass them again
 
   evenkeel status --socket /tmp/evenkeel-demo.sock                     which nodes are eligible, and why
-  evenkeel drain core/core-1 --socket /tmp/evenkeel-demo.sock          take core-1 out of the answers
-  evenkeel nominate core/spare --replace core-3 --socket /tmp/evenkeel-demo.sock      replace core-3 by the backup
+  evenkeel drain core/core-1 --socket /tmp/evenkeel-demo.sock          leave core-1 out of the answers
+  evenkeel nominate core/spare --replace core-3 --socket /tmp/evenkeel-demo.sock      replace core-3 with the backup
 
 The log below shows every change. Ctrl-C stops the demo.
 ";
 
-/// Start a demo on loopback: three nodes, their probes, and DNS on 127.0.0.1:5300
+/// Start a demo on loopback: three nodes, a hot backup, and a server on 127.0.0.1:5300
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
   evenkeel demo
   dig @127.0.0.1 -p 5300 core.lb.example         in another terminal")]
-pub(super) struct Demo;
+pub(super) struct DemoArgs;
 
-impl Demo {
+impl DemoArgs {
     /// Runs the demo until SIGTERM or SIGINT.
     pub(super) fn run(&self) -> ExitCode {
         // The demo serves even if standard output is closed.

@@ -1,4 +1,4 @@
-//! The command-line arguments of `evenkeel scan`, and the cluster they describe.
+//! The command-line arguments of `evenkeel scan`, its help, and the cluster that they describe.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,13 +10,24 @@ use evenkeel_client::{Affinity, Cluster};
 use super::super::cluster_args::{ClusterArgs, cluster_url};
 use crate::tls;
 
-/// Arguments of `evenkeel scan`.
+/// Scan files and folders on a cluster
 #[derive(Args, Debug)]
+#[command(mut_arg("deadline", |deadline| {
+    deadline.help("Give up the search for a node after this time; a running upload is not interrupted")
+}))]
+#[command(after_help = "\
+Examples:
+  evenkeel scan invoice.pdf --cluster core.lb.example
+  evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
+  evenkeel scan folder --cluster core.lb.example --batch --json
+
+Ctrl-C aborts all requests and cancels the batch. Files whose scan did not finish get the verdict `failed`.
+Exit codes: 0 all files are allowed, 1 a file failed, 2 a file is blocked, 64 usage.")]
 pub(in crate::cli) struct ScanArgs {
-    /// Files, and folders with everything below them; links in folders are not followed
+    /// Files, and folders with everything below them; symbolic links in folders are not followed
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// Shared name of the cluster, with a port (default: 8008), or URL
+    /// Shared name with an optional port (default 8008), or a URL
     #[arg(long, short, value_name = "NAME[:PORT]|URL", env = "EVENKEEL_CLUSTER", value_parser = cluster_url)]
     pub(super) cluster: String,
     /// Send all files in one batch, to one node
@@ -28,11 +39,11 @@ pub(in crate::cli) struct ScanArgs {
     /// Print results as JSON, one object per line
     #[arg(long)]
     pub(super) json: bool,
-    /// Record the progress in this file and, if it exists, continue from it: unchanged files
-    /// that have a verdict are not scanned again
+    /// Record the progress in this journal, and continue from it if it exists. Unchanged files
+    /// that are allowed or blocked are not scanned again
     #[arg(long, value_name = "FILE", conflicts_with = "batch")]
     pub(super) resume: Option<PathBuf>,
-    /// If the node of a file dies, send the file again to another node, at most this many times
+    /// If the node of a file is gone, send the file to another node, at most this many times
     #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with = "batch")]
     resubmit: u32,
     /// Write the signed result of the batch to this file
@@ -44,10 +55,11 @@ pub(in crate::cli) struct ScanArgs {
     /// PEM file with the root certificates to trust instead of those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Keep a session on its node by the cookie of an HTTP balancer instead of by the address
+    /// Keep a session on its node with the cookie of an HTTP load balancer instead of a pinned
+    /// address
     #[arg(long)]
     cookie: bool,
-    /// Longest wait for the result of a file, and for a batch to close
+    /// Longest wait for the result of a file or for the batch to close
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     timeout: Duration,
     #[command(flatten)]

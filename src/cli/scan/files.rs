@@ -67,13 +67,14 @@ pub(super) fn list(named_paths: &[PathBuf]) -> FileList {
     let mut seen = HashSet::new();
     for named in named_paths {
         for entry in WalkDir::new(named).sort_by_file_name() {
-            let found = match entry {
+            let (path, version) = match entry {
                 // A path that was named may be a link.
-                Ok(entry) if entry.depth() == 0 => version_of_named(named).map(|version| (named.clone(), version)),
-                Ok(entry) => entry.metadata().map_err(io::Error::from).map(|metadata| {
-                    let version = metadata.is_file().then(|| FileVersion::of(&metadata));
+                Ok(entry) if entry.depth() == 0 => (entry.into_path(), version_of_named(named)),
+                Ok(entry) => {
+                    let version_of = |metadata: Metadata| metadata.is_file().then(|| FileVersion::of(&metadata));
+                    let version = entry.metadata().map_err(io::Error::from).map(version_of);
                     (entry.into_path(), version)
-                }),
+                }
                 Err(error) => {
                     let path = error.path().unwrap_or(named).to_owned();
                     let text = error.to_string();
@@ -83,12 +84,12 @@ pub(super) fn list(named_paths: &[PathBuf]) -> FileList {
                     continue;
                 }
             };
-            match found {
-                Ok((path, Some(version))) if seen.insert(std::path::absolute(&path).unwrap_or_default()) => {
+            match version {
+                Ok(Some(version)) if seen.insert(std::path::absolute(&path).unwrap_or_default()) => {
                     list.files.push(ListedFile { path, version });
                 }
                 Ok(_) => {}
-                Err(error) => list.unreadable.push((named.clone(), error.to_string())),
+                Err(error) => list.unreadable.push((path, error.to_string())),
             }
         }
     }

@@ -43,22 +43,25 @@ use summary::Summary;
 /// Exit code if a file or the batch is blocked.
 const BLOCKED: u8 = 2;
 
-pub(super) fn run(args: &ScanArgs) -> ExitCode {
-    // Each file takes a descriptor, and its connection another. If the limit cannot be raised, some
-    // files may fail.
-    let _ = open_files::raise();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let scanned = runtime.context("the async runtime cannot be started").and_then(|runtime| {
-        let scanned = runtime.block_on(scan(args));
-        // The system's resolver may still block a thread; nothing waits for it.
-        runtime.shutdown_background();
-        scanned
-    });
-    match scanned {
-        Ok(summary) => exit_code(&summary),
-        // The reader of the results has closed the pipe; it needs no message.
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(FAILED),
-        Err(error) => failed(&error),
+impl ScanArgs {
+    /// Runs the command.
+    pub(super) fn run(&self) -> ExitCode {
+        // Each file takes a descriptor, and its connection another. If the limit cannot be raised,
+        // some files may fail.
+        let _ = open_files::raise();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let scanned = runtime.context("the async runtime cannot be started").and_then(|runtime| {
+            let scanned = runtime.block_on(scan(self));
+            // The system's resolver may still block a thread; nothing waits for it.
+            runtime.shutdown_background();
+            scanned
+        });
+        match scanned {
+            Ok(summary) => exit_code(&summary),
+            // The reader of the results has closed the pipe; it needs no message.
+            Err(error) if is_broken_pipe(&error) => ExitCode::from(FAILED),
+            Err(error) => failed(&error),
+        }
     }
 }
 

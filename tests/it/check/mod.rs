@@ -206,6 +206,7 @@ fn values_that_cannot_work_are_refused() {
         ),
         (GOOD.replace("kind = \"http\"", "kind = \"icap\"").replace("port = 8008", ""), "`service` is missing"),
         (GOOD.replace("kind = \"http\"", "kind = \"ping\""), "unknown key `port` in [monitors.ready]"),
+        (pool("min_available = 0x2"), "`min_available` cannot be 0x2: the pool has 1 active node"),
         (pool("min_available = 2"), "`min_available` cannot be 2: the pool has 1 active node"),
         (pool("min_available = \"150%\""), "`min_available` cannot be \"150%\""),
         (pool("max_ejected = 2"), "`max_ejected` cannot be 2: the pool has 1 active node"),

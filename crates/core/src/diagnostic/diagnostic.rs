@@ -73,10 +73,10 @@ impl Diagnostic {
         self.severity == Severity::Error
     }
 
-    /// File, line and column.
-    fn sort_key(&self) -> (Arc<str>, usize, usize) {
+    /// File, line and column, then the message: equal problems are neighbours.
+    fn sort_key(&self) -> (Arc<str>, usize, usize, String) {
         let (line, column) = self.place.as_ref().map_or((0, 0), |place| (place.line, place.column));
-        (Arc::clone(&self.path), line, column)
+        (Arc::clone(&self.path), line, column, self.message.clone())
     }
 }
 

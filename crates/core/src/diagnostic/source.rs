@@ -20,6 +20,11 @@ impl Source {
         Self { path: path.into(), text: text.into(), line_starts: OnceLock::new() }
     }
 
+    /// The path of the file, as diagnostics show it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The bytes of the file.
     pub fn text(&self) -> &[u8] {
         &self.text
@@ -86,6 +91,7 @@ fn count_characters(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Diagnostics;
     use super::*;
 
     #[test]
@@ -97,6 +103,17 @@ mod tests {
             "lb.toml:2:10: error: `listen` must be a list\n\
              2 | listen = 5\n  |          ^ for example [\"[::]:53\"]"
         );
+    }
+
+    #[test]
+    fn each_problem_of_a_place_is_shown_once() {
+        let source = Source::from_text("x", "ab");
+        let mut problems = Diagnostics::default();
+        for message in ["one", "two", "one", "two"] {
+            problems.push(source.error(0..1, message));
+        }
+        problems.settle();
+        assert_eq!(problems.error_count(), 2);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum ProbeFailure {
     /// The program of the monitor failed: how it ended, and the last line that it printed.
     #[error("{0}")]
     Program(String),
-    /// The agent on the node reports that the node must not get work.
+    /// What the agent on the node says is not a state in which the node can get work.
     #[error("agent says {0}")]
     Agent(String),
 }

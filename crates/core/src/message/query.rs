@@ -1,8 +1,8 @@
 //! The parser: reads a packet as a [`Query`], or as a [`Rejection`] with the error to respond with.
 //!
 //! The responder calls [`parse`] per packet. The parser reads in place and allocates no memory. It
-//! walks the records behind the question up to the end of the packet, regardless of the counts in
-//! the header. No packet makes it panic.
+//! reads as many records after the question as the header counts: a count that exceeds the packet
+//! is FORMERR, and bytes after the last counted record are ignored. No packet makes it panic.
 
 use super::edns::{Edns, EdnsError};
 use super::header::{HEADER_LEN, Header, Rcode};

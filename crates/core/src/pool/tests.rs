@@ -131,6 +131,20 @@ fn a_weight_percentage_reduces_the_share_of_a_node() {
 }
 
 #[test]
+fn a_node_of_several_addresses_has_the_lowest_of_their_percentages() {
+    let nodes = vec![node("a", &["10.0.0.1", "10.0.0.1"], Role::Active), node("b", &["10.0.0.2"], Role::Active)];
+    for percentages in [[50, 100, 100], [100, 50, 100]] {
+        let health = percentages.map(|percent| AddressHealth { weight_percent: percent, ..Up.into() });
+        let PoolView::Addresses { v4, .. } = decided_with(&pool(nodes.clone(), WhenEmpty::All), &health).view else {
+            panic!("addresses")
+        };
+        let mut rng = fastrand::Rng::with_seed(1);
+        let first = (0..3000).filter(|_| v4.draw(8, &mut rng)[0].address[3] == 1).count();
+        assert!((900..1100).contains(&first), "a third of the answers, not {first} of 3000: {percentages:?}");
+    }
+}
+
+#[test]
 fn backups_join_while_too_few_active_nodes_are_up() {
     let mut pool = pool(three(), WhenEmpty::All);
     for (min_available, health, tier, v4) in [

@@ -59,11 +59,15 @@ impl PoolView {
 }
 
 impl Gathered {
-    /// Adds an address as a new candidate, or to the latest candidate of its family.
+    /// Adds an address as a new candidate, or to the latest candidate of its family. The node of
+    /// several addresses has the lowest of their weights.
     fn add(&mut self, node: u32, address: IpAddr, weight: u32, is_new: bool) {
         fn add<const N: usize>(to: &mut Vec<Candidate<N>>, octets: [u8; N], node: u32, weight: u32, is_new: bool) {
             match to.last_mut() {
-                Some(last) if !is_new => last.addresses.push(octets),
+                Some(last) if !is_new => {
+                    last.weight = last.weight.min(weight);
+                    last.addresses.push(octets);
+                }
                 _ => to.push(Candidate { node, weight, addresses: smallvec::smallvec![octets] }),
             }
         }

@@ -43,6 +43,11 @@ impl AddressState {
         self.health
     }
 
+    /// Sequence number of its latest transition to down.
+    pub(super) fn down_since_seq(&self) -> u64 {
+        self.down_since_seq
+    }
+
     /// The latest verdict.
     pub fn verdict(&self) -> Verdict {
         self.verdict

@@ -29,9 +29,9 @@ impl PoolState {
         let expiry = self.expiry_of_answers_at(now.unix);
         let previous = self.nodes().map(|(node, state)| {
             let addresses = state.addresses.iter().map(|address| {
-                let down_seq = address.health().bad_response_seq.unwrap_or(0);
+                let down_since_seq = address.down_since_seq();
                 let (health, verdict) = (address.health().health, address.verdict);
-                (address.address(), PreviousAddress { health, down_seq, verdict })
+                (address.address(), PreviousAddress { health, down_since_seq, verdict })
             });
             let previous = PreviousNode {
                 admin: state.admin,

@@ -121,8 +121,9 @@ impl PoolState {
             let known = previous.and_then(|previous| previous.node(&node.name));
             let address = |(&address, targets)| {
                 let known = known.and_then(|known| known.address(address));
-                let (down_seq, verdict) = known.map_or((0, Verdict::Unknown), |known| (known.down_seq, known.verdict));
-                AddressState::new(address, targets, remembered.health(&id, address), down_seq, verdict)
+                let (down_since_seq, verdict) =
+                    known.map_or((0, Verdict::Unknown), |known| (known.down_since_seq, known.verdict));
+                AddressState::new(address, targets, remembered.health(&id, address), down_since_seq, verdict)
             };
             let mut admin = node.configured_state();
             admin.has_served |= remembered.has_served(&id);

@@ -193,7 +193,7 @@ impl PoolStates {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::health::{ProbeSuccess, Require};
@@ -266,6 +266,20 @@ mod tests {
                 assert_eq!(health(&states, 0), [expected], "{require:?} after {id:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_reload_keeps_the_order_in_which_addresses_went_down() {
+        let ids = [TargetId(1), TargetId(2)];
+        let pools = || vec![(Require::All, vec![vec![ids[0]], vec![ids[1]]])];
+        let mut states = states(&ids, pools());
+        observe(&mut states, ids[1], FAILED);
+        // It goes down later, without a response, and only then gives bad responses.
+        observe(&mut states, ids[0], Err(ProbeFailure::Timeout(Duration::from_secs(1))));
+        replace(&mut states, pools(), &RememberedHealth::default());
+        observe(&mut states, ids[0], FAILED);
+        let order: Vec<_> = states.pool(0).addresses().map(|(_, a)| a.health().bad_response_seq).collect();
+        assert_eq!(order, [Some(2), Some(1)]);
     }
 
     #[test]

@@ -33,9 +33,8 @@ pub(super) struct PreviousNode {
 #[derive(Debug)]
 pub(super) struct PreviousAddress {
     pub(super) health: Health,
-    /// Sequence number of its transition to down, if that was because of bad responses, otherwise
-    /// 0.
-    pub(super) down_seq: u64,
+    /// Sequence number of its latest transition to down.
+    pub(super) down_since_seq: u64,
     pub(super) verdict: Verdict,
 }
 

@@ -34,8 +34,8 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
     }
     if let Some(cname) = of_type(Rtype::CNAME).next() {
         if let Some(other) = records.iter().find(|r| r.rtype != Rtype::CNAME) {
-            let (rtype, line) = (other.rtype, other.source.line_of(other.span.start));
-            let message = format!("CNAME of {name} beside its {rtype} record on line {line}");
+            let (rtype, path, line) = (other.rtype, other.source.path(), other.source.line_of(other.span.start));
+            let message = format!("CNAME and other data: {name} also has a {rtype} record, at {path}:{line}");
             diagnostics.push(
                 cname.error(message).with_hint("a name with a CNAME record has no other records (RFC 2181 §10.1)"),
             );
