@@ -14,7 +14,7 @@ pub struct Now {
     pub unix: u64,
 }
 
-/// Formats seconds since 1970 in UTC: `2026-11-20T14:00:00Z`.
+/// Formats a Unix time, in seconds, in UTC: `2026-11-20T14:00:00Z`.
 pub fn format_utc(unix: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(unix.min(LAST_SECOND))).to_string()
 }
