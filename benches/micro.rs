@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use evenkeel::config::{self, Loaded, Origin};
+use evenkeel::config::{self, LoadedConfig, Origin};
 use evenkeel_core::counters::{Counters, Protocol};
 use evenkeel_core::health::Health;
 use evenkeel_core::message::{Query, Received, encode, parse};
@@ -30,7 +30,7 @@ const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 900 604800 5\n@ NS ns1
 
 /// A configuration with `pools` pools of `nodes` nodes each, and `names` shared names over them:
 /// `n0.lb.example` and so on. `weight` gives the weight of a node by its index.
-fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize) -> usize) -> Loaded {
+fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize) -> usize) -> LoadedConfig {
     let address =
         |pool: usize, node: usize| format!("10.{}.{}.{}", pool % 200 + node / 60_000, node / 250 % 250, node % 250);
     let node = |pool: usize, node: usize| {
@@ -53,11 +53,11 @@ fn configuration(pools: usize, nodes: usize, names: usize, weight: impl Fn(usize
 
 /// The decision on a pool in which all addresses are up.
 fn decided(pool: &Pool) -> Decision {
-    decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut Rng::with_seed(1))
+    decide(pool, &mut pool.undecided(|_, _| Health::Up.into()), &mut Rng::with_seed(1))
 }
 
 /// A snapshot in which all addresses are up.
-fn snapshot(loaded: Loaded, counters: &Counters) -> Snapshot {
+fn snapshot(loaded: LoadedConfig, counters: &Counters) -> Snapshot {
     loaded.into_snapshot(counters, |_, _| Health::Up.into(), &mut Rng::with_seed(1))
 }
 
@@ -138,7 +138,7 @@ fn transitions(c: &mut Criterion) {
         let pool = &loaded.pools[0].pool;
         let mut rng = Rng::with_seed(1);
         c.bench_function(&format!("decide/{nodes} nodes"), |b| {
-            b.iter(|| decide(pool, &mut pool.cases(|_, _| Health::Up.into()), &mut rng));
+            b.iter(|| decide(pool, &mut pool.undecided(|_, _| Health::Up.into()), &mut rng));
         });
     }
     for pools in [1, 1000] {
@@ -148,7 +148,7 @@ fn transitions(c: &mut Criterion) {
         let current = ArcSwap::from_pointee(snapshot(loaded, &Counters::default()));
         c.bench_function(&format!("flip/{pools} pools of 10"), |b| {
             b.iter(|| {
-                let view = decide(&pool, &mut pool.cases(|_, _| Health::Up.into()), &mut rng).view;
+                let view = decide(&pool, &mut pool.undecided(|_, _| Health::Up.into()), &mut rng).view;
                 let next = current.load().with_views([(0, view)]);
                 drop(current.swap(Arc::new(next)));
             });

@@ -5,7 +5,7 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml --bin equality -- 1800
 //! ```
 //! runs for half an hour on all cores. A difference is printed with the seed that reproduces it,
-//! and the exit code is 1 then. A number behind the seconds is a seed: only that snapshot is
+//! and the exit code is 1 then. A number after the seconds is a seed: only that snapshot is
 //! tested.
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Ends the process if vital work panics, so that the service manager starts it again.
 //!
-//! Otherwise the server would go on and look healthy: without one UDP worker, its share of the
-//! clients gets no responses; without the task of a target, the health of an address never changes.
+//! Otherwise the server would continue and look healthy. If one UDP worker ends, its clients get no
+//! responses. If the task of a target ends, the health of an address no longer changes.
 
 use std::pin::pin;
 

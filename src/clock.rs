@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use evenkeel_core::time::Now;
 use tokio::time::Instant;
 
-/// Seconds since 1970, or 0 if the clock is set to an earlier time.
+/// The Unix time in seconds, or 0 if the clock is set to an earlier time.
 pub(crate) fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
-use crate::config::Loaded;
+use crate::config::LoadedConfig;
 use crate::monitor::{Monitor, MonitorKind};
 use crate::pool_config::PoolConfig;
 
@@ -28,7 +28,7 @@ pub(crate) fn raise() -> nix::Result<u64> {
 
 /// Raises the limit, and lowers `probes_in_flight` and `tcp_connections` if they do not fit into
 /// it.
-pub(crate) fn fit(loaded: &mut Loaded) {
+pub(crate) fn fit(loaded: &mut LoadedConfig) {
     let limit = match raise() {
         Ok(limit) => limit,
         Err(error) => return warn!("the limit of open files cannot be read: {error}"),

@@ -40,9 +40,9 @@ pub struct RoleActions {
     pub unregister: Option<RoleAction>,
 }
 
-/// The node that an action concerns.
+/// The node of an action, and the actor that causes it.
 #[derive(Clone, Copy, Debug)]
-pub struct ActionTarget<'a> {
+pub struct ActionContext<'a> {
     /// Its identity.
     pub node: &'a NodeId,
     /// Where requests go.
@@ -86,16 +86,21 @@ impl RoleAction {
     ///
     /// # Errors
     /// The action failed. After a timeout, it may have been carried out.
-    pub async fn run(&self, prober: &Prober, target: ActionTarget<'_>) -> Result<(), ActionError> {
+    pub async fn run(&self, prober: &Prober, context: ActionContext<'_>) -> Result<(), ActionError> {
         match &self.kind {
-            RoleActionKind::Request(request) => self.request(request, prober, target).await,
-            RoleActionKind::Program(program) => self.run_program(program, target).await,
+            RoleActionKind::Request(request) => self.request(request, prober, context).await,
+            RoleActionKind::Program(program) => self.run_program(program, context).await,
         }
     }
 
-    async fn request(&self, request: &HttpCheck, prober: &Prober, target: ActionTarget<'_>) -> Result<(), ActionError> {
+    async fn request(
+        &self,
+        request: &HttpCheck,
+        prober: &Prober,
+        context: ActionContext<'_>,
+    ) -> Result<(), ActionError> {
         let kind = MonitorKind::Http(Box::new(request.clone()));
-        match prober.prepare(&kind, self.timeout, target.address, target.host).run().await {
+        match prober.prepare(&kind, self.timeout, context.address, context.host).run().await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(ProbeFailure::Timeout(timeout))) => Err(ActionError::Timeout(timeout)),
             Ok(Err(failure)) => Err(ActionError::Request(failure)),
@@ -103,13 +108,13 @@ impl RoleAction {
         }
     }
 
-    async fn run_program(&self, program: &Program, target: ActionTarget<'_>) -> Result<(), ActionError> {
-        let address = target.address.to_string();
+    async fn run_program(&self, program: &Program, context: ActionContext<'_>) -> Result<(), ActionError> {
+        let address = context.address.to_string();
         let environment = [
-            ("EVENKEEL_NODE", target.node.as_str()),
+            ("EVENKEEL_NODE", context.node.as_str()),
             ("EVENKEEL_ADDRESS", &address),
-            ("EVENKEEL_HOST", target.host),
-            ("EVENKEEL_BY", target.by.name()),
+            ("EVENKEEL_HOST", context.host),
+            ("EVENKEEL_BY", context.by.name()),
         ];
         match tokio::time::timeout(self.timeout, program.run(&environment)).await {
             Ok(Ok(Ok(()))) => Ok(()),

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use evenkeel::config::{self, Loaded, Origin};
+use evenkeel::config::{self, LoadedConfig, Origin};
 use evenkeel_core::diagnostic::Source;
 use evenkeel_core::health::Health;
 use evenkeel_core::respond::Transport;
@@ -70,7 +70,7 @@ fn may_name_device(text: &[u8]) -> bool {
 }
 
 /// Serves a configuration with health that depends on the input only.
-fn serve(loaded: Loaded, text: &[u8]) {
+fn serve(loaded: LoadedConfig, text: &[u8]) {
     assert!(loaded.summary().contains("pool"));
     let names: Vec<Vec<u8>> =
         loaded.zones.shared_names().map(|(_, name, _)| name.as_wire().to_vec()).take(MAX_NAMES).collect();

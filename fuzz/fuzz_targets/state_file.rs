@@ -2,7 +2,7 @@
 //! do.
 //!
 //! What is read is written again as something that reads the same. Operations on overrides keep
-//! their laws, also if the file was edited by hand, and remembered health survives a restart.
+//! their laws, even if the file was edited by hand, and remembered health survives a restart.
 #![no_main]
 
 use std::fmt::Debug;
@@ -56,7 +56,7 @@ struct Step<'p> {
     operation: u8,
     node: &'p str,
     other: &'p str,
-    /// A moment, in seconds since 1970.
+    /// A Unix time, in seconds.
     at: u64,
 }
 

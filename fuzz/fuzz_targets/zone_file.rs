@@ -29,7 +29,8 @@ const INCLUDED: [(&str, &str); 4] = [
     ("broken.zone", "a A 192.0.2.3\nb A\n$TTL x\nc TXT \"open\n"),
 ];
 
-/// Queried types, besides those of the file: A, NS, CNAME, SOA, MX, TXT, AAAA, DS, HTTPS, ANY, CAA.
+/// Queried types, in addition to those of the file: A, NS, CNAME, SOA, MX, TXT, AAAA, DS, HTTPS,
+/// ANY, CAA.
 const QTYPES: [u16; 11] = [1, 2, 5, 6, 15, 16, 28, 43, 65, 255, 257];
 
 /// Most names of a file that are queried.

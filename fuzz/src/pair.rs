@@ -48,8 +48,8 @@ impl Pair {
     /// Compares what both have counted. The slow path alone is counted differently, and so is time.
     pub fn compare_counts(&self) -> Result<(), String> {
         let [fast, slow] = self.counters.each_ref().map(|counters| {
-            let CounterTotals { mut answers, records } = counters.totals();
-            let responses = answers.remove(&Protocol::Udp).unwrap_or_default();
+            let CounterTotals { mut responses, records } = counters.totals();
+            let responses = responses.remove(&Protocol::Udp).unwrap_or_default();
             (records, responses.rcodes, responses.ignored, responses.truncated)
         });
         if fast == slow { Ok(()) } else { Err(format!("counted\nfast {fast:?}\nslow {slow:?}")) }

@@ -6,7 +6,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 use hickory_proto::serialize::binary::DecodeError;
 
-/// A query for a name in wire form, with an OPT record if `with_edns` is set.
+/// A query for a name in wire format, with an OPT record if `with_edns` is set.
 pub fn question(name: &[u8], qtype: u16, with_edns: bool) -> Vec<u8> {
     let mut packet = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(with_edns)];
     packet.extend(name);
@@ -65,8 +65,9 @@ fn check_shortened(response: &[u8], message: &Message) {
     assert_eq!(decode(&short).expect("a shortened response can be decoded"), expected);
 }
 
-/// Decodes a response by hickory. It rejects a client subnet of family 0, which is what `dig
-/// +subnet=0` sends and gets back, so family 1 is written instead.
+/// Decodes a response with hickory. hickory rejects a client subnet of family 0, but the command
+/// `dig +subnet=0` sends it and the server echoes it. So this function changes the family to 1
+/// first.
 fn decode(response: &[u8]) -> Result<Message, DecodeError> {
     const FAMILY_0: &[u8] = &[0, 8, 0, 4, 0, 0, 0, 0];
     let mut response = response.to_vec();

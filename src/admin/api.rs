@@ -192,7 +192,7 @@ async fn change_role(service: &AdminService, request: RoleRequest) -> Response {
     respond(service.change_role(request).await.map(|skipped| Json(json!({ "action_skipped": skipped }))))
 }
 
-/// The time this many seconds from now, in seconds since 1970.
+/// The Unix time this many seconds from now, in seconds.
 fn end_of(seconds: Option<u64>) -> Option<u64> {
     seconds.map(|seconds| unix_now().saturating_add(seconds))
 }

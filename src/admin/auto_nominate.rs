@@ -68,7 +68,7 @@ impl Attempts {
     /// Returns true if an attempt can be made in a pool now.
     ///
     /// `nominate_every` must have passed since the latest attempt, and since the latest change of
-    /// roles that an operator has made or tried, also before a restart. A backup that another
+    /// roles that an operator has made or tried, even before a restart. A backup that another
     /// server has promoted is taken at once, unless an operator was the last to change roles, or
     /// the latest attempt with it has failed.
     fn admit(&self, nominees: &Nominees, overrides: &Overrides) -> bool {
@@ -85,7 +85,7 @@ impl Attempts {
 
     /// The next attempt: with a backup that serves already, or else with the first that has not
     /// been tried. If all have been tried, it begins with the first again.
-    fn next(&mut self, Nominees { pool, promoted, alive, replaces, .. }: &Nominees) -> RoleRequest {
+    fn next(&mut self, Nominees { pool, promoted, standby_up, replaces, .. }: &Nominees) -> RoleRequest {
         let attempt = self.0.entry(Arc::clone(pool)).or_insert_with(|| Attempt {
             at: Instant::now(),
             tried: HashSet::new(),
@@ -93,10 +93,10 @@ impl Attempts {
         });
         attempt.at = Instant::now();
         attempt.promoted = promoted.first().cloned();
-        if alive.iter().all(|node| attempt.tried.contains(node)) {
+        if standby_up.iter().all(|node| attempt.tried.contains(node)) {
             attempt.tried.clear();
         }
-        let untried = alive.iter().find(|node| !attempt.tried.contains(*node));
+        let untried = standby_up.iter().find(|node| !attempt.tried.contains(*node));
         let node = promoted.first().or(untried).cloned().unwrap_or_default();
         attempt.tried.insert(Arc::clone(&node));
         RoleRequest {
@@ -122,8 +122,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_backup_after_the_other_is_tried_and_not_too_often() {
         let every = Duration::from_secs(600);
-        let alive = ["b", "c"].map(Arc::from).to_vec();
-        let mut nominees = Nominees { pool: "core".into(), promoted: Vec::new(), alive, replaces: "a".into(), every };
+        let standby_up = ["b", "c"].map(Arc::from).to_vec();
+        let mut nominees =
+            Nominees { pool: "core".into(), promoted: Vec::new(), standby_up, replaces: "a".into(), every };
         let (mut attempts, overrides) = (Attempts::default(), Overrides::default());
         for expected in ["core/b", "core/c", "core/b"] {
             let admitted = |attempts: &Attempts| attempts.admit(&nominees, &overrides);

@@ -1,8 +1,9 @@
 //! Changes of roles, by an operator or an auto-nomination: checks the request, runs the action,
 //! stores the roles, and then lets queries see them.
 //!
-//! If an action will run, the store is written once before it: an action cannot be undone if its
-//! role cannot be stored.
+//! The API and `auto_nominate` call [`AdminService::change_role`]. If an action will run, the store
+//! is written once before it: an action cannot be undone if its role cannot be stored. If a step
+//! fails, no role changes.
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::Nominees;
@@ -15,7 +16,7 @@ use super::service::{AdminService, find_node, run_to_end};
 use crate::clock::unix_now;
 use crate::events::{Event, EventKind, EventState};
 use crate::pool_config::PoolConfig;
-use crate::role_action::{ActionTarget, RoleAction};
+use crate::role_action::{ActionContext, RoleAction};
 use crate::state_dir::OverrideStore;
 
 impl AdminService {
@@ -115,7 +116,7 @@ impl AdminService {
         let nominees = self.health.nominees().await?;
         let RoleChange::Nominate { replaces: Some(replaced) } = &request.change else { return Ok(false) };
         let is_meant = |nominees: &Nominees| {
-            let mut nodes = nominees.promoted.iter().chain(&nominees.alive);
+            let mut nodes = nominees.promoted.iter().chain(&nominees.standby_up);
             *nominees.pool == *request.node.pool()
                 && nodes.any(|node| **node == *request.node.node())
                 && *nominees.replaces == **replaced
@@ -135,8 +136,8 @@ impl AdminService {
         let found = node.addresses.iter().find(|address| address.is_alive()).or_else(|| node.addresses.first());
         let address = found.ok_or_else(|| AdminError::NoSuchNode(request.node.clone()))?.address;
         let host = config.host_at(address);
-        let target = ActionTarget { node: &request.node, address, host: &host, by: &request.by };
-        action.run(&self.prober, target).await.map_err(|error| {
+        let context = ActionContext { node: &request.node, address, host: &host, by: &request.by };
+        action.run(&self.prober, context).await.map_err(|error| {
             let text = format!("not {}: the action has failed, {error}", request.change.done());
             self.record_failure(request, &text);
             AdminError::ActionFailed(error.to_string())

@@ -26,15 +26,15 @@ pub struct AdminClient {
     socket: String,
 }
 
-/// What every change of a node has: the operator, the reason and the duration.
+/// The options of every change of a node by an operator.
 #[derive(Debug)]
-pub struct Circumstances {
+pub struct ChangeOptions {
     /// The operator.
     pub by: String,
     /// The reason; may be empty.
     pub why: String,
     /// How long it lasts. Without this, it lasts until it is taken back.
-    pub lasting: Option<Duration>,
+    pub duration: Option<Duration>,
     /// Change the node even if too few active nodes are left.
     pub force: bool,
 }
@@ -42,8 +42,8 @@ pub struct Circumstances {
 /// A nomination.
 #[derive(Debug)]
 pub struct Nominate {
-    /// The circumstances. With `force`, also a backup that is not alive is nominated.
-    pub circumstances: Circumstances,
+    /// With `force`, the backup is nominated even if it is not alive.
+    pub options: ChangeOptions,
     /// The active node of the pool that it replaces.
     pub replaces: Option<String>,
     /// Change the role without the configured action.
@@ -89,14 +89,9 @@ impl AdminClient {
     ///
     /// # Errors
     /// It was not set; the message says why.
-    pub async fn set_override(
-        &self,
-        node: &NodeId,
-        state: ForcedState,
-        circumstances: Circumstances,
-    ) -> anyhow::Result<()> {
-        let Circumstances { by, why, lasting, force } = circumstances;
-        let body = OverrideBody { state, by, why, seconds: lasting.map(|lasting| lasting.as_secs()), force };
+    pub async fn set_override(&self, node: &NodeId, state: ForcedState, options: ChangeOptions) -> anyhow::Result<()> {
+        let ChangeOptions { by, why, duration, force } = options;
+        let body = OverrideBody { state, by, why, seconds: duration.map(|duration| duration.as_secs()), force };
         let body = serde_json::to_value(body)?;
         let path = ["overrides", node.pool(), node.node()];
         self.request(Method::PUT, &path, &[], Some(body)).await.map(|_: Value| ())
@@ -116,8 +111,8 @@ impl AdminClient {
     /// # Errors
     /// It was not nominated; the message says why.
     pub async fn nominate(&self, node: &NodeId, nominate: Nominate) -> anyhow::Result<Option<String>> {
-        let Nominate { circumstances: Circumstances { by, why, lasting, force }, replaces, without_action } = nominate;
-        let seconds = lasting.map(|lasting| lasting.as_secs());
+        let Nominate { options: ChangeOptions { by, why, duration, force }, replaces, without_action } = nominate;
+        let seconds = duration.map(|duration| duration.as_secs());
         let body = serde_json::to_value(NominationBody { by, why, replaces, seconds, force, without_action })?;
         let path = ["nominations", node.pool(), node.node()];
         let response: Value = self.request(Method::PUT, &path, &[], Some(body)).await?;

@@ -1,5 +1,8 @@
 //! A request to change the role of a node: what it does to the pool, whether it is allowed, whether
 //! its action runs, and its events.
+//!
+//! The API and `auto_nominate` make requests, and `change_role` carries them out. A request that is
+//! refused is an [`AdminError`].
 
 use evenkeel_core::actor::Actor;
 use evenkeel_core::health::Health;
@@ -25,7 +28,7 @@ pub struct RoleRequest {
     pub by: Actor,
     /// Why; may be empty.
     pub why: String,
-    /// When the nomination ends by itself, in seconds since 1970.
+    /// Unix time at which the nomination ends without a command, in seconds.
     pub until: Option<u64>,
     /// Change the role even if the backup is not alive, or too few active nodes are left.
     pub force: bool,

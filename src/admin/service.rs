@@ -53,7 +53,7 @@ impl AdminService {
     /// The server is starting or ending.
     pub async fn status(&self) -> Result<Status, AdminError> {
         let (generation, mut pools) = self.pools().await?;
-        let CounterTotals { answers, records } = self.counters.totals();
+        let CounterTotals { responses, records } = self.counters.totals();
         let count = |name: &str| Some(records.get(name).copied().unwrap_or(0));
         for pool in &mut pools {
             pool.fallback_records = count(&pool.name);
@@ -70,7 +70,7 @@ impl AdminService {
             nomination: overrides.nomination(node).cloned(),
         });
         let absent = absent.collect();
-        Ok(Status { generation, overrides_are_kept: store.is_persistent(), pools, absent, answers })
+        Ok(Status { generation, overrides_are_kept: store.is_persistent(), pools, absent, responses })
     }
 
     /// At most `limit` events after a number, or the latest ones. If there is none, waits for one.
@@ -83,17 +83,13 @@ impl AdminService {
     }
 
     /// Ends expired overrides and nominates backups, as long as the server runs.
-    pub async fn run_without_operator(&self) {
+    pub async fn run_periodic_tasks(&self) {
         tokio::join!(self.end_overrides(), self.auto_nominate());
     }
 
     /// Waits until no change of roles runs.
     pub async fn settle(&self) {
-        /// Time between two checks.
-        const POLL: Duration = Duration::from_millis(20);
-        while !self.pool_locks.are_all_free() {
-            tokio::time::sleep(POLL).await;
-        }
+        self.pool_locks.all_released().await;
     }
 
     /// Locks the store, for a change that may outlive the caller.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use evenkeel_core::node_id::NodeId;
 
-use crate::admin::client::{AdminClient, Circumstances};
+use crate::admin::client::{AdminClient, ChangeOptions};
 use crate::config::DEFAULT_SOCKET;
 
 /// The server that a command sends requests to.
@@ -52,22 +52,22 @@ pub(super) struct ReasonArgs {
     why: String,
     /// Undo this change automatically after this time, such as 2h or 30m
     #[arg(long = "for", value_name = "DURATION", value_parser = whole_seconds)]
-    lasting: Option<Duration>,
+    duration: Option<Duration>,
 }
 
 impl ReasonArgs {
-    /// The circumstances of a change by an operator.
-    pub(super) fn into_circumstances(self, by: &str, force: bool) -> Circumstances {
-        let Self { why, lasting } = self;
-        Circumstances { by: by.to_owned(), why, lasting, force }
+    /// The options of a change by an operator.
+    pub(super) fn into_options(self, by: &str, force: bool) -> ChangeOptions {
+        let Self { why, duration } = self;
+        ChangeOptions { by: by.to_owned(), why, duration, force }
     }
 }
 
 /// Parses a duration of at least a second.
 fn whole_seconds(text: &str) -> Result<Duration, String> {
     let not_accepted = |_| format!("\"{text}\" is not a duration; accepted: for example 30m, 2h, 1h30m");
-    let lasting = humantime::parse_duration(text).map_err(not_accepted)?;
-    if lasting.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(lasting) }
+    let duration = humantime::parse_duration(text).map_err(not_accepted)?;
+    if duration.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(duration) }
 }
 
 /// The user of the shell, or else the number of the user.

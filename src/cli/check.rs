@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use evenkeel_core::diagnostic::Diagnostics;
+use evenkeel_core::plural::counted;
 
 use super::config_file::ConfigFileArgs;
 use super::exit_code::CONFIG;
-use crate::config::{self, Loaded};
+use crate::config::{self, LoadedConfig};
 
 /// Load a configuration as `serve` does and report every error
 #[derive(Args, Debug)]
@@ -32,7 +33,7 @@ impl CheckArgs {
 }
 
 /// Prints every problem, and a summary.
-fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
+fn print(loaded: &Result<LoadedConfig, Diagnostics>) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     let problems = match loaded {
         Ok(loaded) => &loaded.warnings,
@@ -41,9 +42,8 @@ fn print(loaded: &Result<Loaded, Diagnostics>) -> io::Result<()> {
     for problem in problems.iter() {
         writeln!(stderr, "{problem}\n")?;
     }
-    match (loaded, problems.error_count()) {
-        (Ok(loaded), _) => writeln!(io::stdout().lock(), "ok: {}", loaded.summary()),
-        (Err(_), 1) => writeln!(stderr, "1 error"),
-        (Err(_), errors) => writeln!(stderr, "{errors} errors"),
+    match loaded {
+        Ok(loaded) => writeln!(io::stdout().lock(), "ok: {}", loaded.summary()),
+        Err(errors) => writeln!(stderr, "{}", counted(errors.error_count(), "error", "errors")),
     }
 }

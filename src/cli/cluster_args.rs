@@ -23,7 +23,7 @@ pub(super) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// Sets up the cluster at a URL.
+    /// Returns a builder for the cluster at `url`, with the options of the command line.
     pub(super) fn builder(&self, url: &str) -> ClusterBuilder {
         Cluster::builder(url).name_servers(self.servers.clone()).deadline(self.deadline)
     }

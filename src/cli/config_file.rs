@@ -15,7 +15,7 @@ pub(super) struct ConfigFileArgs {
 }
 
 impl ConfigFileArgs {
-    /// The file, for the loader.
+    /// The origin that [`config::load`](crate::config::load()) reads the configuration from.
     pub(super) fn origin(&self) -> Origin {
         Origin::File(self.config.clone())
     }

@@ -40,8 +40,8 @@ impl DrainArgs {
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { node_args, reason_args, force, wait } = self;
-            let circumstances = reason_args.into_circumstances(&node_args.by, force);
-            node_args.client()?.set_override(&node_args.node, ForcedState::Drain, circumstances).await?;
+            let options = reason_args.into_options(&node_args.by, force);
+            node_args.client()?.set_override(&node_args.node, ForcedState::Drain, options).await?;
             if wait { wait_until_idle(&node_args).await } else { Ok(()) }
         })
     }

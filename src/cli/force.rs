@@ -44,7 +44,7 @@ impl ForceArgs {
             };
             node_args
                 .client()?
-                .set_override(&node_args.node, state, reason_args.into_circumstances(&node_args.by, force))
+                .set_override(&node_args.node, state, reason_args.into_options(&node_args.by, force))
                 .await
         })
     }

@@ -37,10 +37,10 @@ impl NominateArgs {
     pub(super) fn run(self) -> ExitCode {
         on_runtime(async {
             let Self { node_args, replace, without_action, reason_args, force } = self;
-            let circumstances = reason_args.into_circumstances(&node_args.by, force);
-            let nominate = client::Nominate { circumstances, replaces: replace, without_action };
+            let options = reason_args.into_options(&node_args.by, force);
+            let nominate = client::Nominate { options, replaces: replace, without_action };
             if let Some(why) = node_args.client()?.nominate(&node_args.node, nominate).await? {
-                // The node is nominated, also if standard output is closed.
+                // The node is nominated even if standard output is closed.
                 let _ = writeln!(std::io::stdout(), "{} is nominated; its action was {why}", node_args.node);
             }
             Ok(())

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::io::{self, Write as _};
 
 use clap::Args;
-use evenkeel_core::counters::{Protocol, Responses};
+use evenkeel_core::counters::{LatencyBound, Protocol, Responses};
 use evenkeel_core::overrides::Nomination;
+use evenkeel_core::plural::counted;
 use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
@@ -46,10 +47,10 @@ fn shown(status: &Status) -> String {
     for pool in &status.pools {
         show_pool(pool, &mut text);
     }
-    for (protocol, answers) in &status.answers {
-        show_responses(*protocol, answers, &mut text);
+    for (protocol, responses) in &status.responses {
+        show_responses(*protocol, responses, &mut text);
     }
-    if !status.answers.is_empty() {
+    if !status.responses.is_empty() {
         text.push('\n');
     }
     for absent in &status.absent {
@@ -107,23 +108,23 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         }
     }
     if let Some(records) = pool.fallback_records.filter(|records| *records > 0) {
-        let noun = if records == 1 { "record of its fallback was" } else { "records of its fallback were" };
-        let _ = writeln!(text, "  {records} {noun} returned");
+        let records = counted(records as usize, "record of its fallback was", "records of its fallback were");
+        let _ = writeln!(text, "  {records} returned");
     }
     text.push('\n');
 }
 
 /// `UDP: responses 12 (NOERROR 11, NXDOMAIN 1), truncated 1, ignored packets 0; 99 % took up to 32
 /// us`.
-fn show_responses(protocol: Protocol, answers: &Responses, text: &mut String) {
-    let responses = answers.responses();
-    let codes: Vec<_> = answers.rcodes.iter().map(|(rcode, responses)| format!("{rcode} {responses}")).collect();
+fn show_responses(protocol: Protocol, responses: &Responses, text: &mut String) {
+    let total = responses.total();
+    let codes: Vec<_> = responses.rcodes.iter().map(|(rcode, count)| format!("{rcode} {count}")).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
-    let Responses { truncated, ignored, .. } = answers;
-    let _ = write!(text, "{protocol}: responses {responses}{codes}, truncated {truncated}, ignored packets {ignored}");
-    let _ = match answers.latency_of(99) {
+    let Responses { truncated, ignored, .. } = responses;
+    let _ = write!(text, "{protocol}: responses {total}{codes}, truncated {truncated}, ignored packets {ignored}");
+    let _ = match responses.latency_percentile(99) {
         None => writeln!(text),
-        Some(Some(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
-        Some(None) => writeln!(text, "; the 99th percentile is above the last histogram bucket"),
+        Some(LatencyBound::UpTo(micros)) => writeln!(text, "; 99 % took up to {micros} us"),
+        Some(LatencyBound::AboveLastStep) => writeln!(text, "; the 99th percentile is above the last histogram bucket"),
     };
 }

@@ -19,7 +19,7 @@ const MAX_SOCKET_PATH: usize = 107;
 pub struct Admin {
     /// The Unix socket. Users who can open its file can send every request.
     pub socket: PathBuf,
-    /// The TCP port for requests that only read; a loopback address.
+    /// The TCP port for requests that only read, on a loopback address.
     pub listen: Option<SocketAddr>,
 }
 
@@ -49,7 +49,7 @@ fn unusable(named: &str, path: &Path) -> Option<String> {
 
 /// Parses a loopback address with a port.
 fn loopback(value: &DeValue<'_>) -> Result<SocketAddr, Unaccepted> {
-    let accepted = "a loopback address and a port: \"127.0.0.1:5380\"";
+    let accepted = "a loopback address with a port: \"127.0.0.1:5380\"";
     let address = parsed::<SocketAddr>(accepted)(value)?;
     let refused = || Unaccepted {
         message: format!("cannot be {address}, which other hosts can reach"),

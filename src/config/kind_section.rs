@@ -35,7 +35,7 @@ pub(super) struct KindSection<'a, T> {
     pub(super) name: &'a str,
     pub(super) timeout: Duration,
     pub(super) section: Section<'a>,
-    /// `None` if the kind is missing or unknown, which has been reported.
+    /// `None` if the kind is missing or unknown. `KindTables::read` has reported this error.
     reader: Option<fn(&Section<'_>) -> T>,
 }
 

@@ -24,7 +24,7 @@ impl Listen {
 
     /// An error about this address, at its place in the file.
     pub fn problem(&self, message: impl Into<String>) -> Diagnostic {
-        self.place.clone().message(message)
+        self.place.clone().with_message(message)
     }
 }
 
@@ -63,7 +63,7 @@ fn unusable(address: SocketAddr) -> Option<&'static str> {
 }
 
 /// Reports addresses of two transports that overlap. Within one transport, a wildcard address and
-/// an address with the same port may stand together. Each item is a key and its addresses.
+/// an address with the same port may both be listed. Each item is a key and its addresses.
 pub(super) fn report_conflicts(section: &Section<'_>, transports: &[(&str, &[Listen])]) {
     for (i, (later_key, later)) in transports.iter().enumerate() {
         for (earlier_key, earlier) in &transports[..i] {
@@ -72,7 +72,7 @@ pub(super) fn report_conflicts(section: &Section<'_>, transports: &[(&str, &[Lis
                 if let Some(other) = conflict {
                     let message =
                         format!("{} of `{later_key}` is taken by {} of `{earlier_key}`", listen.address, other.address);
-                    section.report.add(listen.problem(message).hint("each transport has a port of its own"));
+                    section.report.add(listen.problem(message).with_hint("each transport has a port of its own"));
                 }
             }
         }

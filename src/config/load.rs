@@ -3,7 +3,7 @@
 use evenkeel_core::diagnostic::{Diagnostics, Source};
 use toml::de::DeTable;
 
-use super::loaded::Loaded;
+use super::loaded_config::LoadedConfig;
 use super::named_tables::NamedTables;
 use super::origin::Origin;
 use super::report::{KnownKeys, Report};
@@ -14,7 +14,7 @@ use super::{actions, admin, monitors, names, notifications, pools, server, zones
 ///
 /// # Errors
 /// Every mistake of these files, in the order of files and lines.
-pub fn load(origin: &Origin) -> Result<Loaded, Diagnostics> {
+pub fn load(origin: &Origin) -> Result<LoadedConfig, Diagnostics> {
     let source = origin.root().map_err(|unreadable| {
         let mut problems = Diagnostics::default();
         problems.push(unreadable);
@@ -27,7 +27,7 @@ pub fn load(origin: &Origin) -> Result<Loaded, Diagnostics> {
 ///
 /// # Errors
 /// As of [`load`].
-pub fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnostics> {
+pub fn load_source(source: &Source, origin: &Origin) -> Result<LoadedConfig, Diagnostics> {
     let root = parse(source)?;
     let report = Report::new(source, origin);
     let loaded = read_root(&report, root);
@@ -36,7 +36,7 @@ pub fn load_source(source: &Source, origin: &Origin) -> Result<Loaded, Diagnosti
     if problems.has_errors() {
         return Err(problems);
     }
-    Ok(Loaded { warnings: problems, keys, ..loaded })
+    Ok(LoadedConfig { warnings: problems, keys, ..loaded })
 }
 
 /// Parses the TOML of a file. After a syntax error, the sections are not read: the parser would
@@ -63,7 +63,7 @@ fn parse(source: &Source) -> Result<DeTable<'_>, Diagnostics> {
 }
 
 /// Reads the whole file. If the report has errors afterwards, the values must not be used.
-fn read_root(report: &Report<'_>, mut file: DeTable<'_>) -> Loaded {
+fn read_root(report: &Report<'_>, mut file: DeTable<'_>) -> LoadedConfig {
     let (mut zones, apexes) = zones::read(report, NamedTables::take(report, &mut file, "zones", "[zones.NAME]"));
     let names = names::read(report, NamedTables::take(report, &mut file, "names", "[names.NAME]"));
     let root = Section::new(report, "the file", 0..0, Some(&file));
@@ -81,5 +81,5 @@ fn read_root(report: &Report<'_>, mut file: DeTable<'_>) -> Loaded {
     let notifications = notifications::read(&root);
     root.finish();
     let (names, warnings, keys) = (names.len(), Diagnostics::default(), KnownKeys::default());
-    Loaded { server, admin, zones, pools, notifications, names, warnings, keys }
+    LoadedConfig { server, admin, zones, pools, notifications, names, warnings, keys }
 }

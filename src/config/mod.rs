@@ -1,14 +1,14 @@
 //! The configuration: one TOML file, and the files that it names.
 //!
-//! [`load()`] reads and checks all of them. It returns a [`Loaded`], whose values need no further
-//! checks, or every mistake at once, each with its place. `serve`, `check`, `demo` and a reload use
-//! this one loader.
+//! [`load()`] reads and checks all of them. It returns a [`LoadedConfig`], whose values need no
+//! further checks, or every mistake at once, each with its place. `serve`, `check`, `demo` and a
+//! reload use this one loader.
 //!
 //! In reading order:
 //!
 //! | modules | what they provide |
 //! |---|---|
-//! | `load`, `loaded`, `origin`, `disk` | parse the file and call the sections; the result; where files come from |
+//! | `load`, `loaded_config`, `origin`, `disk` | parse the file and call the sections; the result; where files come from |
 //! | `server`, `server_tls`, `listen`, `admin` | `[server]`, `[server.tls]`, addresses, `[admin]` |
 //! | `zones`, `names`, `named_tables` | `[zones."…"]` and `[names."…"]` |
 //! | `pools`, `pool_host`, `nodes` | `[pools.NAME]` |
@@ -25,7 +25,7 @@ mod http_request;
 mod kind_section;
 mod listen;
 mod load;
-mod loaded;
+mod loaded_config;
 mod monitor_kinds;
 mod monitors;
 mod named_tables;
@@ -52,7 +52,7 @@ mod zones;
 pub use admin::{Admin, DEFAULT_SOCKET};
 pub use listen::{Listen, overlap};
 pub use load::{load, load_source};
-pub use loaded::Loaded;
+pub use loaded_config::LoadedConfig;
 pub use origin::{DEFAULT_PATH, Origin};
 pub use report::KnownKeys;
 pub use server::{Server, TcpLimits};

@@ -37,7 +37,7 @@ impl<'a> NamedTables<'a> {
         self.tables.is_empty() && !self.is_wrong
     }
 
-    /// Calls `read` with each table. Reports entries that are no tables, and names without quotes.
+    /// Calls `read` with each table. Reports entries that are not tables, and names without quotes.
     pub(super) fn read(self, report: &Report<'_>, mut read: impl FnMut(Placed<&str>, Section<'_>)) {
         for (name, value) in self.tables {
             let Some((name, section)) = Section::named(report, self.title, &name, &value) else {

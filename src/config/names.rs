@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::diagnostic::defined;
 use evenkeel_core::name::{self, Name};
-use evenkeel_core::zone::{Misplaced, SharedName, Zones};
+use evenkeel_core::zone::{SharedName, SharedNameConflict, Zones};
 
 use super::named_tables::{NamedTables, is_visible_ascii};
 use super::report::Report;
@@ -76,7 +76,7 @@ pub(super) fn by_pool(names: &[DefinedName]) -> HashMap<&str, Vec<&DefinedName>>
     users
 }
 
-/// Ties the names into their zones. `apexes` has all zones of the file, also those that did not
+/// Ties the names into their zones. `apexes` has all zones of the file, even those that did not
 /// load.
 pub(super) fn share(
     report: &Report<'_>,
@@ -112,11 +112,11 @@ pub(super) fn share(
         let pool = pool.as_ref().and_then(|pool| indices.get(&*pool.value)).copied().unwrap_or_default();
         match zone.share(owner, SharedName { pool, ttl: *ttl, answers: *answers }) {
             Ok(()) => {}
-            Err(Misplaced::Beside(rtype)) => {
+            Err(SharedNameConflict::OtherData(rtype)) => {
                 let message = format!("name {owner} has {rtype} records in the zone file too");
                 report.error(span.clone(), message, "the addresses of a shared name come from its pool only");
             }
-            Err(Misplaced::Delegated) => {
+            Err(SharedNameConflict::Delegated) => {
                 let message = format!("name {owner} is delegated away in the zone file");
                 report.error(span.clone(), message, "other servers answer names at or below an NS record");
             }

@@ -82,7 +82,7 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
     Some(Webhook { url: url?.value, headers, secret, tls })
 }
 
-/// A URL of HTTP or HTTPS.
+/// Parses an HTTP or HTTPS URL.
 fn url(value: &DeValue<'_>) -> Result<Url, Unaccepted> {
     let text = as_str(value)?;
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));

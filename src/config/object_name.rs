@@ -1,4 +1,4 @@
-//! The names that users choose for pools, nodes, monitors, actions and notifications.
+//! The names that operators choose for pools, nodes, monitors, actions and notifications.
 
 use super::report::Report;
 use super::value::Placed;

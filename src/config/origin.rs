@@ -27,7 +27,7 @@ impl Origin {
     pub(super) fn root(&self) -> Result<Source, Diagnostic> {
         match self {
             Self::File(path) => disk::read(path)
-                .map_err(|error| Diagnostic::unreadable(path, &error).hint("name another file with --config")),
+                .map_err(|error| Diagnostic::unreadable(path, &error).with_hint("name another file with --config")),
             Self::Embedded(texts) => Ok(Source::from_text(texts[0].0, texts[0].1)),
         }
     }

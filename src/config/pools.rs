@@ -1,4 +1,7 @@
-//! `[pools.NAME]`. Its nodes are read by `nodes`, its `host` by `pool_host`.
+//! Reads `[pools.NAME]`. `nodes` reads its nodes, and `pool_host` reads its `host`.
+//!
+//! `load` calls [`read`]. Wrong keys are reported and get a default, so that one run reports all of
+//! them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,6 +9,7 @@ use std::time::Duration;
 
 use evenkeel_core::diagnostic::defined;
 use evenkeel_core::health::Require;
+use evenkeel_core::plural::counted;
 use evenkeel_core::pool::{AutoNominate, Node, NodeCount, Pool, Role, WhenEmpty};
 use toml::de::DeValue;
 
@@ -149,7 +153,10 @@ fn node_count(section: &Section<'_>, key: &'static str, nodes: &[Node], least: u
         match value {
             DeValue::Integer(digits) => match integer(digits).and_then(|count| usize::try_from(count).ok()) {
                 Some(count) if count >= least && (count <= active || active == 0) => Ok(NodeCount::Count(count)),
-                _ => Err(refused(format!("cannot be {digits}: the pool has {active} active nodes"))),
+                _ => {
+                    let active = counted(active, "active node", "active nodes");
+                    Err(refused(format!("cannot be {digits}: the pool has {active}")))
+                }
             },
             DeValue::String(text) => match text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()) {
                 Some(percent @ 0..=100) if usize::from(percent) >= least => Ok(NodeCount::Percent(percent)),
@@ -168,7 +175,7 @@ fn require(section: &Section<'_>, monitors: usize) -> Require {
         DeValue::Integer(digits) => match integer(digits).and_then(|count| usize::try_from(count).ok()) {
             Some(count) if (1..=monitors).contains(&count) => Ok(Require::AtLeast(count)),
             _ => Err(Unaccepted {
-                message: format!("cannot be {digits}: the pool has {monitors} monitors"),
+                message: format!("cannot be {digits}: the pool has {}", counted(monitors, "monitor", "monitors")),
                 hint: format!("accepted: {accepted}"),
             }),
         },

@@ -41,12 +41,12 @@ impl<'a> Report<'a> {
 
     /// Adds an error at a place of the file.
     pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(self.source.error(span, message).hint(hint));
+        self.add(self.source.error(span, message).with_hint(hint));
     }
 
     /// Adds a warning at a place of the file.
     pub(super) fn warn(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(self.source.warning(span, message).hint(hint));
+        self.add(self.source.warning(span, message).with_hint(hint));
     }
 
     /// Adds an error about the value of a key.

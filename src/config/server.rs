@@ -24,7 +24,7 @@ pub struct Server {
     pub workers: NonZeroUsize,
     /// Probes that may run at the same time.
     pub probes_in_flight: usize,
-    /// Limits of TCP connections.
+    /// Limits on TCP connections.
     pub tcp: TcpLimits,
     /// The identifier for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
@@ -34,7 +34,7 @@ pub struct Server {
     pub tls: Option<Tls>,
 }
 
-/// Limits of TCP connections, per address.
+/// Limits on TCP connections, per address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TcpLimits {
     /// Open connections; a new one replaces the one that is idle for the longest time.

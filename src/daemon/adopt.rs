@@ -14,9 +14,9 @@ use std::sync::Arc;
 use evenkeel_core::snapshot::SnapshotConfig;
 
 use super::Daemon;
-use crate::config::{Loaded, Server};
-use crate::health::{Plan, Stopped};
-use crate::listen::Prepared;
+use crate::config::{LoadedConfig, Server};
+use crate::health::{PublishedConfig, Stopped};
+use crate::listen::PreparedEndpoints;
 
 /// Why a configuration was not adopted. The one before is still served.
 #[derive(Debug, thiserror::Error)]
@@ -39,11 +39,11 @@ impl Daemon {
     /// Nothing has changed.
     pub(super) async fn adopt<I>(
         &mut self,
-        mut prepared: Prepared,
-        loaded: Loaded,
+        mut prepared: PreparedEndpoints,
+        loaded: LoadedConfig,
         interrupted: impl Future<Output = I>,
     ) -> Result<Option<I>, AdoptError> {
-        let Loaded { server, zones, pools, notifications, .. } = loaded;
+        let LoadedConfig { server, zones, pools, notifications, .. } = loaded;
         if self.generation > 0 {
             self.begin_endpoints(&mut prepared, &server)?;
         }
@@ -56,8 +56,8 @@ impl Daemon {
                 interruption = interrupted => Some(interruption),
             }
         };
-        let plan = Plan { generation, config, pools };
-        if let Some(interruption) = self.config_handle.adopt(plan, server.probes_in_flight, enough).await? {
+        let config = PublishedConfig { generation, config, pools };
+        if let Some(interruption) = self.config_handle.adopt(config, server.probes_in_flight, enough).await? {
             self.endpoints.rollback();
             return Ok(Some(interruption));
         }
@@ -70,7 +70,7 @@ impl Daemon {
     }
 
     /// Begins to answer at the new addresses, if they do not answer yet.
-    fn begin_endpoints(&mut self, prepared: &mut Prepared, server: &Server) -> Result<(), AdoptError> {
+    fn begin_endpoints(&mut self, prepared: &mut PreparedEndpoints, server: &Server) -> Result<(), AdoptError> {
         self.endpoints.start(prepared, server, &self.current).map_err(AdoptError::Threads)
     }
 }

@@ -49,16 +49,16 @@ pub struct Daemon {
     /// Generation of the configuration that is served; 0 before the first one.
     generation: u64,
     config_handle: ConfigHandle,
-    /// The task of the publisher, without which the server must not go on.
-    publishing: JoinHandle<()>,
+    /// If this task ends, the server ends.
+    publisher_task: JoinHandle<()>,
     health: HealthHandle,
     admin: AdminService,
     /// The parts of the configuration that only a restart changes.
     fixed: FixedConfig,
     /// Stores health while the server runs.
-    storing: Option<AbortOnDropHandle<()>>,
+    health_store_task: Option<AbortOnDropHandle<()>>,
     /// Ends expired overrides, and nominates backups.
-    _without_operator: AbortOnDropHandle<()>,
+    _periodic_tasks: AbortOnDropHandle<()>,
     _listeners: Option<AdminListeners>,
     /// The lock of `state_dir`.
     _lock: Option<Flock<File>>,
@@ -84,7 +84,7 @@ impl Daemon {
                     }
                 },
                 name = signals.end.recv() => break name,
-                ended = &mut self.publishing => {
+                ended = &mut self.publisher_task => {
                     let why = ended.map_or_else(|error| error.to_string(), |()| "its task has ended".to_owned());
                     error!("the health publisher has stopped: {why}");
                     return ExitCode::FAILURE;
@@ -105,7 +105,7 @@ impl Daemon {
     /// Stores the health for the next start.
     async fn store_health(&mut self) {
         let Some(directory) = self.fixed.state_dir.clone() else { return };
-        self.storing = None;
+        self.health_store_task = None;
         let Ok(health) = self.health.remember().await else { return };
         if let Err(error) = state_dir::write_health(health, directory.clone()).await {
             warn!("health cannot be stored in {}: {error}", directory.display());
@@ -119,7 +119,7 @@ impl Daemon {
     }
 }
 
-/// Logs the warnings of a configuration that is used.
+/// Logs the warnings of a configuration that loaded without errors.
 pub fn log_warnings(warnings: &Diagnostics) {
     for warning in warnings.iter() {
         warn!("{warning}");

@@ -4,7 +4,7 @@ use tracing::{error, info, warn};
 
 use super::interrupt::{Interrupt, interrupt};
 use super::{Daemon, FixedConfig, log_warnings};
-use crate::config::{self, Loaded};
+use crate::config::{self, LoadedConfig};
 use crate::open_files;
 use crate::signals::Signals;
 
@@ -34,7 +34,11 @@ impl Daemon {
     }
 
     /// Adopts a configuration, unless a signal interrupts the probes of new nodes.
-    async fn adopt_reloaded(&mut self, mut loaded: Loaded, signals: &mut Signals) -> Result<Option<Interrupt>, String> {
+    async fn adopt_reloaded(
+        &mut self,
+        mut loaded: LoadedConfig,
+        signals: &mut Signals,
+    ) -> Result<Option<Interrupt>, String> {
         open_files::fit(&mut loaded);
         let prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
         log_warnings(&loaded.warnings);

@@ -1,4 +1,6 @@
 //! The start: opens what lasts as long as the process, and adopts the first configuration.
+//!
+//! `serve` and `demo` call [`Daemon::start`]. If it fails with a [`StartError`], the process ends.
 
 use std::fs::File;
 use std::path::Path;
@@ -19,9 +21,9 @@ use super::{Daemon, FixedConfig};
 use crate::abort_on_panic;
 use crate::admin::{self, AdminService};
 use crate::clock::unix_now;
-use crate::config::{Loaded, Origin};
+use crate::config::{LoadedConfig, Origin};
 use crate::events::{EventLog, Notifiers};
-use crate::health::{Beginning, HealthHandle, Publisher};
+use crate::health::{HealthHandle, Publisher, PublisherSettings};
 use crate::listen::Endpoints;
 use crate::monitor::Prober;
 use crate::open_files;
@@ -40,7 +42,7 @@ pub enum StartError {
 
 impl FixedConfig {
     /// The fixed parts of a configuration.
-    pub(super) fn of(loaded: &Loaded) -> Self {
+    pub(super) fn of(loaded: &LoadedConfig) -> Self {
         Self { state_dir: loaded.server.state_dir.clone(), admin: loaded.admin.clone() }
     }
 }
@@ -52,7 +54,7 @@ impl Daemon {
     /// # Errors
     /// Addresses cannot be bound, `state_dir` cannot be used, or the admin listeners cannot be
     /// opened.
-    pub async fn start(origin: Origin, mut loaded: Loaded) -> Result<Self, StartError> {
+    pub async fn start(origin: Origin, mut loaded: LoadedConfig) -> Result<Self, StartError> {
         open_files::fit(&mut loaded);
         let counters = Arc::new(Counters::default());
         let endpoints = Endpoints::new(Arc::clone(&counters));
@@ -62,19 +64,19 @@ impl Daemon {
         let current = CurrentSnapshot::new(ArcSwap::from_pointee(Snapshot::empty()));
         let events = Arc::new(EventLog::default());
         let prober = Prober::default();
-        let beginning = Beginning {
+        let settings = PublisherSettings {
             prober: prober.clone(),
             in_flight: loaded.server.probes_in_flight,
             overrides: store.overrides().clone(),
             remembered,
         };
-        let (task, config_handle, health) = Publisher::new(Arc::clone(&current), beginning, Arc::clone(&events));
-        let publishing = tokio::spawn(task.run());
+        let (task, config_handle, health) = Publisher::new(Arc::clone(&current), settings, Arc::clone(&events));
+        let publisher_task = tokio::spawn(task.run());
         let notifiers = Notifiers::start(Arc::clone(&events), loaded.notifications.clone());
         let admin = AdminService::new(store, health.clone(), events, prober, Arc::clone(&counters));
-        let without_operator = admin.clone();
-        let without_operator = async move { without_operator.run_without_operator().await };
-        let without_operator = AbortOnDropHandle::new(tokio::spawn(abort_on_panic::task(without_operator)));
+        let periodic_tasks = admin.clone();
+        let periodic_tasks = async move { periodic_tasks.run_periodic_tasks().await };
+        let periodic_tasks = AbortOnDropHandle::new(tokio::spawn(abort_on_panic::task(periodic_tasks)));
         let listeners = match &fixed.admin {
             Some(config) => Some(admin::open(config, admin.clone()).await?),
             None => None,
@@ -87,12 +89,12 @@ impl Daemon {
             notifiers,
             generation: 0,
             config_handle,
-            publishing,
+            publisher_task,
             health,
             admin,
             fixed,
-            storing: None,
-            _without_operator: without_operator,
+            health_store_task: None,
+            _periodic_tasks: periodic_tasks,
             _listeners: listeners,
             _lock: lock,
         };
@@ -101,7 +103,7 @@ impl Daemon {
         info!("starting: {summary}; answering once every node is probed, in {grace:?} at the latest");
         let adopted = daemon.adopt(prepared, loaded, std::future::pending::<()>()).await;
         adopted.context("the first configuration is not served")?;
-        daemon.storing = daemon.fixed.state_dir.clone().map(|directory| {
+        daemon.health_store_task = daemon.fixed.state_dir.clone().map(|directory| {
             let health = daemon.health.clone();
             let current = move || remember(health.clone());
             AbortOnDropHandle::new(tokio::spawn(state_dir::store_health(current, directory)))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evenkeel_core::plural::counted;
 use tracing::{info, warn};
 
 use super::delivery_error::DeliveryError;
@@ -21,20 +22,20 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 pub(super) struct Delivery<'n> {
     /// Name of the notification.
     name: &'n str,
-    recipient: Recipient<'n>,
+    channel: Channel<'n>,
     retry_log: LogThrottle,
     given_up_log: LogThrottle,
     /// Events that were given up since the last line of `given_up_log`.
     given_up: u64,
 }
 
-/// Where events go, ready for use.
-enum Recipient<'n> {
+/// The way to the recipient, ready for use.
+enum Channel<'n> {
     Webhook(Box<Sender>),
     Program(&'n Program),
 }
 
-impl Recipient<'_> {
+impl Channel<'_> {
     /// The reason if an attempt takes longer than `timeout`.
     fn timed_out(&self, timeout: Duration) -> String {
         match self {
@@ -47,17 +48,17 @@ impl Recipient<'_> {
 impl<'n> Delivery<'n> {
     /// Delivers events to a webhook.
     pub(super) fn to_webhook(name: &'n str, sender: Sender) -> Self {
-        Self::new(name, Recipient::Webhook(Box::new(sender)))
+        Self::new(name, Channel::Webhook(Box::new(sender)))
     }
 
     /// Delivers events to a program.
     pub(super) fn to_program(name: &'n str, program: &'n Program) -> Self {
-        Self::new(name, Recipient::Program(program))
+        Self::new(name, Channel::Program(program))
     }
 
-    fn new(name: &'n str, recipient: Recipient<'n>) -> Self {
+    fn new(name: &'n str, channel: Channel<'n>) -> Self {
         let (retry_log, given_up_log) = (LogThrottle::default(), LogThrottle::default());
-        Self { name, recipient, retry_log, given_up_log, given_up: 0 }
+        Self { name, channel, retry_log, given_up_log, given_up: 0 }
     }
 
     /// Delivers one event. Each attempt may take `timeout`, the last one begins after `retry_for`.
@@ -70,7 +71,7 @@ impl<'n> Delivery<'n> {
             let failure = match tokio::time::timeout(timeout, self.attempt(event)).await {
                 Ok(Ok(())) => break,
                 Ok(Err(failure)) => failure,
-                Err(_) => DeliveryError::Temporary(self.recipient.timed_out(timeout)),
+                Err(_) => DeliveryError::Temporary(self.channel.timed_out(timeout)),
             };
             let age = since.elapsed();
             match failure {
@@ -96,9 +97,9 @@ impl<'n> Delivery<'n> {
 
     /// Tries once to deliver an event.
     async fn attempt(&self, event: &Event) -> Result<(), DeliveryError> {
-        match &self.recipient {
-            Recipient::Webhook(sender) => sender.send(event).await,
-            Recipient::Program(program) => run(program, event).await,
+        match &self.channel {
+            Channel::Webhook(sender) => sender.send(event).await,
+            Channel::Program(program) => run(program, event).await,
         }
     }
 
@@ -108,7 +109,7 @@ impl<'n> Delivery<'n> {
         if !self.given_up_log.is_due() {
             return;
         }
-        let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        let attempts = counted(attempts as usize, "attempt", "attempts");
         let more = match std::mem::take(&mut self.given_up) {
             1 => String::new(),
             count => format!(", {count} since the last such line"),

@@ -1,4 +1,7 @@
 //! One event: what happened. The log, the API and notifications show the same event.
+//!
+//! The publisher and the admin service make events, and the event log numbers and distributes them.
+//! Nothing here can fail.
 
 use std::fmt;
 use std::net::IpAddr;

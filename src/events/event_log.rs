@@ -50,7 +50,7 @@ impl Kept {
         ring.push_back(event);
     }
 
-    /// The events after a number, in order.
+    /// The events with a number above `number`, in ascending order.
     fn after(&self, number: u64) -> Vec<&Event> {
         let both = self.frequent.iter().chain(&self.rare);
         let mut events: Vec<_> = both.filter(|event| event.number > number).collect();
@@ -139,7 +139,7 @@ impl EventLog {
 
     /// Locks the rings.
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Every event in the rings is complete, also after a panic, so lock poisoning is ignored.
+        // Every event in the rings is complete, even after a panic, so lock poisoning is ignored.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

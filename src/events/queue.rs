@@ -90,7 +90,7 @@ impl Queue {
 
     /// Locks the state.
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every event in the queue is complete, also after a panic, so lock poisoning is ignored.
+        // Every event in the queue is complete, even after a panic, so lock poisoning is ignored.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,8 @@
-//! Webhooks: an event as the JSON body of a POST, with a signature that proves who sent it.
+//! Webhooks: an event as the JSON body of a POST. A signature proves which server sent the event.
 //!
-//! A delivery fails temporarily if there is no response, or if the status says that another attempt
-//! can succeed; any other status is permanent. Redirects are not followed.
+//! - With status 2xx, the event is delivered.
+//! - Without a response, or with status 408, 425, 429 or 5xx, the delivery fails temporarily.
+//! - With any other status, it fails permanently. Redirects are not followed.
 
 use std::fmt;
 
@@ -60,6 +61,8 @@ pub(super) struct Sender {
 }
 
 impl Sender {
+    /// Prepares the HTTP client and the key of the signature.
+    ///
     /// # Errors
     /// No HTTP client can be made.
     pub(super) fn new(webhook: &Webhook) -> reqwest::Result<Self> {

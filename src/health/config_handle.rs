@@ -9,7 +9,7 @@ use evenkeel_core::state::AddressTargets;
 use tokio::sync::{mpsc, oneshot};
 
 use super::health_handle::Stopped;
-use super::messages::{Adoption, Message, Plan};
+use super::messages::{Adoption, Message, PublishedConfig};
 use super::scheduler::{PublisherTargets, Scheduler};
 
 /// Brings configurations to the publisher and the scheduler.
@@ -30,11 +30,11 @@ impl ConfigHandle {
     /// The publisher has ended.
     pub async fn adopt<I>(
         &mut self,
-        plan: Plan,
+        config: PublishedConfig,
         in_flight: usize,
         wait_ends: impl Future<Output = Option<I>>,
     ) -> Result<Option<I>, Stopped> {
-        let (PublisherTargets { targets, new, changed }, mut prepared) = self.scheduler.prepare(&plan.pools);
+        let (PublisherTargets { targets, new, changed }, mut prepared) = self.scheduler.prepare(&config.pools);
         let all = targets.iter().flatten().flatten().flat_map(AddressTargets::all).collect();
         let (probed, all_probed) = oneshot::channel();
         self.publisher.send(Message::Prepare { new, all, probed }).await.map_err(|_| Stopped)?;
@@ -49,7 +49,7 @@ impl ConfigHandle {
             return Ok(interruption);
         }
         let (done, adopted) = oneshot::channel();
-        let adoption = Message::Adopt(Box::new(Adoption { plan, targets, changed, done }));
+        let adoption = Message::Adopt(Box::new(Adoption { config, targets, changed, done }));
         self.publisher.send(adoption).await.map_err(|_| Stopped)?;
         self.scheduler.set_in_flight(in_flight);
         self.scheduler.commit(prepared);

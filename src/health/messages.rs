@@ -35,9 +35,9 @@ pub(super) enum Message {
     Adopt(Box<Adoption>),
 }
 
-/// A configuration as the publisher needs it.
+/// The part of a configuration that the publisher needs.
 #[derive(Debug)]
-pub struct Plan {
+pub struct PublishedConfig {
     /// The generation: the number of the configuration, from 1.
     pub generation: u64,
     /// Zones and names.
@@ -49,7 +49,7 @@ pub struct Plan {
 /// A configuration whose targets have been probed.
 #[derive(Debug)]
 pub(super) struct Adoption {
-    pub(super) plan: Plan,
+    pub(super) config: PublishedConfig,
     /// Per pool, per node, per address.
     pub(super) targets: Vec<Vec<Vec<AddressTargets>>>,
     /// Targets whose monitor has changed.

@@ -12,7 +12,7 @@
 //!       │                      have changed
 //!       ├─ decide, within 1 ms, for these pools ─► PoolStates decides which nodes are eligible
 //!       ▼
-//!  publisher.rs ────────► transition_events.rs: what has changed, for the event log
+//!  publisher.rs ────────► pool_events.rs: what has changed, for the event log
 //!       │ store, at most once per millisecond
 //!       ▼
 //!  Snapshot               what queries read (evenkeel_core::snapshot)
@@ -26,13 +26,13 @@
 mod config_handle;
 mod health_handle;
 mod messages;
+mod pool_events;
 mod publisher;
 mod scheduler;
 #[cfg(test)]
 mod tests;
-mod transition_events;
 
 pub use config_handle::ConfigHandle;
 pub use health_handle::{HealthHandle, Stopped};
-pub use messages::Plan;
-pub use publisher::{Beginning, Publisher};
+pub use messages::PublishedConfig;
+pub use publisher::{Publisher, PublisherSettings};

@@ -14,14 +14,14 @@ use evenkeel_core::overrides::Overrides;
 use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot};
 use evenkeel_core::state::{AddressTargets, Observation, PoolStates, RememberedHealth, TargetId};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
 use super::config_handle::ConfigHandle;
 use super::health_handle::HealthHandle;
-use super::messages::{Adoption, Message, Plan};
+use super::messages::{Adoption, Message, PublishedConfig};
+use super::pool_events::PoolEvents;
 use super::scheduler::Scheduler;
-use super::transition_events::TransitionEvents;
 use crate::clock;
 use crate::events::EventLog;
 use crate::log_throttle::LogThrottle;
@@ -31,7 +31,7 @@ use crate::pool_config::PoolConfig;
 /// How long changes are gathered into one snapshot.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Time between two sweeps: they publish changes that can wait, and free replaced snapshots.
+/// Time between two sweeps: they publish deferred changes, and free replaced snapshots.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Messages that may wait in the queue. If it is full, the next probe of a target waits.
@@ -49,12 +49,12 @@ pub struct Publisher {
     dirty: HashSet<usize>,
     /// Pools to decide on again at the next sweep: their weights have changed, or their roles are
     /// settling.
-    drifting: HashSet<usize>,
+    deferred: HashSet<usize>,
     /// Targets without a result that a new configuration waits for.
     awaited: Option<(HashSet<TargetId>, oneshot::Sender<()>)>,
     /// Replaced snapshots that queries may still hold.
     retired: Vec<Arc<Snapshot>>,
-    events: TransitionEvents,
+    events: PoolEvents,
     overrides: Overrides,
     /// The health that was stored before the process started.
     remembered: RememberedHealth,
@@ -69,7 +69,7 @@ type PoolTargets = Vec<Vec<AddressTargets>>;
 
 /// The values with which the publisher starts.
 #[derive(Debug)]
-pub struct Beginning {
+pub struct PublisherSettings {
     /// Runs the probes.
     pub prober: Prober,
     /// Probes in flight, at most.
@@ -84,10 +84,10 @@ impl Publisher {
     /// Prepares the task; [`Self::run`] must be spawned.
     pub fn new(
         current: CurrentSnapshot,
-        beginning: Beginning,
+        settings: PublisherSettings,
         events: Arc<EventLog>,
     ) -> (Self, ConfigHandle, HealthHandle) {
-        let Beginning { prober, in_flight, overrides, remembered } = beginning;
+        let PublisherSettings { prober, in_flight, overrides, remembered } = settings;
         let (sender, messages) = mpsc::channel(QUEUE);
         let scheduler = Scheduler::new(prober, in_flight, sender.clone());
         let publisher = Self {
@@ -96,10 +96,10 @@ impl Publisher {
             states: PoolStates::default(),
             pools: Vec::new(),
             dirty: HashSet::new(),
-            drifting: HashSet::new(),
+            deferred: HashSet::new(),
             awaited: None,
             retired: Vec::new(),
-            events: TransitionEvents::new(events),
+            events: PoolEvents::new(events),
             overrides,
             remembered,
             not_run: HashMap::new(),
@@ -113,11 +113,14 @@ impl Publisher {
     /// Runs until every handle is dropped.
     pub async fn run(mut self) {
         loop {
-            let is_idle = self.retired.is_empty() && self.drifting.is_empty();
-            let sweep = if is_idle { Instant::now() + Duration::from_secs(86_400) } else { self.last_sweep + SWEEP };
-            let Ok(message) = timeout_at(sweep, self.messages.recv()).await else {
-                self.sweep();
-                continue;
+            let needs_sweep = !self.retired.is_empty() || !self.deferred.is_empty();
+            let message = tokio::select! {
+                biased;
+                message = self.messages.recv() => message,
+                () = sleep_until(self.last_sweep + SWEEP), if needs_sweep => {
+                    self.sweep();
+                    continue;
+                }
             };
             let Some(message) = message else { return };
             self.handle(message);
@@ -132,10 +135,10 @@ impl Publisher {
         }
     }
 
-    /// Publishes the changes that could wait, and frees snapshots that queries have released.
+    /// Publishes the deferred changes, and frees snapshots that queries have released.
     fn sweep(&mut self) {
         self.last_sweep = Instant::now();
-        self.dirty.extend(self.drifting.drain());
+        self.dirty.extend(self.deferred.drain());
         if self.dirty.is_empty() {
             self.free_retired();
         } else {
@@ -173,9 +176,9 @@ impl Publisher {
             }
             Message::Nominees(reply) => drop(reply.send(self.states.nominees(clock::now()))),
             Message::Adopt(adoption) => {
-                let Adoption { plan, targets, changed, done } = *adoption;
+                let Adoption { config, targets, changed, done } = *adoption;
                 self.states.set_limits(&changed);
-                self.adopt(plan, targets);
+                self.adopt(config, targets);
                 let _ = done.send(());
             }
         }
@@ -184,7 +187,7 @@ impl Publisher {
     fn observe(&mut self, observation: Observation) {
         let (target, monitor) = (observation.target, Arc::clone(&observation.monitor));
         let effect = self.states.observe(observation);
-        self.drifting.extend(effect.reweighted);
+        self.deferred.extend(effect.reweighted);
         self.dirty.extend(effect.response_changed);
         for transition in effect.transitions {
             self.events.transition(self.states.pool(transition.pool), &transition, &monitor);
@@ -215,14 +218,14 @@ impl Publisher {
         self.publish();
     }
 
-    fn adopt(&mut self, plan: Plan, targets: Vec<PoolTargets>) {
-        let Plan { generation, config, pools } = plan;
+    fn adopt(&mut self, config: PublishedConfig, targets: Vec<PoolTargets>) {
+        let PublishedConfig { generation, config, pools } = config;
         let now = clock::now();
         let named = pools.iter().map(|config| Arc::clone(&config.pool)).zip(targets).collect();
         let previous = self.states.replace(named, &self.remembered, now);
         self.pools = pools;
         self.dirty.clear();
-        self.drifting.clear();
+        self.deferred.clear();
         self.awaited = None;
         self.not_run.clear();
         let mut views = Vec::new();
@@ -231,7 +234,7 @@ impl Publisher {
             let (view, changes) = self.states.decide(index, &self.overrides, now, &mut self.rng);
             self.states.take_over_idle_times(index, previous, &self.overrides, now);
             if self.states.pool(index).is_settling(now) {
-                self.drifting.insert(index);
+                self.deferred.insert(index);
             }
             self.events.reload(&self.states, index, previous);
             self.events.changes(&self.states, index, changes);
@@ -248,7 +251,7 @@ impl Publisher {
             let (view, changes) = self.states.decide(index, &self.overrides, now, &mut self.rng);
             views.push((index, view));
             if self.states.pool(index).is_settling(now) {
-                self.drifting.insert(index);
+                self.deferred.insert(index);
             }
             self.events.changes(&self.states, index, changes);
         }
@@ -261,7 +264,7 @@ impl Publisher {
     fn store(&mut self, snapshot: Snapshot) {
         self.retired.push(self.current.swap(Arc::new(snapshot)));
         self.free_retired();
-        self.events.write();
+        self.events.record();
     }
 
     fn free_retired(&mut self) {

@@ -23,7 +23,7 @@ use crate::abort_on_panic;
 use crate::monitor::{Monitor, Probe, Prober};
 use crate::pool_config::PoolConfig;
 
-/// Identifies a probe target. Targets with equal keys are the same target, also across reloads.
+/// Identifies a probe target. Targets with equal keys are the same target, even across reloads.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct TargetKey {
     address: IpAddr,
@@ -72,7 +72,7 @@ pub(super) struct Scheduler {
     prober: Prober,
     /// One permit per probe in flight.
     permits: Arc<Semaphore>,
-    /// The number of permits.
+    /// Limit of probes in flight: the number of `permits`.
     in_flight: usize,
     publisher: mpsc::Sender<Message>,
     running: HashMap<TargetKey, RunningTarget>,

@@ -14,7 +14,7 @@ use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot, SnapshotConfig};
 use evenkeel_core::state::RememberedHealth;
 use tokio::time::Instant;
 
-use super::{Beginning, ConfigHandle, HealthHandle, Plan, Publisher};
+use super::{ConfigHandle, HealthHandle, PublishedConfig, Publisher, PublisherSettings};
 use crate::clock::unix_now;
 use crate::monitor::script::Script;
 use crate::monitor::{Monitor, MonitorKind};
@@ -58,25 +58,25 @@ impl Harness {
     fn new(script: Script, in_flight: usize) -> Self {
         let script = Arc::new(script);
         let current = CurrentSnapshot::new(ArcSwap::from_pointee(Snapshot::empty()));
-        let beginning = Beginning {
+        let settings = PublisherSettings {
             prober: script.prober(),
             in_flight,
             overrides: Overrides::default(),
             remembered: RememberedHealth::default(),
         };
-        let (publisher, config, health) = Publisher::new(Arc::clone(&current), beginning, Arc::default());
+        let (publisher, config, health) = Publisher::new(Arc::clone(&current), settings, Arc::default());
         tokio::spawn(publisher.run());
         Self { script, current, config, generation: 0, in_flight, health }
     }
 
     async fn adopt(&mut self, pools: Vec<PoolConfig>, grace: Duration) {
         self.generation += 1;
-        let plan = Plan { generation: self.generation, config: Arc::new(SnapshotConfig::empty()), pools };
+        let config = PublishedConfig { generation: self.generation, config: Arc::new(SnapshotConfig::empty()), pools };
         let wait_ends = async {
             tokio::time::sleep(grace).await;
             None::<()>
         };
-        let interrupted = self.config.adopt(plan, self.in_flight, wait_ends).await.unwrap();
+        let interrupted = self.config.adopt(config, self.in_flight, wait_ends).await.unwrap();
         assert_eq!(interrupted, None);
     }
 
@@ -237,12 +237,12 @@ async fn an_interrupted_reload_leaves_no_probe_and_changes_nothing() {
     let monitor = monitor("m", INTERVAL * 2);
     harness.adopt(vec![pool("core", 0..2, &monitor)], INTERVAL * 2).await;
     let config = Arc::new(SnapshotConfig::empty());
-    let plan = Plan { generation: 9, config, pools: vec![pool("core", 0..5, &monitor)] };
+    let config = PublishedConfig { generation: 9, config, pools: vec![pool("core", 0..5, &monitor)] };
     let wait_ends = async {
         tokio::time::sleep(INTERVAL / 2).await;
         Some("interrupted")
     };
-    assert_eq!(harness.config.adopt(plan, 1000, wait_ends).await.unwrap(), Some("interrupted"));
+    assert_eq!(harness.config.adopt(config, 1000, wait_ends).await.unwrap(), Some("interrupted"));
     assert_eq!((harness.current.load().generation, harness.eligible(0)), (1, 2));
     tokio::time::sleep(INTERVAL * 20).await;
     assert!(

@@ -53,7 +53,7 @@ pub(super) struct PlainSockets {
 /// What this process has bound already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum AddressUse {
-    /// No address that overlaps. A process that has bound the address is another one.
+    /// No address of this process overlaps. If the address is in use, another process has it.
     Free,
     /// An address that overlaps.
     OverlapsOurs,

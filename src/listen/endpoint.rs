@@ -23,24 +23,24 @@ use evenkeel_core::counters::{Counters, Protocol};
 use evenkeel_core::respond::Responder;
 use evenkeel_core::snapshot::CurrentSnapshot;
 
-/// The transport of an endpoint.
+/// The kind of an endpoint.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Transport {
+pub(super) enum EndpointKind {
     /// UDP and TCP.
     Plain,
     /// TLS, HTTPS or QUIC.
     Encrypted(EncryptedTransport),
 }
 
-impl Transport {
+impl EndpointKind {
     /// Returns true if both use UDP ports, or both use TCP ports.
     pub(super) fn shares_ports_with(&self, other: &Self) -> bool {
-        let is_quic = |transport: &Self| matches!(transport, Self::Encrypted(EncryptedTransport::Quic));
+        let is_quic = |kind: &Self| matches!(kind, Self::Encrypted(EncryptedTransport::Quic));
         *self == Self::Plain || *other == Self::Plain || is_quic(self) == is_quic(other)
     }
 }
 
-impl fmt::Display for Transport {
+impl fmt::Display for EndpointKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain => f.write_str("UDP+TCP"),
@@ -65,14 +65,14 @@ impl BoundEndpoint {
     /// The system's. This includes `AddrInUse` if a process of the same user has bound the address
     /// with `SO_REUSEPORT`.
     pub(super) fn bind(
-        transport: &Transport,
+        kind: &EndpointKind,
         address: SocketAddr,
         server: &Server,
         address_use: AddressUse,
     ) -> io::Result<Self> {
-        match transport {
-            Transport::Plain => bind::bind_plain(address, server.workers, address_use).map(Self::Plain),
-            Transport::Encrypted(encrypted) => {
+        match kind {
+            EndpointKind::Plain => bind::bind_plain(address, server.workers, address_use).map(Self::Plain),
+            EndpointKind::Encrypted(encrypted) => {
                 let socket = encrypted.bind(address, address_use)?;
                 let address = socket.local_addr()?;
                 Ok(Self::Encrypted(encrypted.clone(), socket, address))

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use super::bind::AddressUse;
 use super::encrypted::{Certificate, EncryptedTransport};
-use super::endpoint::{BoundEndpoint, Endpoint, Transport};
+use super::endpoint::{BoundEndpoint, Endpoint, EndpointKind};
 use crate::config::{Listen, Server, TcpLimits, overlap};
 use evenkeel_core::counters::Counters;
 use evenkeel_core::diagnostic::Diagnostics;
@@ -32,21 +32,21 @@ use evenkeel_core::snapshot::CurrentSnapshot;
 /// What makes two endpoints the same across reloads.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Key {
-    transport: Transport,
+    kind: EndpointKind,
     /// As configured: port 0 stays 0.
     address: SocketAddr,
 }
 
 impl Key {
     /// Returns true if an endpoint that is bound to `address` overlaps this one.
-    fn overlaps(&self, transport: &Transport, address: SocketAddr) -> bool {
-        self.transport.shares_ports_with(transport) && overlap(self.address, address)
+    fn overlaps(&self, kind: &EndpointKind, address: SocketAddr) -> bool {
+        self.kind.shares_ports_with(kind) && overlap(self.address, address)
     }
 }
 
 /// The endpoints of a configuration that is about to be adopted.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedEndpoints {
     wanted: Vec<Key>,
     new: Vec<(Key, BoundEndpoint)>,
 }
@@ -54,7 +54,7 @@ pub struct Prepared {
 /// An endpoint that still answers the queries that have arrived.
 #[derive(Debug)]
 struct Ending {
-    transport: Transport,
+    kind: EndpointKind,
     /// With the port that the system chose.
     address: SocketAddr,
     task: JoinHandle<()>,
@@ -91,14 +91,14 @@ impl Endpoints {
     ///
     /// # Errors
     /// Names each address that cannot be bound, with its place in the configuration.
-    pub fn prepare(&self, server: &Server) -> Result<Prepared, Diagnostics> {
-        let mut prepared = Prepared { wanted: Vec::new(), new: Vec::new() };
+    pub fn prepare(&self, server: &Server) -> Result<PreparedEndpoints, Diagnostics> {
+        let mut prepared = PreparedEndpoints { wanted: Vec::new(), new: Vec::new() };
         let mut problems = Diagnostics::default();
-        for (transport, listen) in configured(server) {
-            let key = Key { transport, address: listen.address };
+        for (kind, listen) in configured(server) {
+            let key = Key { kind, address: listen.address };
             if !self.running.contains_key(&key) {
                 let address_use = self.share_overlapping(&key, &prepared.new);
-                match BoundEndpoint::bind(&key.transport, key.address, server, address_use) {
+                match BoundEndpoint::bind(&key.kind, key.address, server, address_use) {
                     Ok(bound) => prepared.new.push((key.clone(), bound)),
                     Err(error) => problems.push(listen.problem(describe(&key, &error))),
                 }
@@ -115,19 +115,19 @@ impl Endpoints {
     fn share_overlapping(&self, key: &Key, new: &[(Key, BoundEndpoint)]) -> AddressUse {
         let mut address_use = AddressUse::Free;
         for (other, endpoint) in &self.running {
-            if key.overlaps(&other.transport, endpoint.address) {
+            if key.overlaps(&other.kind, endpoint.address) {
                 endpoint.set_reuse_port(true);
                 address_use = AddressUse::OverlapsOurs;
             }
         }
         for (other, bound) in new {
-            if key.overlaps(&other.transport, bound.address()) {
+            if key.overlaps(&other.kind, bound.address()) {
                 bound.set_reuse_port(true);
                 address_use = AddressUse::OverlapsOurs;
             }
         }
         // These are shared since they began to end.
-        let is_ending = |ending: &Ending| !ending.task.is_finished() && key.overlaps(&ending.transport, ending.address);
+        let is_ending = |ending: &Ending| !ending.task.is_finished() && key.overlaps(&ending.kind, ending.address);
         if self.ending.iter().any(is_ending) {
             address_use = AddressUse::OverlapsOurs;
         }
@@ -138,7 +138,12 @@ impl Endpoints {
     ///
     /// # Errors
     /// The system cannot create a thread. The new endpoints that have started end again.
-    pub fn start(&mut self, prepared: &mut Prepared, server: &Server, current: &CurrentSnapshot) -> io::Result<()> {
+    pub fn start(
+        &mut self,
+        prepared: &mut PreparedEndpoints,
+        server: &Server,
+        current: &CurrentSnapshot,
+    ) -> io::Result<()> {
         if let (Some(tls), None) = (&server.tls, &self.certificate) {
             self.certificate = Some(Arc::new(Certificate::new(Arc::clone(&tls.certified))));
         }
@@ -155,7 +160,7 @@ impl Endpoints {
     }
 
     /// Makes the prepared endpoints the wanted ones, and ends all others.
-    pub fn commit(&mut self, prepared: Prepared, server: &Server) {
+    pub fn commit(&mut self, prepared: PreparedEndpoints, server: &Server) {
         if let (Some(tls), Some(certificate)) = (&server.tls, &self.certificate) {
             certificate.replace(Arc::clone(&tls.certified));
         }
@@ -182,7 +187,7 @@ impl Endpoints {
                 // the address again.
                 let address = endpoint.address;
                 endpoint.set_reuse_port(true);
-                self.ending.push(Ending { transport: key.transport, address, task: tokio::spawn(endpoint.end()) });
+                self.ending.push(Ending { kind: key.kind, address, task: tokio::spawn(endpoint.end()) });
             }
         }
     }
@@ -200,20 +205,20 @@ impl Endpoints {
         }
     }
 
-    /// All endpoints, plain ones first: the transport, and the address with the port that the
+    /// All endpoints, plain ones first: the kind, and the address with the port that the
     /// system chose.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let mut endpoints: Vec<_> = self.running.iter().collect();
         endpoints.sort_by_cached_key(|(key, endpoint)| {
-            (key.transport != Transport::Plain, key.transport.to_string(), endpoint.address)
+            (key.kind != EndpointKind::Plain, key.kind.to_string(), endpoint.address)
         });
-        endpoints.into_iter().map(|(key, endpoint)| (key.transport.to_string(), endpoint.address)).collect()
+        endpoints.into_iter().map(|(key, endpoint)| (key.kind.to_string(), endpoint.address)).collect()
     }
 }
 
-/// Every address of a configuration, with its transport.
-fn configured(server: &Server) -> Vec<(Transport, &Listen)> {
-    let mut all: Vec<_> = server.listen.iter().map(|listen| (Transport::Plain, listen)).collect();
+/// Every address of a configuration, with its kind.
+fn configured(server: &Server) -> Vec<(EndpointKind, &Listen)> {
+    let mut all: Vec<_> = server.listen.iter().map(|listen| (EndpointKind::Plain, listen)).collect();
     if let Some(tls) = &server.tls {
         let encrypted = [
             (EncryptedTransport::Tls, &tls.dot),
@@ -221,7 +226,7 @@ fn configured(server: &Server) -> Vec<(Transport, &Listen)> {
             (EncryptedTransport::Quic, &tls.doq),
         ];
         for (transport, listens) in encrypted {
-            all.extend(listens.iter().map(|listen| (Transport::Encrypted(transport.clone()), listen)));
+            all.extend(listens.iter().map(|listen| (EndpointKind::Encrypted(transport.clone()), listen)));
         }
     }
     all
@@ -229,11 +234,11 @@ fn configured(server: &Server) -> Vec<(Transport, &Listen)> {
 
 /// Why an address cannot be bound.
 fn describe(key: &Key, error: &io::Error) -> String {
-    let Key { transport, address } = key;
+    let Key { kind, address } = key;
     match error.kind() {
-        io::ErrorKind::AddrInUse => format!("{address} is in use by another process ({transport})"),
-        io::ErrorKind::PermissionDenied => format!("{address} may not be bound by this user ({transport})"),
+        io::ErrorKind::AddrInUse => format!("{address} is in use by another process ({kind})"),
+        io::ErrorKind::PermissionDenied => format!("{address} may not be bound by this user ({kind})"),
         io::ErrorKind::AddrNotAvailable => format!("{} is not an address of this machine", address.ip()),
-        _ => format!("{address} cannot be bound ({transport}): {error}"),
+        _ => format!("{address} cannot be bound ({kind}): {error}"),
     }
 }

@@ -26,4 +26,4 @@ mod tcp;
 mod tcp_connection;
 mod udp;
 
-pub use endpoints::{Endpoints, Prepared};
+pub use endpoints::{Endpoints, PreparedEndpoints};

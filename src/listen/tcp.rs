@@ -68,7 +68,7 @@ pub(super) async fn serve(
     while let Ok(Ok((stream, _))) = timeout(Duration::ZERO, listener.accept()).await {
         connections.spawn(stream, &stop);
     }
-    // From now on, clients connect to another listener of the same address, if there is one.
+    // From now on, new connections go to another listener on the same address, if there is one.
     drop(listener);
     connections.end().await;
 }

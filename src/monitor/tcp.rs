@@ -35,6 +35,8 @@ pub(super) struct Probe {
 }
 
 impl Probe {
+    /// Prepares a probe, with TLS if it is configured.
+    ///
     /// # Errors
     /// No certificate can be for the host; the message names the host.
     pub(super) fn new(check: &TcpCheck, to: SocketAddr, host: &str) -> Result<Self, String> {

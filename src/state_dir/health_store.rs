@@ -72,3 +72,33 @@ pub(crate) async fn write_health(mut health: RememberedHealth, directory: PathBu
     });
     writing.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Reads health from a file with this content, and returns it as it is written.
+    fn read_and_write(content: &Value) -> Value {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE), json!([1, content]).to_string()).unwrap();
+        serde_json::to_value(read_health(directory.path()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn health_is_stored_per_node_and_address() {
+        let health = json!({ "core/a": { "192.0.2.1": "up", "2001:db8::1": "down" } });
+        let content = json!({ "at": unix_now(), "health": health, "served": ["core/b"] });
+        assert_eq!(read_and_write(&content), content);
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_remembers_only_which_nodes_have_served() {
+        let old = json!({ "at": unix_now(), "up": { "core/a 192.0.2.1": true }, "served": ["core/b"] });
+        let new = json!({ "at": old["at"], "health": {}, "served": ["core/b"] });
+        assert_eq!(read_and_write(&old), new);
+    }
+}

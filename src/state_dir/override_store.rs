@@ -1,4 +1,7 @@
-//! Stores overrides in one file of `state_dir`. A change is written before it takes effect.
+//! Stores overrides and nominations in `overrides.json`.
+//!
+//! The admin service calls [`OverrideStore::change`], which writes before a change takes effect. If
+//! the file cannot be written, nothing changes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,9 +116,28 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_the_old_names_is_read_and_written_with_the_new_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        let forced = r#"{"core/a": {"word": "drain", "by": "ops", "why": "x", "at": 5, "until": 9}}"#;
+        let old = format!(r#"[1, {{"words": {forced}, "nominations": {{}}, "changed": {{"core": [7, "ops"]}}}}]"#);
+        fs::write(&path, old).unwrap();
+        let opened = OverrideStore::open(Some(directory.path())).unwrap();
+        assert_eq!(opened.set_aside, None);
+        let mut store = opened.store;
+        assert_eq!(store.overrides().get(&NodeId::new("core", "a")), Some(&drain("x")));
+        let ops = Actor::Operator("ops".to_owned());
+        assert_eq!(store.overrides().last_role_change("core"), Some((7, &ops)));
+        store.change(|_| {}).unwrap();
+        let (_, written): (u32, serde_json::Value) = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(written["overrides"]["core/a"]["state"], "drain");
+        assert_eq!(written["role_changes"]["core"][0], 7);
+    }
+
+    #[test]
     fn a_torn_or_foreign_file_is_set_aside_and_not_lost() {
         for text in
-            ["", "{", "[1, {\"a/b\":{}}]", "[1, {}]", "[2, {\"words\":{},\"nominations\":{}}]", "[1]", "\u{0}\u{0}"]
+            ["", "{", "[1, {\"a/b\":{}}]", "[1, {}]", "[2, {\"overrides\":{},\"nominations\":{}}]", "[1]", "\u{0}\u{0}"]
         {
             let directory = tempfile::tempdir().unwrap();
             fs::write(directory.path().join(FILE), text).unwrap();

@@ -219,7 +219,7 @@ fn a_nominated_backup_that_was_removed_can_be_unregistered() {
     assert!(refusal(&server, "unregister core/spare").contains("there is no node core/spare"));
 }
 
-/// A node that is active by configuration counts for failing open, also right after it was
+/// A node that is active by configuration counts for failing open, even right after it was
 /// replaced.
 #[test]
 fn failing_open_includes_a_node_whose_replacement_was_unregistered() {
@@ -235,7 +235,7 @@ fn failing_open_includes_a_node_whose_replacement_was_unregistered() {
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
 }
 
-/// This holds also without another event in the pool, and after a restart.
+/// This holds even without another event in the pool, and after a restart.
 #[test]
 fn failing_open_includes_a_nominated_backup_that_has_served() {
     let nodes = start_nodes();

@@ -55,13 +55,13 @@ fn nodes_have_equal_shares_and_counters_cover_all_workers() {
     let counted = records(&status);
     // A client repeats a query after a timeout.
     let repeated =
-        status["answers"]["udp"]["rcodes"]["NOERROR"].as_u64().expect("the member is a number") - CLIENTS * QUERIES;
+        status["responses"]["udp"]["rcodes"]["NOERROR"].as_u64().expect("the member is a number") - CLIENTS * QUERIES;
     assert_eq!(counted.values().sum::<u64>(), 8 * (CLIENTS * QUERIES + repeated));
     for (address, seen) in seen {
         let counted = counted[&format!("core-{}", address.octets()[3])];
         assert!((seen..=seen + repeated).contains(&counted), "{address}: {seen} seen, {counted} counted");
     }
-    let timed = status["answers"]["udp"]["latency"].as_array().expect("the member is a list");
+    let timed = status["responses"]["udp"]["latency"].as_array().expect("the member is a list");
     let timed: u64 = timed.iter().map(|time| time["responses"].as_u64().expect("the member is a number")).sum();
     assert!(
         (CLIENTS * QUERIES / 100..CLIENTS * QUERIES / 10).contains(&timed),
@@ -106,7 +106,7 @@ fn responses_are_counted_by_protocol_and_rcode_across_reloads() {
         ask(&client, "core.lb.example", 1);
     }
     let status = status(&server);
-    let (udp, tcp) = (&status["answers"]["udp"], &status["answers"]["tcp"]);
+    let (udp, tcp) = (&status["responses"]["udp"], &status["responses"]["tcp"]);
     let codes: BTreeMap<String, u64> = serde_json::from_value(udp["rcodes"].clone()).expect("the counters are numbers");
     let expected = [("BADVERS", 1), ("NOERROR", 6), ("NXDOMAIN", 1), ("REFUSED", 1)];
     assert_eq!(codes, expected.map(|(code, count)| (code.to_owned(), count)).into());

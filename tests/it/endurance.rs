@@ -29,7 +29,8 @@ const BATCHES: usize = 4;
 /// Files per client before the first fault. They show how sessions are spread.
 const QUIET_FILES: usize = 20;
 
-/// Limit for chi-square with nine degrees of freedom; chance exceeds it in one of 10^8 runs.
+/// Limit for chi-square with nine degrees of freedom. A correct server exceeds it in about one of
+/// 10^8 runs.
 const CHI_SQUARE_LIMIT: f64 = 58.0;
 
 /// The outcomes of all sessions.

@@ -94,7 +94,7 @@ fn receive(stream: TcpStream, status: u16) -> Option<Delivery> {
     Some(Delivery { signature, body, status })
 }
 
-/// A notification to a webhook on this port.
+/// Configuration of a notification that sends events to a webhook on this port.
 fn webhook(port: u16) -> String {
     format!(
         "[notifications.hook]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"secret\"\n\

@@ -32,7 +32,7 @@ fn a_response_above_the_mtu_is_truncated_and_complete_over_tcp() {
             "{truncated}"
         );
         assert!(truncated.contains("; NSID: ") && truncated.contains("udp: 1232"), "{truncated}");
-        assert_eq!(status(&server)["answers"]["udp"]["truncated"], 1);
+        assert_eq!(status(&server)["responses"]["udp"]["truncated"], 1);
         let whole = dig("");
         assert!(whole.contains("ANSWER: 70,") && whole.contains("(TCP)"), "{whole}");
     }
@@ -109,7 +109,7 @@ fn an_unreachable_client_is_logged_once() {
     network.run("ip addr add 198.51.100.1 dev lo && ip route add prohibit 198.51.100.2");
     let server = start_server(&network, "0.0.0.0:0", 8);
     python(&network, &server, QUERY_AS_OTHER_HOST);
-    wait_until("all queries are answered", || status(&server)["answers"]["udp"]["rcodes"]["NOERROR"] == 40);
+    wait_until("all queries are answered", || status(&server)["responses"]["udp"]["rcodes"]["NOERROR"] == 40);
     server.wait_for_log("cannot send to 198.51.100.2:");
     assert_eq!(server.log().matches("cannot send").count(), 1, "{}", server.log());
 }

@@ -61,9 +61,22 @@ fn every_test_in_the_table_exists_and_needs_programs_of_the_table() {
     }
 }
 
-/// Runs `tests/run` with a cargo that prints its arguments and fails with code 7. The other
-/// programs of the table are there, or none of them.
-fn tests_run(has_programs: bool, has_apt_get: bool, arguments: &[&str]) -> Output {
+/// Which programs of the table are installed.
+#[derive(PartialEq)]
+enum Installed {
+    All,
+    None,
+}
+
+/// The package manager of the system.
+#[derive(PartialEq)]
+enum PackageManager {
+    Apt,
+    None,
+}
+
+/// Runs `tests/run` with a cargo that prints its arguments and fails with code 7.
+fn tests_run(installed: Installed, package_manager: PackageManager, arguments: &[&str]) -> Output {
     let programs = tempfile::tempdir().expect("the test can create a directory");
     let stub = |name: &str, script: &str| {
         let path = programs.path().join(name);
@@ -75,10 +88,10 @@ fn tests_run(has_programs: bool, has_apt_get: bool, arguments: &[&str]) -> Outpu
         let found = path.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{tool} is not installed"));
         symlink(found, programs.path().join(tool)).expect("the test can write its directory");
     }
-    if has_programs {
+    if installed == Installed::All {
         lines("program").iter().for_each(|words| stub(words[0], ""));
     }
-    if has_apt_get {
+    if package_manager == PackageManager::Apt {
         stub("apt-get", "");
     }
     stub("cargo", "echo \"cargo $*\"; exit 7");
@@ -93,7 +106,8 @@ fn tests_run(has_programs: bool, has_apt_get: bool, arguments: &[&str]) -> Outpu
 
 #[test]
 fn without_skips_the_tests_that_need_a_program_and_lists_them() {
-    let output = tests_run(true, true, &["--without", "nginx", "--without=haproxy", "some_test"]);
+    let output =
+        tests_run(Installed::All, PackageManager::Apt, &["--without", "nginx", "--without=haproxy", "some_test"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(7), "the exit code is that of cargo: {output:?}");
     let (cargo, summary) = text.split_once('\n').expect("the script prints several lines");
@@ -104,7 +118,7 @@ fn without_skips_the_tests_that_need_a_program_and_lists_them() {
     {
         assert!(summary.contains(expected), "{summary}");
     }
-    let output = tests_run(true, true, &["--", "some_test", "--nocapture"]);
+    let output = tests_run(Installed::All, PackageManager::Apt, &["--", "some_test", "--nocapture"]);
     let text = String::from_utf8_lossy(&output.stdout);
     let expected = "cargo test --locked --workspace -- some_test --nocapture --skip recipes::fetch_scans_single_files ";
     assert!(text.starts_with(expected), "{text}");
@@ -118,7 +132,7 @@ fn missing_programs_are_listed_if_they_cannot_be_installed() {
     let (present, missing): (Vec<_>, Vec<_>) =
         lines("program").into_iter().filter(|words| !modules.contains(&words[0])).partition(|words| exists(words[0]));
     assert!(!missing.is_empty(), "all programs are in /usr/sbin: {present:?}");
-    let output = tests_run(false, false, &["--without", "nginx"]);
+    let output = tests_run(Installed::None, PackageManager::None, &["--without", "nginx"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{output:?}");
     for words in missing {
@@ -131,7 +145,7 @@ fn missing_programs_are_listed_if_they_cannot_be_installed() {
 #[test]
 fn without_refuses_a_program_that_no_test_needs() {
     for arguments in [&["--without", "gcc-99"][..], &["--without=cc"]] {
-        let output = tests_run(true, true, arguments);
+        let output = tests_run(Installed::All, PackageManager::Apt, arguments);
         assert!(output.status.code() == Some(64) && output.stdout.is_empty(), "{output:?}");
     }
 }

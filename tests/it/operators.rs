@@ -111,7 +111,7 @@ fn an_aborted_request_is_carried_out_completely_or_not_at_all() {
         let mut socket =
             UnixStream::connect(server.directory().join("admin.sock")).expect("the server listens on the socket");
         socket.write_all(put.as_bytes()).expect("the server reads requests");
-        // The moment of the abort, not a wait for a condition.
+        // This sleep sets the moment of the abort. It does not wait for a condition.
         std::thread::sleep(Duration::from_micros(round * 50));
         drop(socket);
         // Requests run one after the other, so the aborted one ends before this command.

@@ -65,7 +65,7 @@ fn probes_tcp_commands_and_signals_work_during_a_flood() {
     server.reload(&(text + "[names.\"other.lb.example\"]\npool = \"core\"\n"));
     assert_eq!(answered(&server, "other.lb.example"), [2, 3]);
     let udp = |server: &Server| {
-        status(server)["answers"]["udp"]["rcodes"]["NOERROR"].as_u64().expect("the member is a number")
+        status(server)["responses"]["udp"]["rcodes"]["NOERROR"].as_u64().expect("the member is a number")
     };
     let before = udp(&server);
     wait_until("1000 more queries of the flood are answered", || udp(&server) > before + 1000);

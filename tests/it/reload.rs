@@ -55,7 +55,7 @@ fn a_bad_configuration_changes_nothing_and_the_log_says_why() {
     assert_eq!(server.client().ask("www.lb.example", 1).answers.len(), 1);
 }
 
-/// Binds the second address of a configuration, if it has one, so that the server cannot.
+/// Binds the second address of a configuration, if there is one, so that the server cannot bind it.
 fn occupy_second_address(config: &str) -> Option<UdpSocket> {
     let listen = config.lines().find(|line| line.starts_with("listen"))?;
     let second = listen.split('"').nth(3)?;
@@ -100,8 +100,8 @@ fn a_reload_can_replace_a_wildcard_by_an_address_and_back() {
     }
 }
 
-/// The old address closes only after two seconds, because a TCP client there reads no responses.
-/// Until then, its UDP sockets must not take queries that the new address would answer.
+/// The server closes the old address only after 2 s, because a TCP client on it does not read its
+/// responses. Until then, the old UDP sockets must not receive queries for the new address.
 #[test]
 fn closing_sockets_take_no_queries_from_new_ones() {
     for workers in [1, 2] {

@@ -53,7 +53,7 @@ impl State {
     }
 }
 
-/// Ends the load when it is dropped, also if the test fails.
+/// Ends the load when it is dropped, even if the test fails.
 struct EndOfLoad<'c>(&'c State);
 
 impl Drop for EndOfLoad<'_> {

@@ -118,7 +118,7 @@ fn an_interrupted_batch_is_cancelled() {
     assert_eq!(nodes.counters().iter().map(|counters| counters.cancelled).sum::<u64>(), 1);
 }
 
-/// A verdict that arrived before the interrupt is shown, also if it was not read before.
+/// A verdict that arrived before the interrupt is shown, even if it was not read before.
 #[test]
 fn an_interrupt_keeps_verdicts_that_have_arrived() {
     let nodes = Nodes::start(2);

@@ -15,8 +15,8 @@ use crate::support::wait_until;
 const NODES: [(u32, &str); 6] =
     [(1, "up 100%\n"), (2, "50%\n"), (3, "up\n"), (4, "ready 25%\n"), (5, "drain\n"), (6, "down\n")];
 
-/// Limit for chi-square with at most five degrees of freedom; chance exceeds it in one of 10^8
-/// runs.
+/// Limit for chi-square with at most five degrees of freedom. A correct server exceeds it in about
+/// one of 10^8 runs.
 const CHI_SQUARE_LIMIT: f64 = 47.0;
 
 /// Starts the agents at 127.N.0.1 and so on; returns N and their port.

@@ -126,7 +126,7 @@ impl Pin {
         let mut retries = MAX_RETRIES;
         loop {
             let (body, len) = source.body().await?;
-            // Core nodes require a Content-Length, also for an empty body.
+            // Core nodes require a Content-Length, even for an empty body.
             let request = request().header(CONTENT_LENGTH, len).body(body);
             let outcome = self.send(request, &source.bytes_sent()).await;
             if let Some(error) = source.take_read_error() {

@@ -67,8 +67,9 @@ impl Resolver {
         Ok(Self::NameServers(Arc::new(resolver)))
     }
 
-    /// The addresses of a name, at least one, each once, in random order: systems and resolvers
-    /// sort addresses (RFC 6724), and that order must not decide which node is used.
+    /// Returns the addresses of a name, at least one, in random order and without duplicates.
+    /// Systems and resolvers sort addresses (RFC 6724), and that order must not decide which node
+    /// is used.
     pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         let mut addresses: Vec<IpAddr> = match self {
             Self::System => {

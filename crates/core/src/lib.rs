@@ -44,7 +44,7 @@
 //!
 //! | layer | module | contents |
 //! |---|---|---|
-//! | 1 | [`name`] | domain names: wire form, text, comparison |
+//! | 1 | [`name`] | domain names: wire format, text, comparison |
 //! | | [`node_id`] | the identity of a node, `pool/node` |
 //! | | [`actor`] | the cause of a change: an operator or the server |
 //! | | [`time`] | moments, as arguments |
@@ -87,7 +87,7 @@
 //! # let mut response = Vec::new();
 //! let mut zone = load(text, path, &apex, &NoIncludes, &mut problems).expect("a zone without errors");
 //! zone.share(&name, SharedName { pool: 0, ttl: 5, answers: 8 }).expect("a name without addresses");
-//! let view = decide(&pool, &mut pool.cases(|_node, _address| Health::Up.into()), &mut rng).view;
+//! let view = decide(&pool, &mut pool.undecided(|_node, _address| Health::Up.into()), &mut rng).view;
 //! let config = SnapshotConfig::new(Zones::new(vec![zone]), None, NodeNumbers::default());
 //! let snapshot = Snapshot { generation: 1, config: config.into(), pools: vec![view.into()] };
 //!

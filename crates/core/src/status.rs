@@ -27,7 +27,7 @@ pub struct Status {
     /// Nodes with an override or a nomination that are missing from the configuration.
     pub absent: Vec<AbsentNode>,
     /// Responses since the start, per protocol that had an endpoint.
-    pub answers: BTreeMap<Protocol, Responses>,
+    pub responses: BTreeMap<Protocol, Responses>,
 }
 
 /// One pool.
@@ -69,7 +69,7 @@ pub struct NodeStatus {
     pub r#override: Option<OverrideStatus>,
     /// Its nomination: the reason for another role than the configured one.
     pub nomination: Option<Nomination>,
-    /// When the last answer that held it expires, in seconds since 1970. `None` while it is
+    /// Unix time at which the last answer that held it expires, in seconds. `None` while it is
     /// eligible, or if it never was.
     pub idle_from: Option<u64>,
     /// Its addresses.
@@ -103,15 +103,15 @@ impl AddressStatus {
 /// An override of a node.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OverrideStatus {
-    /// The forced state, which wins over health.
+    /// The forced state, which has priority over health.
     pub state: ForcedState,
     /// The actor that set it.
     pub by: Actor,
     /// The reason; may be empty.
     pub why: String,
-    /// When it was set, in seconds since 1970.
+    /// Unix time at which it was set, in seconds.
     pub at: u64,
-    /// When it ends without a command, in seconds since 1970.
+    /// Unix time at which it ends without a command, in seconds.
     pub until: Option<u64>,
 }
 

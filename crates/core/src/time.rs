@@ -10,11 +10,11 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub struct Now {
     /// By the monotonic clock, for durations.
     pub instant: Instant,
-    /// By the wall clock, in seconds since 1970: for state files and for users.
+    /// Unix time by the wall clock, in seconds: for state files and for users.
     pub unix: u64,
 }
 
-/// Formats seconds since 1970 in UTC: `2026-11-20T14:00:00Z`.
+/// Formats a Unix time, in seconds, in UTC: `2026-11-20T14:00:00Z`.
 pub fn format_utc(unix: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(unix.min(LAST_SECOND))).to_string()
 }

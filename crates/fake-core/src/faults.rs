@@ -71,7 +71,7 @@ pub(crate) struct FaultsUpdate {
     pub(crate) outage: Option<Outage>,
 }
 
-/// A period during which the node is unreachable. It starts by closing all connections.
+/// A period during which the node is unreachable. When it starts, the node closes all connections.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `ms`")]
 pub(crate) struct Outage {
@@ -122,7 +122,8 @@ impl FaultsUpdate {
     /// Parses the body of `PUT /_fake`.
     ///
     /// # Errors
-    /// [`FaultsError::Json`]; values are checked by [`Faults::updated`].
+    /// Returns [`FaultsError::Json`] if the body is not valid. [`Faults::updated`] checks the
+    /// values.
     pub(crate) fn parse(json: &str) -> Result<Self, FaultsError> {
         Ok(serde_json::from_str(json)?)
     }

@@ -49,7 +49,7 @@ pub(crate) enum ScanResult {
 }
 
 impl ScanResult {
-    /// `scan_all_result_i` of Core nodes.
+    /// Returns the number that Core nodes report as `scan_all_result_i`.
     pub(crate) fn code(self) -> u16 {
         match self {
             Self::NoThreat => 0,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::circles;
+use crate::cycles;
 use crate::graph::Graph;
 use crate::uses::Uses;
 use crate::workspace::Workspace;
@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 /// The line before the drawing.
 const BEGIN: &str = "<!-- layers:begin -->";
 
-/// The line behind it.
+/// The line after it.
 const END: &str = "<!-- layers:end -->";
 
 /// Longest line of a list of modules, in characters.
@@ -20,11 +20,11 @@ const WIDTH: usize = 100;
 
 /// Draws the workspace.
 pub(crate) fn section(workspace: &Workspace, uses: &[Uses]) -> String {
-    let packages = circles::between(workspace);
+    let packages = cycles::between(workspace);
     let mut text = String::from("```mermaid\ngraph TD\n");
     for package in packages.layers().concat() {
         let _ = writeln!(text, "    {package}");
-        for used in packages.used_by(package) {
+        for used in packages.uses_of(package) {
             let _ = writeln!(text, "    {package} --> {used}");
         }
     }
@@ -42,7 +42,7 @@ fn list(graph: &Graph) -> String {
     let longest = graph.nodes().map(str::len).max().unwrap_or_default();
     let layers = graph.layers();
     let described = layers.iter().map(|layer| {
-        layer.iter().map(|node| line(node, longest, &graph.used_by(node).collect::<Vec<_>>())).collect::<String>()
+        layer.iter().map(|node| line(node, longest, &graph.uses_of(node).collect::<Vec<_>>())).collect::<String>()
     });
     described.collect::<Vec<_>>().join("\n")
 }
@@ -69,9 +69,9 @@ fn line(name: &str, longest: usize, used: &[&str]) -> String {
 pub(crate) fn insert(document: &str, drawing: &str) -> Result<String> {
     let lacks = |mark: &str| format!("the document lacks the line {mark}");
     let (before, rest) = document.split_once(BEGIN).with_context(|| lacks(BEGIN))?;
-    let (_, behind) = rest.split_once(END).with_context(|| lacks(END))?;
-    ensure!(!behind.contains(BEGIN), "the document has two drawings");
-    Ok(format!("{before}{BEGIN}\n{drawing}{END}{behind}"))
+    let (_, after) = rest.split_once(END).with_context(|| lacks(END))?;
+    ensure!(!after.contains(BEGIN), "the document has two drawings");
+    Ok(format!("{before}{BEGIN}\n{drawing}{END}{after}"))
 }
 
 #[cfg(test)]

@@ -63,13 +63,13 @@ fn row(name: &str, packages: &[Package], direct: &BTreeSet<String>, all: &BTreeS
     ]
 }
 
-/// The smallest number that so many percent of the sorted numbers do not exceed.
+/// The smallest number that at least `percent` percent of the sorted numbers do not exceed.
 fn percentile(sorted: &[usize], percent: usize) -> usize {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// A Markdown table whose columns stand below each other.
+/// A Markdown table with aligned columns.
 fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> =
         (0..COLUMNS.len()).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default()).collect();

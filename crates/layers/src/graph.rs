@@ -1,4 +1,4 @@
-//! Graphs of names: circles and layers.
+//! Graphs of names: dependency cycles and layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,42 +28,41 @@ impl Graph {
     }
 
     /// What a name uses, sorted.
-    pub(crate) fn used_by(&self, node: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn uses_of(&self, node: &str) -> impl Iterator<Item = &str> {
         self.uses.get(node).into_iter().flatten().map(String::as_str)
     }
 
     /// Groups of names that all lead to each other, in the order of their first names.
-    pub(crate) fn circles(&self) -> Vec<BTreeSet<&str>> {
+    pub(crate) fn cycles(&self) -> Vec<BTreeSet<&str>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> =
             self.nodes().map(|node| (node, self.reached_from(node))).collect();
-        let mut circles: Vec<BTreeSet<&str>> = Vec::new();
+        let mut cycles: Vec<BTreeSet<&str>> = Vec::new();
         for (node, reaches) in &reached {
-            if circles.iter().any(|circle| circle.contains(node)) {
+            if cycles.iter().any(|cycle| cycle.contains(node)) {
                 continue;
             }
-            let circle: BTreeSet<&str> =
-                reaches.iter().copied().filter(|other| reached[other].contains(node)).collect();
-            if !circle.is_empty() {
-                circles.push(circle);
+            let cycle: BTreeSet<&str> = reaches.iter().copied().filter(|other| reached[other].contains(node)).collect();
+            if !cycle.is_empty() {
+                cycles.push(cycle);
             }
         }
-        circles
+        cycles
     }
 
-    /// The names in layers: each name uses names of later layers only, or of its own circle. A name
-    /// stands as far down as what it uses allows.
+    /// The names in layers: each name uses names of later layers only, or of its own cycle. A name
+    /// is in the lowest layer that its dependencies allow.
     pub(crate) fn layers(&self) -> Vec<Vec<&str>> {
-        let circles = self.circles();
+        let cycles = self.cycles();
         let mut layers: Vec<Vec<&str>> = Vec::new();
         let mut placed: BTreeSet<&str> = BTreeSet::new();
         while placed.len() < self.uses.len() {
-            let stands = |node: &&str| {
-                let circle = circles.iter().find(|circle| circle.contains(node));
-                let group = circle.cloned().unwrap_or_else(|| BTreeSet::from([*node]));
-                let mut used = group.iter().flat_map(|member| self.used_by(member));
+            let fits = |node: &&str| {
+                let cycle = cycles.iter().find(|cycle| cycle.contains(node));
+                let group = cycle.cloned().unwrap_or_else(|| BTreeSet::from([*node]));
+                let mut used = group.iter().flat_map(|member| self.uses_of(member));
                 used.all(|used| placed.contains(used) || group.contains(used))
             };
-            let layer: Vec<&str> = self.nodes().filter(|node| !placed.contains(node)).filter(stands).collect();
+            let layer: Vec<&str> = self.nodes().filter(|node| !placed.contains(node)).filter(fits).collect();
             placed.extend(&layer);
             layers.push(layer);
         }
@@ -73,10 +72,10 @@ impl Graph {
 
     fn reached_from<'g>(&'g self, node: &str) -> BTreeSet<&'g str> {
         let mut reached: BTreeSet<&str> = BTreeSet::new();
-        let mut waiting: Vec<&str> = self.used_by(node).collect();
+        let mut waiting: Vec<&str> = self.uses_of(node).collect();
         while let Some(next) = waiting.pop() {
             if reached.insert(next) {
-                waiting.extend(self.used_by(next));
+                waiting.extend(self.uses_of(next));
             }
         }
         reached
@@ -96,19 +95,19 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_a_group_that_leads_back_to_itself() {
+    fn a_cycle_is_a_group_that_leads_back_to_itself() {
         let graph = graph(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d"), ("e", "e"), ("x", "y"), ("y", "x")]);
-        assert_eq!(graph.circles(), [BTreeSet::from(["b", "c"]), BTreeSet::from(["x", "y"])]);
+        assert_eq!(graph.cycles(), [BTreeSet::from(["b", "c"]), BTreeSet::from(["x", "y"])]);
     }
 
     #[test]
-    fn every_name_stands_above_what_it_uses() {
+    fn every_name_is_above_what_it_uses() {
         let graph = graph(&[("main", "cli"), ("cli", "dns"), ("cli", "zone"), ("dns", "zone"), ("zone", "name")]);
         assert_eq!(graph.layers(), [["main"], ["cli"], ["dns"], ["zone"], ["name"]]);
     }
 
     #[test]
-    fn a_circle_stands_in_one_layer() {
+    fn a_cycle_is_in_one_layer() {
         let graph = graph(&[("top", "a"), ("a", "b"), ("b", "a"), ("b", "low"), ("other", "low")]);
         assert_eq!(graph.layers(), [vec!["top"], vec!["a", "b", "other"], vec!["low"]]);
     }

@@ -86,10 +86,10 @@ pub(crate) fn violations(workspace: &Workspace, uses: &[Uses], layers: &[Layer])
     Ok(violations)
 }
 
-/// Describes the paths that a package names in spite of its layer.
+/// Describes the paths in a package that its layer forbids.
 pub(crate) fn forbidden_paths(package: &Package, uses: &Uses, layer: &Layer) -> Vec<String> {
     let mut violations = Vec::new();
-    for (path, modules) in &uses.foreign {
+    for (path, modules) in &uses.external {
         let is_below =
             |part: &&str| path.strip_prefix(*part).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
         if layer.must_not_name.iter().any(is_below) {
@@ -102,7 +102,7 @@ pub(crate) fn forbidden_paths(package: &Package, uses: &Uses, layer: &Layer) -> 
     violations
 }
 
-/// Describes the calls of methods that a package makes in spite of its layer.
+/// Describes the method calls in a package that its layer forbids.
 pub(crate) fn forbidden_calls(package: &Package, layer: &Layer) -> Vec<String> {
     let mut violations = Vec::new();
     for (id, module) in package.modules.iter().enumerate() {

@@ -12,15 +12,15 @@
 //!      │
 //!  uses ─────── which module takes which names from which
 //!      │
-//!      ├── circles ─── circles between packages, modules and files
+//!      ├── cycles ──── dependency cycles between packages, modules and files
 //!      ├── layers ──── packages and system calls that a package must not use
 //!      ├── drawing ─── the section of ARCHITECTURE.md
 //!      └── figures ─── lengths of files and functions, numbers of dependencies
 //! ```
 //!
-//! A method call names no module, so it is no use: the tool has no types.
+//! A method call names no module, so the tool, which has no types, does not count it as a use.
 
-mod circles;
+mod cycles;
 mod drawing;
 mod figures;
 mod graph;
@@ -47,9 +47,9 @@ const DOCUMENT: &str = "ARCHITECTURE.md";
 const USAGE: &str = "\
 usage: cargo run -p evenkeel-layers -- COMMAND
 
-  check    exit 1 if there is a circle or a forbidden use, or if the drawing is out of date
+  check    exit 1 if there is a dependency cycle or a forbidden use, or if the drawing is out of date
   draw     write the drawing into ARCHITECTURE.md
-  circles  print every circle, with the names that tie it
+  cycles   print every dependency cycle, with the names that tie it
   figures  print lengths of files and functions and numbers of dependencies, as a table";
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["check"] => check(),
         ["draw"] => draw(),
-        ["circles"] => print_circles(),
+        ["cycles"] => print_cycles(),
         ["figures"] => print_figures(),
         _ => {
             eprintln!("{USAGE}");
@@ -80,16 +80,19 @@ fn read() -> Result<(Workspace, Vec<Uses>)> {
 /// Reports everything that must not be.
 fn check() -> Result<ExitCode> {
     let (workspace, uses) = read()?;
-    let mut problems = circles::all(&workspace, &uses);
+    let mut problems = cycles::all(&workspace, &uses);
     problems.extend(layers::violations(&workspace, &uses, layers::LAYERS)?);
     let document = workspace.root.join(DOCUMENT);
     let text = std::fs::read_to_string(&document).with_context(|| format!("{DOCUMENT} cannot be read"))?;
     if drawing::insert(&text, &drawing::section(&workspace, &uses))? != text {
-        let mend = "cargo run -p evenkeel-layers -- draw";
-        problems.push(format!("{DOCUMENT} shows another structure than the sources have; to mend it: {mend}"));
+        let fix = "cargo run -p evenkeel-layers -- draw";
+        problems.push(format!("{DOCUMENT} shows another structure than the sources have; to fix it: {fix}"));
     }
     if problems.is_empty() {
-        println!("{} packages: no circle, no forbidden use; {DOCUMENT} is up to date", workspace.packages.len());
+        println!(
+            "{} packages: no dependency cycle, no forbidden use; {DOCUMENT} is up to date",
+            workspace.packages.len()
+        );
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", problems.join("\n\n"));
@@ -106,11 +109,11 @@ fn draw() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints every circle.
-fn print_circles() -> Result<ExitCode> {
+/// Prints every dependency cycle.
+fn print_cycles() -> Result<ExitCode> {
     let (workspace, uses) = read()?;
-    let circles = circles::all(&workspace, &uses);
-    println!("{}", if circles.is_empty() { "no circle".to_owned() } else { circles.join("\n\n") });
+    let cycles = cycles::all(&workspace, &uses);
+    println!("{}", if cycles.is_empty() { "no dependency cycle".to_owned() } else { cycles.join("\n\n") });
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// One line about it, from its manifest.
     pub(crate) description: String,
-    /// The modules, each behind the one that declares it.
+    /// The modules, each after the one that declares it.
     pub(crate) modules: Vec<Module>,
     /// The files, in the order in which they are declared.
     pub(crate) files: Vec<File>,
@@ -81,7 +81,7 @@ impl Package {
     /// Reads the sources that belong to these roots: `lib.rs`, `main.rs`.
     ///
     /// # Errors
-    /// A file is missing or is no Rust; the message names it.
+    /// A file is missing or is not Rust; the message names it.
     pub(crate) fn read(name: &str, workspace: &Path, library: Option<&Path>, programs: &[PathBuf]) -> Result<Self> {
         let mut reader = Reader { workspace, modules: Vec::new(), files: Vec::new() };
         let library = library.map(|root| reader.root(root)).transpose()?;

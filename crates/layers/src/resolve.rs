@@ -21,7 +21,7 @@ pub(crate) enum Place {
     /// Something that a module defines, by its name there.
     Item(ModuleId, String),
     /// Something of another package, by its whole path.
-    Foreign(Vec<String>),
+    External(Vec<String>),
 }
 
 /// Lookups that are under way: an import by `*` can lead back to its own module.
@@ -63,7 +63,7 @@ impl Package {
         let own = self.name.replace('-', "_");
         let library = self.library.filter(|_| path.first() == Some(&own));
         let found = library.and_then(|library| self.walk(library, &path[1..], pending));
-        found.unwrap_or_else(|| Target::new(Place::Foreign(path.to_vec())))
+        found.unwrap_or_else(|| Target::new(Place::External(path.to_vec())))
     }
 
     /// Follows a path from a module into its children.
@@ -81,9 +81,9 @@ impl Package {
                 Place::Module(next) => module = next,
                 // What follows are variants or associated items.
                 Place::Item(..) => return Some(Target { place: found.place, through }),
-                Place::Foreign(mut foreign) => {
-                    foreign.extend_from_slice(&path[at + 1..]);
-                    return Some(Target { place: Place::Foreign(foreign), through });
+                Place::External(mut external) => {
+                    external.extend_from_slice(&path[at + 1..]);
+                    return Some(Target { place: Place::External(external), through });
                 }
             }
         }

@@ -1,8 +1,8 @@
-//! Small made-up packages: what is a circle, and what is none.
+//! Small made-up packages: what is a dependency cycle, and what is not.
 
 use std::path::PathBuf;
 
-use crate::circles;
+use crate::cycles;
 use crate::layers::{Layer, forbidden_calls, forbidden_paths};
 use crate::package::Package;
 use crate::uses::Uses;
@@ -21,10 +21,10 @@ fn package(files: &[(&str, &str)]) -> Package {
     Package::read("made-up", directory.path(), library.as_deref(), &programs).unwrap()
 }
 
-/// The circles of a package.
-fn circles(files: &[(&str, &str)]) -> Vec<String> {
+/// The cycles of a package.
+fn cycles(files: &[(&str, &str)]) -> Vec<String> {
     let package = package(files);
-    circles::within(&package, &Uses::of(&package))
+    cycles::within(&package, &Uses::of(&package))
 }
 
 /// Which file takes which names from which other: `a.rs → b.rs: X`.
@@ -40,8 +40,8 @@ fn uses(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn two_modules_that_use_each_other_are_a_circle() {
-    let found = circles(&[
+fn two_modules_that_use_each_other_are_a_cycle() {
+    let found = cycles(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::B; pub struct A(B);"),
         ("b.rs", "pub struct B; fn f(_: crate::a::A) {}"),
@@ -49,17 +49,20 @@ fn two_modules_that_use_each_other_are_a_circle() {
     let ties = "\n  src/a.rs → src/b.rs: B\n  src/b.rs → src/a.rs: A";
     assert_eq!(
         found,
-        [format!("circle of 2 modules in made-up: a, b{ties}"), format!("circle of 2 files in made-up{ties}")]
+        [
+            format!("dependency cycle of 2 modules in made-up: a, b{ties}"),
+            format!("dependency cycle of 2 files in made-up{ties}")
+        ]
     );
 }
 
 #[test]
-fn a_child_that_uses_its_parent_is_a_circle_when_the_parent_uses_it() {
+fn a_child_that_uses_its_parent_is_a_cycle_when_the_parent_uses_it() {
     let parent = "mod child; use child::Child; pub struct Parent(Child);";
     let child = "use super::Parent; pub struct Child; fn f(_: &Parent) {}";
-    let found = circles(&[("lib.rs", "mod a;"), ("a/mod.rs", parent), ("a/child.rs", child)]);
+    let found = cycles(&[("lib.rs", "mod a;"), ("a/mod.rs", parent), ("a/child.rs", child)]);
     let ties = "\n  src/a/child.rs → src/a/mod.rs: Parent\n  src/a/mod.rs → src/a/child.rs: Child";
-    assert_eq!(found, [format!("circle of 2 files in made-up{ties}")]);
+    assert_eq!(found, [format!("dependency cycle of 2 files in made-up{ties}")]);
 }
 
 #[test]
@@ -67,27 +70,27 @@ fn a_parent_that_hands_on_what_its_child_defines_does_not_use_it() {
     let child = "use super::Parent; pub struct Child; fn f(_: &Parent) {}";
     for handed_on in ["pub use child::Child;", "pub(crate) use self::child::Child;", "pub use child::*;", ""] {
         let parent = format!("pub mod child; {handed_on} pub struct Parent;");
-        assert!(circles(&[("lib.rs", "mod a;"), ("a.rs", &parent), ("a/child.rs", child)]).is_empty(), "{handed_on}");
+        assert!(cycles(&[("lib.rs", "mod a;"), ("a.rs", &parent), ("a/child.rs", child)]).is_empty(), "{handed_on}");
     }
     let parent = "mod child; pub use child::Child; pub struct Parent(Child);";
-    assert_eq!(circles(&[("lib.rs", "mod a;"), ("a.rs", parent), ("a/child.rs", child)]).len(), 1);
+    assert_eq!(cycles(&[("lib.rs", "mod a;"), ("a.rs", parent), ("a/child.rs", child)]).len(), 1);
 }
 
 #[test]
 fn a_variable_that_is_called_like_something_handed_on_is_no_use() {
     let child = "use super::Parent; pub fn child(_: &Parent) {}";
     let parent = |code: &str| format!("mod child; pub use child::child; pub struct Parent; {code}");
-    let circles = |code: &str| circles(&[("lib.rs", "mod a;"), ("a.rs", &parent(code)), ("a/child.rs", child)]).len();
-    assert_eq!(circles("fn f(child: u8) -> u8 { child + 1 }"), 0);
-    assert_eq!(circles("fn f() { let child = 1; println!(\"{}\", child); }"), 0);
-    assert_eq!(circles("fn f() { child(&Parent) }"), 1);
-    assert_eq!(circles("fn f() { println!(\"{:?}\", child(&Parent)) }"), 1);
-    assert_eq!(circles("fn f() { [Parent].iter().for_each(child) }"), 1);
+    let cycles = |code: &str| cycles(&[("lib.rs", "mod a;"), ("a.rs", &parent(code)), ("a/child.rs", child)]).len();
+    assert_eq!(cycles("fn f(child: u8) -> u8 { child + 1 }"), 0);
+    assert_eq!(cycles("fn f() { let child = 1; println!(\"{}\", child); }"), 0);
+    assert_eq!(cycles("fn f() { child(&Parent) }"), 1);
+    assert_eq!(cycles("fn f() { println!(\"{:?}\", child(&Parent)) }"), 1);
+    assert_eq!(cycles("fn f() { [Parent].iter().for_each(child) }"), 1);
 }
 
 #[test]
 fn re_exports_are_followed_to_the_file_that_defines() {
-    let found = circles(&[
+    let found = cycles(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::Inner; pub struct A(Inner);"),
         ("b/mod.rs", "mod inner; pub use inner::Inner;"),
@@ -96,7 +99,10 @@ fn re_exports_are_followed_to_the_file_that_defines() {
     let ties = "\n  src/a.rs → src/b/inner.rs: Inner\n  src/b/inner.rs → src/a.rs: A";
     assert_eq!(
         found,
-        [format!("circle of 2 modules in made-up: a, b{ties}"), format!("circle of 2 files in made-up{ties}")]
+        [
+            format!("dependency cycle of 2 modules in made-up: a, b{ties}"),
+            format!("dependency cycle of 2 files in made-up{ties}")
+        ]
     );
 }
 
@@ -131,10 +137,10 @@ fn code_that_only_tests_see_is_left_out() {
         ]
     };
     for code in tests {
-        assert_eq!(circles(&files(code)), [""; 0], "{code}");
+        assert_eq!(cycles(&files(code)), [""; 0], "{code}");
     }
-    assert!(!circles(&files("#[cfg(not(test))] use crate::b::B;")).is_empty());
-    assert!(!circles(&files("#[cfg(any(test, unix))] use crate::b::B;")).is_empty());
+    assert!(!cycles(&files("#[cfg(not(test))] use crate::b::B;")).is_empty());
+    assert!(!cycles(&files("#[cfg(any(test, unix))] use crate::b::B;")).is_empty());
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) struct Uses {
     /// The names that the first module takes from the second.
     pub(crate) taken: BTreeMap<(ModuleId, ModuleId), BTreeSet<String>>,
     /// Paths into other packages, with the modules that name them.
-    pub(crate) foreign: BTreeMap<String, BTreeSet<ModuleId>>,
+    pub(crate) external: BTreeMap<String, BTreeSet<ModuleId>>,
 }
 
 impl Uses {
@@ -60,7 +60,7 @@ impl Uses {
         match place {
             // What is used of it is mentioned by itself.
             Place::Module(_) => {}
-            Place::Foreign(path) => drop(self.foreign.entry(path.join("::")).or_default().insert(module)),
+            Place::External(path) => drop(self.external.entry(path.join("::")).or_default().insert(module)),
             Place::Item(defining, name) => {
                 let is_above = |other: ModuleId| package.ancestors(defining).any(|above| above == other);
                 for from in through.into_iter().filter(|&other| !is_above(other)).chain([defining]) {

@@ -24,7 +24,7 @@ impl Workspace {
     /// Cargo fails, or a source file cannot be read or parsed.
     pub(crate) fn read() -> Result<Self> {
         let output = cargo(&["metadata", "--no-deps", "--format-version", "1"])?;
-        let metadata: Value = serde_json::from_str(&output).context("cargo metadata is no JSON")?;
+        let metadata: Value = serde_json::from_str(&output).context("cargo metadata is not JSON")?;
         let root = PathBuf::from(text(&metadata["workspace_root"])?);
         let described = metadata["packages"].as_array().context("cargo metadata has no packages")?;
         let mut packages = described.iter().map(|package| read_package(&root, package)).collect::<Result<Vec<_>>>()?;

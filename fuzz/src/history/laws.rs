@@ -158,17 +158,20 @@ pub(super) fn check_nominees(states: &PoolStates, statuses: &[PoolStatus], now: 
     for nominees in states.nominees(now) {
         let pool = states.pools().iter().position(|state| state.pool().name == nominees.pool).expect("a pool");
         let (state, status) = (states.pool(pool), &statuses[pool]);
-        assert!(state.pool().auto_nominate.is_some() && state.available() < state.min_available(), "{nominees:?}");
+        assert!(
+            state.pool().auto_nominate.is_some() && state.available_count() < state.min_available(),
+            "{nominees:?}"
+        );
         let shown = |name: &str| status.nodes.iter().find(|node| node.name == *name).expect("a node");
         let replaced = shown(&nominees.replaces);
         assert!(replaced.role == Role::Active && !replaced.up && replaced.r#override.is_none(), "{replaced:?}");
-        assert!(nominees.promoted.len() + nominees.alive.len() > 0, "{nominees:?}");
-        for name in nominees.promoted.iter().chain(&nominees.alive) {
+        assert!(nominees.promoted.len() + nominees.standby_up.len() > 0, "{nominees:?}");
+        for name in nominees.promoted.iter().chain(&nominees.standby_up) {
             let backup = shown(name);
             assert!(backup.role == Role::Backup && backup.r#override.is_none(), "{backup:?}");
         }
         assert!(nominees.promoted.iter().all(|name| shown(name).promoted), "{nominees:?}");
-        let is_alive = |name: &str| shown(name).addresses[0].standby == Some(Health::Up);
-        assert!(nominees.alive.iter().all(|name| is_alive(name)), "{nominees:?}");
+        let is_standby_up = |name: &str| shown(name).addresses[0].standby == Some(Health::Up);
+        assert!(nominees.standby_up.iter().all(|name| is_standby_up(name)), "{nominees:?}");
     }
 }

@@ -15,7 +15,7 @@ use evenkeel_core::time::Now;
 use super::laws::{check_moment, check_nominees};
 use super::world::{At, NODES, POOLS, Step, World, serving_target, standby_target};
 
-/// Start of the wall clock, in seconds since 1970.
+/// Unix time at which the wall clock starts, in seconds.
 const START: u64 = 1_000_000;
 
 /// Carries out a history, and checks the laws after every step.
@@ -220,7 +220,7 @@ impl<'w> Server<'w> {
             Step::AutoNominate => {
                 for nominees in self.states.nominees(self.now) {
                     let pool = (0..POOLS).find(|&pool| self.pool(pool).name == nominees.pool).expect("a pool");
-                    let best = nominees.promoted.iter().chain(&nominees.alive).next().expect("a nominee");
+                    let best = nominees.promoted.iter().chain(&nominees.standby_up).next().expect("a nominee");
                     self.nominate(pool, best, Some(&nominees.replaces), Actor::AutoNomination, None);
                 }
             }

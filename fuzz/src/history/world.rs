@@ -30,7 +30,8 @@ pub struct World {
 /// The configuration of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    /// Backups are the last nodes, or the first ones.
+    /// Number of backups. They are the first nodes if `backups_come_first`, and the last nodes
+    /// otherwise.
     backups: usize,
     backups_come_first: bool,
     min_available: NodeCount,

@@ -68,7 +68,7 @@ pub(super) struct DemoArgs;
 impl DemoArgs {
     /// Runs the demo until SIGTERM or SIGINT.
     pub(super) fn run(&self) -> ExitCode {
-        // The demo serves also if standard output is closed.
+        // The demo serves even if standard output is closed.
         run_daemon(Origin::Embedded(FILES), start_nodes, || drop(io::stdout().write_all(GUIDE.as_bytes())))
     }
 }

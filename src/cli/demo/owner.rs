@@ -1,8 +1,8 @@
-//! Finds the process that owns a socket, in `/proc` of Linux.
+//! Finds the process that owns a socket, in Linux's `/proc`.
 //!
 //! The tables in `/proc/net` give the inode of a socket, and `/proc/PID/fd` gives the process that
-//! holds this inode. Only root sees the descriptors of other users, and no process sees the sockets
-//! of other network namespaces: then the owner is unknown.
+//! holds this inode. The owner is unknown if the process belongs to another user and evenkeel does
+//! not run as root. It is unknown, too, if the socket is in another network namespace.
 
 use std::fmt;
 use std::fs;

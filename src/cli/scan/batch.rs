@@ -1,8 +1,8 @@
 //! Scans all files in one batch: sends them, closes the batch, and reads the verdict on each file.
 //!
 //! A file that cannot be sent gets a result that says so; the others stay in the batch. If the
-//! batch cannot be closed, or on an interrupt, the batch is cancelled and no file has a verdict.
-//! The scan as a whole fails if results cannot be written.
+//! batch cannot be closed, or on an interrupt, the batch is cancelled and every file gets the
+//! verdict `failed`. The scan as a whole fails if results cannot be written.
 
 use std::collections::HashMap;
 use std::fs;
@@ -54,11 +54,7 @@ pub(super) async fn scan(
         return Ok(());
     }
     let mut signals = EndSignals::catch()?;
-    let opened = tokio::select! {
-        opened = cluster.open_batch() => opened.map_err(|error| FileResult::from_error(PathBuf::new(), &error)),
-        _ = signals.recv() => Err(FileResult::failed(PathBuf::new(), Unfinished::Interrupted.to_string())),
-    };
-    let batch = match opened {
+    let batch = match open(&cluster, &mut signals).await {
         Ok(batch) => batch,
         Err(result) => {
             let with_path = |file: ListedFile| FileResult { path: file.path, ..result.clone() };
@@ -79,16 +75,10 @@ pub(super) async fn scan(
     match closed {
         Ok((closed, status)) => {
             let results = file_results(&closed, &sent, args.concurrency(), signals.recv()).await;
-            let interrupted = |path| FileResult::failed(path, Unfinished::Interrupted.to_string());
-            add_results(sent, output, |path, data_id| {
-                results.get(&data_id).cloned().unwrap_or_else(|| interrupted(path))
-            })?;
+            report(sent, &results, output)?;
             output.add_batch(BatchResult::new(node, closed.batch_id(), &status))?;
-            if let Some(path) = &args.signed_result
-                && let Err(error) = save_signed_result(&closed, path).await
-            {
-                output.set_signed_result_error(error);
-            }
+            save_signed_result(&closed, args, output).await;
+            Ok(())
         }
         Err(reason) => {
             // A second interrupt does not wait for the node.
@@ -100,10 +90,17 @@ pub(super) async fn scan(
                 node: Some(node),
                 data_id: Some(data_id),
                 ..FileResult::failed(path, reason.to_string())
-            })?;
+            })
         }
     }
-    Ok(())
+}
+
+/// Opens a batch. The error is the result of every file, without its path.
+async fn open(cluster: &Cluster, signals: &mut EndSignals) -> Result<OpenBatch, FileResult> {
+    tokio::select! {
+        opened = cluster.open_batch() => opened.map_err(|error| FileResult::from_error(PathBuf::new(), &error)),
+        _ = signals.recv() => Err(FileResult::failed(PathBuf::new(), Unfinished::Interrupted.to_string())),
+    }
 }
 
 /// Sends all files into the batch; returns them, and true if it was interrupted.
@@ -205,6 +202,13 @@ async fn file_results(
     }
 }
 
+/// Adds the results of all files of a closed batch. Files in the batch without a result were
+/// interrupted.
+fn report(sent: Vec<SentFile>, results: &HashMap<String, FileResult>, output: &mut Output) -> anyhow::Result<()> {
+    let interrupted = |path| FileResult::failed(path, Unfinished::Interrupted.to_string());
+    add_results(sent, output, |path, data_id| results.get(&data_id).cloned().unwrap_or_else(|| interrupted(path)))
+}
+
 /// Adds the results of all files; `result_in_batch` returns that of a file in the batch.
 fn add_results(
     sent: Vec<SentFile>,
@@ -221,8 +225,16 @@ fn add_results(
     Ok(())
 }
 
-/// Saves the signed result of the batch.
-async fn save_signed_result(closed: &ClosedBatch, path: &Path) -> anyhow::Result<()> {
+/// Saves the signed result of the batch, if the command line asks for it.
+async fn save_signed_result(closed: &ClosedBatch, args: &ScanArgs, output: &mut Output) {
+    if let Some(path) = &args.signed_result
+        && let Err(error) = write_signed_result(closed, path).await
+    {
+        output.set_signed_result_error(error);
+    }
+}
+
+async fn write_signed_result(closed: &ClosedBatch, path: &Path) -> anyhow::Result<()> {
     let signed = closed.signed_result().await.context("the signed result cannot be fetched")?;
     fs::write(path, signed).with_context(|| format!("{} cannot be written", path.display()))
 }

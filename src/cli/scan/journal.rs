@@ -202,7 +202,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::Outcome;
+    use super::super::results::ScanVerdict;
     use super::*;
 
     const CLUSTER: &str = "http://core.lb.example:8008";
@@ -212,8 +212,8 @@ mod tests {
     }
 
     fn result(name: &str) -> FileResult {
-        let outcome = Outcome::Blocked("Infected".to_owned());
-        FileResult { outcome, ..FileResult::failed(PathBuf::from(name), String::new()) }
+        let verdict = ScanVerdict::Blocked("Infected".to_owned());
+        FileResult { verdict, ..FileResult::failed(PathBuf::from(name), String::new()) }
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let (_, previous) = Journal::open(Some(&path), CLUSTER).unwrap();
         assert!(matches!(previous.progress_of(&file("a", 1)), Some(PreviousProgress::Sent(_))));
         assert!(
-            matches!(previous.progress_of(&file("b", 1)), Some(PreviousProgress::Done(b)) if b.outcome == result("b").outcome)
+            matches!(previous.progress_of(&file("b", 1)), Some(PreviousProgress::Done(b)) if b.verdict == result("b").verdict)
         );
         assert!(previous.progress_of(&file("c", 1)).is_none());
         assert!(

@@ -37,7 +37,7 @@ use crate::signals::EndSignals;
 pub(super) use args::ScanArgs;
 use output::Output;
 use progress::ProgressBars;
-use results::{FileResult, Outcome};
+use results::{FileResult, ScanVerdict};
 use summary::Summary;
 
 /// Exit code if a file or the batch is blocked.
@@ -104,9 +104,9 @@ fn exit_code(summary: &Summary) -> ExitCode {
     if let Some(error) = &summary.signed_result_error {
         failed(error);
     }
-    if summary.outcomes().any(Outcome::is_blocked) {
+    if summary.verdicts().any(ScanVerdict::is_blocked) {
         ExitCode::from(BLOCKED)
-    } else if summary.signed_result_error.is_some() || summary.outcomes().any(Outcome::is_failed) {
+    } else if summary.signed_result_error.is_some() || summary.verdicts().any(ScanVerdict::is_failed) {
         ExitCode::from(FAILED)
     } else {
         ExitCode::SUCCESS

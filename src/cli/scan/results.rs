@@ -18,7 +18,7 @@ pub(super) struct FileResult {
     #[serde(skip)]
     pub(super) path: PathBuf,
     #[serde(flatten)]
-    pub(super) outcome: Outcome,
+    pub(super) verdict: ScanVerdict,
     /// The node; none if the file did not reach one.
     pub(super) node: Option<SocketAddr>,
     /// The identifier that the node gave to the file.
@@ -27,15 +27,15 @@ pub(super) struct FileResult {
     pub(super) duration: Duration,
 }
 
-/// The outcome of a file or a batch.
+/// The scan verdict of a file or a batch.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "verdict", content = "reason", rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub(super) enum ScanVerdict {
     /// It may pass.
     Allowed,
     /// It may not pass; holds the reason.
     Blocked(String),
-    /// The scan did not finish; holds the reason.
+    /// The scan failed or did not finish; holds the reason.
     Failed(String),
 }
 
@@ -44,7 +44,7 @@ pub(super) enum Outcome {
 pub(super) struct BatchResult {
     pub(super) node: SocketAddr,
     pub(super) batch_id: String,
-    pub(super) outcome: Outcome,
+    pub(super) verdict: ScanVerdict,
 }
 
 mod seconds {
@@ -61,7 +61,7 @@ mod seconds {
     }
 }
 
-impl From<&Verdict> for Outcome {
+impl From<&Verdict> for ScanVerdict {
     fn from(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Allowed => Self::Allowed,
@@ -70,8 +70,8 @@ impl From<&Verdict> for Outcome {
     }
 }
 
-impl Outcome {
-    /// The outcome as a word, and its reason; an allowed file has none.
+impl ScanVerdict {
+    /// The verdict as a word, and its reason, which is empty for an allowed file.
     pub(super) fn word_and_reason(&self) -> (&'static str, &str) {
         match self {
             Self::Allowed => ("allowed", ""),
@@ -97,12 +97,12 @@ impl FileResult {
     /// The result of a file with a report.
     pub(super) fn from_report(path: PathBuf, report: &Report) -> Self {
         let (node, data_id) = (Some(report.node), Some(report.data_id.clone()));
-        Self { path, outcome: (&report.verdict).into(), node, data_id, duration: Duration::ZERO }
+        Self { path, verdict: (&report.verdict).into(), node, data_id, duration: Duration::ZERO }
     }
 
     /// The result of a file that did not reach a node.
     pub(super) fn failed(path: PathBuf, reason: String) -> Self {
-        Self { path, outcome: Outcome::Failed(reason), node: None, data_id: None, duration: Duration::ZERO }
+        Self { path, verdict: ScanVerdict::Failed(reason), node: None, data_id: None, duration: Duration::ZERO }
     }
 
     /// The result of a file whose session failed; has the node and the session of the error.
@@ -114,7 +114,7 @@ impl FileResult {
 
     /// One line of JSON.
     pub(super) fn json(&self) -> String {
-        let (verdict, reason) = self.outcome.word_and_reason();
+        let (verdict, reason) = self.verdict.word_and_reason();
         json!({
             "path": self.path.to_string_lossy(),
             "verdict": verdict,
@@ -129,14 +129,14 @@ impl FileResult {
 
 impl BatchResult {
     pub(super) fn new(node: SocketAddr, batch_id: &str, status: &BatchStatus) -> Self {
-        let undecided = || Outcome::Failed("the batch is closed without a verdict".to_owned());
-        let outcome = status.verdict.as_ref().map_or_else(undecided, Outcome::from);
-        Self { node, batch_id: batch_id.to_owned(), outcome }
+        let undecided = || ScanVerdict::Failed("the batch is closed without a verdict".to_owned());
+        let verdict = status.verdict.as_ref().map_or_else(undecided, ScanVerdict::from);
+        Self { node, batch_id: batch_id.to_owned(), verdict }
     }
 
     /// One line of JSON.
     pub(super) fn json(&self) -> String {
-        let (verdict, reason) = self.outcome.word_and_reason();
+        let (verdict, reason) = self.verdict.word_and_reason();
         json!({ "batch_id": self.batch_id, "verdict": verdict, "reason": reason, "node": self.node }).to_string()
     }
 }

@@ -1,8 +1,8 @@
-//! All results of a scan, and the table of them for terminals.
+//! The results of a scan, and the table that shows them on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 
-use super::results::{BatchResult, FileResult, Outcome};
+use super::results::{BatchResult, FileResult, ScanVerdict};
 use super::terminal_text::{clip, fit};
 
 /// Widths of columns. With the verdict and the time, the table is 80 columns wide.
@@ -22,9 +22,9 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// The outcomes of all files and of the batch.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        self.files.iter().map(|file| &file.outcome).chain(self.batch.as_ref().map(|batch| &batch.outcome))
+    /// The verdicts of all files and of the batch.
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = &ScanVerdict> {
+        self.files.iter().map(|file| &file.verdict).chain(self.batch.as_ref().map(|batch| &batch.verdict))
     }
 
     /// Prints the table, with colours if standard output is a terminal that has them.
@@ -38,10 +38,10 @@ impl Summary {
         let mut out = io::BufWriter::new(io::stdout().lock());
         writeln!(out, "{}  {:NODE_WIDTH$}  {:7}  {:>7}", fit("FILE", FILE_WIDTH), "NODE", "VERDICT", "TIME")?;
         for file in &self.files {
-            let (verdict, reason) = file.outcome.word_and_reason();
+            let (verdict, reason) = file.verdict.word_and_reason();
             let node = file.node.map_or_else(|| "-".to_owned(), |node| node.to_string());
             let path = fit(&file.path.display().to_string(), FILE_WIDTH);
-            let (begin, end) = if use_colours && !file.outcome.is_allowed() { RED } else { ("", "") };
+            let (begin, end) = if use_colours && !file.verdict.is_allowed() { RED } else { ("", "") };
             let seconds = format!("{:.1} s", file.duration.as_secs_f64());
             writeln!(out, "{path}  {node:NODE_WIDTH$}  {begin}{verdict:7}{end}  {seconds:>7}")?;
             if !reason.is_empty() {
@@ -49,12 +49,12 @@ impl Summary {
             }
         }
         let count =
-            |is_counted: fn(&Outcome) -> bool| self.files.iter().filter(|file| is_counted(&file.outcome)).count();
+            |is_counted: fn(&ScanVerdict) -> bool| self.files.iter().filter(|file| is_counted(&file.verdict)).count();
         let (allowed, blocked, failed) =
-            (count(Outcome::is_allowed), count(Outcome::is_blocked), count(Outcome::is_failed));
+            (count(ScanVerdict::is_allowed), count(ScanVerdict::is_blocked), count(ScanVerdict::is_failed));
         writeln!(out, "\n{allowed} allowed, {blocked} blocked, {failed} failed")?;
-        if let Some(BatchResult { node, batch_id, outcome }) = &self.batch {
-            let (verdict, reason) = outcome.word_and_reason();
+        if let Some(BatchResult { node, batch_id, verdict }) = &self.batch {
+            let (verdict, reason) = verdict.word_and_reason();
             let reason = if reason.is_empty() { String::new() } else { format!(": {}", clip(reason)) };
             writeln!(out, "batch {batch_id} at {node}: {verdict}{reason}")?;
         }

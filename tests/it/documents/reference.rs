@@ -242,13 +242,13 @@ fn the_documented_counters_are_those_of_the_status() {
     let server = start_server_with_all_members();
     let status = status(&server);
     let section = section(&document, "Counters");
-    for protocol in members(&status["answers"]) {
+    for protocol in members(&status["responses"]) {
         assert!(section.contains(&format!("`{protocol}`")), "{protocol}");
     }
-    assert_eq!(members(&status["answers"]).len(), 5, "the server has all transports");
-    let answers = &status["answers"]["udp"];
-    assert_eq!(first_cells(&document, "Counters"), members(answers));
-    let steps = answers
+    assert_eq!(members(&status["responses"]).len(), 5, "the server has all transports");
+    let udp = &status["responses"]["udp"];
+    assert_eq!(first_cells(&document, "Counters"), members(udp));
+    let steps = udp
         .as_object()
         .expect("the member is an object")
         .values()

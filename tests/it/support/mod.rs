@@ -26,7 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a condition. A passing test waits far less, also on a loaded machine.
+/// Longest wait for a condition. A passing test waits far less, even on a loaded machine.
 pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until a condition holds.

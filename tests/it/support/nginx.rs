@@ -1,4 +1,4 @@
-//! Debian's nginx, as a process of a test.
+//! Runs Debian's nginx for a test.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

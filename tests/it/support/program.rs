@@ -57,7 +57,8 @@ impl Process {
         Self { child, has_group: false }
     }
 
-    /// Starts a program that starts other programs.
+    /// Starts a program in a process group of its own. Drop then kills all programs that it
+    /// started.
     pub(crate) fn start_group(command: &mut Command) -> Self {
         let mut process = Self::start(command.process_group(0));
         process.has_group = true;

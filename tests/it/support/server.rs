@@ -156,8 +156,8 @@ impl Server {
         dig.arg(format!("@{server}")).args(["-p", &self.address().port().to_string()]).args(arguments.split(' '));
         loop {
             let printed = output_of(&mut dig);
-            // Sockets of dig set SO_REUSEPORT. In rare cases, the system gives dig the port of the
-            // server, and dig receives its own query.
+            // dig sets SO_REUSEPORT on its sockets. If the system gives dig the port of the server,
+            // dig can receive its own query. Then the loop runs dig again.
             if !printed.contains("query response not set") {
                 return printed;
             }

@@ -6,7 +6,7 @@
 //! cargo run --release -p evenkeel-bench-tools --bin flood -- 127.0.0.1:15301 core.lb.example 200000 5
 //! ```
 //! sends 200,000 queries per second for 5 seconds. It prints the numbers of queries and of
-//! responses. A server that does not answer is no error.
+//! responses. A server that does not answer is not an error.
 
 use std::error::Error;
 use std::io::{self, IoSlice, IoSliceMut};

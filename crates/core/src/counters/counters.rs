@@ -28,7 +28,7 @@ struct Shared {
 
 /// The number under which each node of a configuration is counted.
 ///
-/// A node keeps its number while the process runs, also across reloads.
+/// A node keeps its number while the process runs, even across reloads.
 #[derive(Debug, Default)]
 pub struct NodeNumbers(Box<[Box<[u32]>]>);
 
@@ -43,7 +43,7 @@ impl NodeNumbers {
 #[derive(Debug, Default)]
 pub struct CounterTotals {
     /// Responses per protocol that had an endpoint since the start.
-    pub answers: BTreeMap<Protocol, Responses>,
+    pub responses: BTreeMap<Protocol, Responses>,
     /// Records with an address of a node, by `pool/node`, or of a pool's fallback, by the name of
     /// the pool.
     pub records: HashMap<String, u64>,
@@ -89,7 +89,7 @@ impl Counters {
         let mut totals = CounterTotals::default();
         let mut by_number = vec![0; shared.numbers.len()];
         for (protocol, cells) in &shared.cells {
-            totals.answers.entry(*protocol).or_default().add(cells);
+            totals.responses.entry(*protocol).or_default().add(cells);
             for (total, count) in by_number.iter_mut().zip(cells.nodes.load().iter()) {
                 *total += count.load(Ordering::Relaxed);
             }
@@ -142,8 +142,8 @@ mod tests {
         next.count_response(Rcode::NoError, false);
         drop(counters.worker(Protocol::Tcp));
         assert_eq!(counters.lock().cells.len(), 3);
-        let udp = &counters.totals().answers[&Protocol::Udp];
-        assert_eq!((udp.rcodes["NOERROR"], udp.rcodes["NXDOMAIN"], udp.truncated, udp.responses()), (2, 1, 1, 3));
+        let udp = &counters.totals().responses[&Protocol::Udp];
+        assert_eq!((udp.rcodes["NOERROR"], udp.rcodes["NXDOMAIN"], udp.truncated, udp.total()), (2, 1, 1, 3));
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         let counters = Counters::default();
         let worker = counters.worker(Protocol::Udp);
         Rcode::ALL.into_iter().for_each(|rcode| worker.count_response(rcode, false));
-        let rcodes = &counters.totals().answers[&Protocol::Udp].rcodes;
+        let rcodes = &counters.totals().responses[&Protocol::Udp].rcodes;
         assert!(rcodes.len() == Rcode::ALL.len() && rcodes.values().all(|responses| *responses == 1), "{rcodes:?}");
     }
 }

@@ -13,5 +13,5 @@ mod responses;
 mod worker;
 
 pub use counters::{CounterTotals, Counters, NodeNumbers};
-pub use responses::{LatencyStep, Protocol, Responses};
+pub use responses::{LatencyBound, LatencyStep, Protocol, Responses};
 pub use worker::WorkerCounters;

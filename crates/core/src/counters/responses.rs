@@ -53,6 +53,15 @@ pub struct Responses {
     pub latency: Vec<LatencyStep>,
 }
 
+/// The upper bound of a latency.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LatencyBound {
+    /// At most this many microseconds.
+    UpTo(u64),
+    /// In the last step, which has no bound.
+    AboveLastStep,
+}
+
 /// The number of responses in one range of times.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct LatencyStep {
@@ -65,22 +74,21 @@ pub struct LatencyStep {
 
 impl Responses {
     /// Number of responses.
-    pub fn responses(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.rcodes.values().sum()
     }
 
-    /// A percentile of the latency, in microseconds, rounded up to the bound of its step.
-    ///
-    /// Returns `None` if no latency was measured, and `Some(None)` if the percentile is in the last
-    /// step, which has no bound.
-    pub fn latency_of(&self, percent: u64) -> Option<Option<u64>> {
+    /// A percentile of the latency, rounded up to the bound of its step. `None` if no latency was
+    /// measured.
+    pub fn latency_percentile(&self, percent: u64) -> Option<LatencyBound> {
         let all: u64 = self.latency.iter().map(|step| step.responses).sum();
         let mut within = 0;
         let reaches_percentile = |step: &&LatencyStep| {
             within += step.responses;
             within * 100 >= all * percent
         };
-        if all == 0 { None } else { self.latency.iter().find(reaches_percentile).map(|step| step.up_to_us) }
+        let step = self.latency.iter().filter(|_| all > 0).find(reaches_percentile)?;
+        Some(step.up_to_us.map_or(LatencyBound::AboveLastStep, LatencyBound::UpTo))
     }
 
     /// Adds the counters of a worker.
@@ -120,10 +128,11 @@ mod tests {
         for (nanos, responses) in [(0, 1), (1000, 1), (1001, 2), (2000, 2), (4000, 4), (1_000_000_000, 8)] {
             worker.count_latency(Duration::from_nanos(nanos), responses);
         }
-        let udp = &counters.totals().answers[&Protocol::Udp];
-        let percentiles = [11, 33, 55, 56, 100].map(|percent| udp.latency_of(percent));
-        assert_eq!(percentiles, [Some(Some(1)), Some(Some(2)), Some(Some(4)), Some(None), Some(None)]);
-        assert_eq!(Responses::default().latency_of(99), None);
+        let udp = &counters.totals().responses[&Protocol::Udp];
+        let percentiles = [11, 33, 55, 56, 100].map(|percent| udp.latency_percentile(percent).unwrap());
+        let (up_to, above) = (LatencyBound::UpTo, LatencyBound::AboveLastStep);
+        assert_eq!(percentiles, [up_to(1), up_to(2), up_to(4), above, above]);
+        assert_eq!(Responses::default().latency_percentile(99), None);
         let counted = udp.latency.iter().filter(|step| step.responses > 0);
         let counted: Vec<_> = counted.map(|step| (step.up_to_us, step.responses)).collect();
         assert_eq!(counted, [(Some(1), 2), (Some(2), 4), (Some(4), 4), (None, 8)]);

@@ -51,7 +51,7 @@ impl Source {
         self.line_starts().partition_point(|&start| start <= offset)
     }
 
-    /// Offset of each line.
+    /// Byte offset of the start of each line.
     fn line_starts(&self) -> &[usize] {
         self.line_starts.get_or_init(|| {
             let breaks = self.text.iter().enumerate().filter(|&(_, &b)| b == b'\n');
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_diagnostic_shows_the_line_a_caret_and_what_is_accepted() {
         let source = Source::from_text("lb.toml", "[server]\nlisten = 5\n");
-        let shown = source.error(18..19, "`listen` must be a list").hint("for example [\"[::]:53\"]").to_string();
+        let shown = source.error(18..19, "`listen` must be a list").with_hint("for example [\"[::]:53\"]").to_string();
         assert_eq!(
             shown,
             "lb.toml:2:10: error: `listen` must be a list\n\

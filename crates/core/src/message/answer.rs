@@ -9,7 +9,7 @@ use crate::zone::{Rrset, Rtype, Zone};
 /// Records of one owner and type.
 #[derive(Debug)]
 pub struct Records<'a> {
-    /// In wire form, with the letter case of the response.
+    /// In wire format, with the letter case of the response.
     pub owner: &'a [u8],
     /// Type of all records.
     pub rtype: Rtype,

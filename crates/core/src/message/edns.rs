@@ -44,7 +44,7 @@ pub(super) enum EdnsError<'p> {
 }
 
 impl<'p> Edns<'p> {
-    /// Reads an OPT record: the ten bytes behind its owner name, and its rdata.
+    /// Reads an OPT record: the ten bytes after its owner name, and its rdata.
     pub(super) fn parse(fixed: &[u8; 10], mut options: &'p [u8]) -> Result<Self, EdnsError<'p>> {
         let [_, _, size_high, size_low, _, version, flags_high, ..] = *fixed;
         let mut edns = Self {
@@ -110,7 +110,7 @@ impl<'p> Edns<'p> {
 /// Returns true if the data is a client subnet option that a query may have (RFC 7871 §6).
 ///
 /// The scope prefix length is 0, the address has exactly the bytes that the source prefix needs,
-/// and no bits behind the prefix are set. `dig +subnet=0` sends family 0 with an empty prefix.
+/// and no bits after the prefix are set. `dig +subnet=0` sends family 0 with an empty prefix.
 fn is_client_subnet(data: &[u8]) -> bool {
     let Some((&[family_high, family_low, prefix, scope], address)) = data.split_first_chunk::<4>() else {
         return false;

@@ -22,7 +22,7 @@ use crate::pool::Pick;
 
 /// Most names that compression pointers can point to. More would cost more time than they save
 /// bytes.
-const MAX_TARGETS: usize = 48;
+const MAX_NAME_OFFSETS: usize = 48;
 
 /// Largest offset that a compression pointer can have.
 const MAX_POINTER: usize = 0x3fff;
@@ -112,7 +112,7 @@ struct Message<'o> {
     /// The largest offset at which the records may end.
     limit: usize,
     /// Offsets of names and their parents that compression pointers can point to.
-    targets: SmallVec<[u16; MAX_TARGETS]>,
+    name_offsets: SmallVec<[u16; MAX_NAME_OFFSETS]>,
     /// Number of drawn addresses so far.
     drawn: usize,
 }
@@ -121,7 +121,7 @@ impl<'o> Message<'o> {
     /// A message with the question as received.
     fn new(out: &'o mut Vec<u8>, limit: usize, question: &[u8]) -> Self {
         start_header(1, out);
-        let mut message = Self { out, limit, targets: SmallVec::new(), drawn: 0 };
+        let mut message = Self { out, limit, name_offsets: SmallVec::new(), drawn: 0 };
         message.put_name(question);
         message.out.extend(&question[question.len() - 4..]);
         message
@@ -144,13 +144,13 @@ impl<'o> Message<'o> {
         rdatas: impl Iterator<Item = &'r [u8]>,
         count: &mut u16,
     ) -> bool {
-        let (start, targets) = (self.out.len(), self.targets.len());
+        let (start, name_offsets) = (self.out.len(), self.name_offsets.len());
         let mut added = 0;
         for rdata in rdatas {
             self.put_record(records, rdata);
             if self.out.len() > self.limit {
                 self.out.truncate(start);
-                self.targets.truncate(targets);
+                self.name_offsets.truncate(name_offsets);
                 return false;
             }
             added += 1;
@@ -203,12 +203,12 @@ impl<'o> Message<'o> {
             if suffix == [0] {
                 break;
             }
-            if let Some(&target) = self.targets.iter().find(|&&target| self.is_at(suffix, usize::from(target))) {
-                self.out.extend((0xc000 | target).to_be_bytes());
+            if let Some(&offset) = self.name_offsets.iter().find(|&&offset| self.is_at(suffix, usize::from(offset))) {
+                self.out.extend((0xc000 | offset).to_be_bytes());
                 return len;
             }
-            if self.out.len() <= MAX_POINTER && self.targets.len() < MAX_TARGETS {
-                self.targets.push(self.out.len() as u16);
+            if self.out.len() <= MAX_POINTER && self.name_offsets.len() < MAX_NAME_OFFSETS {
+                self.name_offsets.push(self.out.len() as u16);
             }
             self.out.extend(&suffix[..1 + usize::from(suffix[0])]);
         }

@@ -5,10 +5,10 @@
 //! 1. `header` has the header fields and the response codes
 //! 2. `query` and `edns` parse a packet
 //! 3. `answer` is the value that [`crate::respond`] makes for a question
-//! 4. `encode` writes it within a limit
+//! 4. `encode` writes the answer within a size limit
 //! 5. `truncate` shortens a response that the operating system cannot send
 //!
-//! No packet makes the parser panic, and encoding cannot fail.
+//! The parser never panics, and encoding cannot fail.
 
 mod answer;
 mod edns;

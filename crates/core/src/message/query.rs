@@ -12,7 +12,7 @@ use crate::zone::Rtype;
 /// The question of a query.
 #[derive(Clone)]
 pub struct Question<'p> {
-    /// The name in wire form, with the letter case of the query.
+    /// The name in wire format, with the letter case of the query.
     pub name: &'p [u8],
     /// The type.
     pub qtype: Rtype,
@@ -59,7 +59,7 @@ pub enum Received<'p> {
 /// 1. packets that get no response
 /// 2. the opcode; the rules of RFC 9619 §4 about questions are for QUERY only
 /// 3. the number of questions, and the question
-/// 4. the records behind the question
+/// 4. the records after the question
 /// 5. the EDNS version
 /// 6. the class and the type
 pub fn parse(packet: &[u8]) -> Received<'_> {
@@ -74,10 +74,10 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
     let reject = |rcode, question, edns| Received::Rejected(Rejection { header, rcode, question, edns });
     let counts = [word(6), word(8), word(10)];
     if header.opcode() != 0 {
-        // A query with an OPT record gets one in its response (RFC 6891 §6.1.1), also with this
-        // opcode. The OPT record can only be found behind a single question.
-        let behind = question_len(body).filter(|_| word(4) == 1).map(|len| HEADER_LEN + len);
-        let edns = behind.and_then(|at| find_opt(packet, at, counts).ok().flatten());
+        // A query with an OPT record gets one in its response (RFC 6891 §6.1.1), even with this
+        // opcode. The OPT record can only be found after a single question.
+        let after_question = question_len(body).filter(|_| word(4) == 1).map(|len| HEADER_LEN + len);
+        let edns = after_question.and_then(|at| find_opt(packet, at, counts).ok().flatten());
         return reject(Rcode::NotImp, None, edns);
     }
     if word(4) != 1 {
@@ -108,13 +108,13 @@ pub(super) fn question_len(body: &[u8]) -> Option<usize> {
     question(body).map(|(name_len, fixed)| name_len + fixed.len())
 }
 
-/// Length of the name in the question, and the type and class behind it.
+/// Length of the name in the question, and the type and class after it.
 fn question(body: &[u8]) -> Option<(usize, &[u8; 4])> {
     let len = question_name_len(body)?;
     Some((len, body[len..].first_chunk()?))
 }
 
-/// Length of the name in the question, with the root's label. A compression pointer is an error:
+/// Length of the name in the question, with the root label. A compression pointer is an error:
 /// there is no earlier name that it could point to.
 fn question_name_len(body: &[u8]) -> Option<usize> {
     let mut at = 0;

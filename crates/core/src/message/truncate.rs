@@ -18,16 +18,16 @@ pub fn truncate(response: &[u8]) -> Option<Vec<u8>> {
     if word(4) != 1 {
         return None;
     }
-    let behind_question = HEADER_LEN + question_len(body)?;
+    let after_question = HEADER_LEN + question_len(body)?;
     // The encoder writes the OPT record last.
     let mut opt: &[u8] = &[];
-    let mut at = behind_question;
+    let mut at = after_question;
     for _ in 0..[6, 8, 10].into_iter().map(word).map(u32::from).sum::<u32>() {
         let record = RecordAt::read(response, at)?;
         opt = if record.is_opt() { &response[at..record.end] } else { &[] };
         at = record.end;
     }
-    let mut short = [&response[..behind_question], opt].concat();
+    let mut short = [&response[..after_question], opt].concat();
     short[2] |= TC;
     short[6..HEADER_LEN].copy_from_slice(&[0, 0, 0, 0, 0, u8::from(!opt.is_empty())]);
     Some(short)

@@ -15,7 +15,7 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Folds a complete, valid wire form of at most [`MAX_WIRE_LEN`] bytes.
+    /// Folds a complete, valid name in wire format of at most [`MAX_WIRE_LEN`] bytes.
     pub fn new(name: &[u8]) -> Self {
         let mut starts = SmallVec::new();
         let mut start = 0;
@@ -28,7 +28,7 @@ impl Folded {
         Self { wire, starts }
     }
 
-    /// Number of labels, without the root's.
+    /// Number of labels, without the root label.
     pub fn label_count(&self) -> usize {
         self.starts.len()
     }

@@ -1,22 +1,22 @@
-//! The labels of a name in wire form.
+//! The labels of a name in wire format.
 
-/// Longest name in wire form, in bytes, with the root's label (RFC 1035 §2.3.4).
+/// Longest name in wire format, in bytes, with the root label (RFC 1035 §2.3.4).
 pub const MAX_WIRE_LEN: usize = 255;
 
 /// Longest label, in bytes (RFC 1035 §2.3.4).
 pub const MAX_LABEL_LEN: usize = 63;
 
-/// Most labels of a name, without the root's: each takes at least two bytes.
+/// Most labels of a name, without the root label: each takes at least two bytes.
 pub(super) const MAX_LABELS: usize = MAX_WIRE_LEN / 2;
 
-/// Iterator over the labels of a wire form, from left to right, without the root's.
+/// Iterator over the labels of a name in wire format, from left to right, without the root label.
 #[derive(Clone, Debug)]
 pub struct Labels<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Labels<'a> {
-    /// The labels of a complete, valid wire form.
+    /// The labels of a complete, valid name in wire format.
     pub fn of(wire: &'a [u8]) -> Self {
         Self { rest: wire }
     }
@@ -36,7 +36,8 @@ impl<'a> Iterator for Labels<'a> {
     }
 }
 
-/// All suffixes of a wire form, the longest first: the name itself, its parent, …, the root.
+/// All suffixes of a name in wire format, the longest first: the name itself, its parent, …, the
+/// root.
 pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(wire);
     std::iter::from_fn(move || {
@@ -49,9 +50,9 @@ pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Writes the lower-case form of a wire form into `buffer`.
+/// Writes a name in wire format into `buffer`, in lower case.
 ///
-/// The wire form must be complete and valid, which includes at most [`MAX_WIRE_LEN`] bytes.
+/// The name must be complete and valid, which includes at most [`MAX_WIRE_LEN`] bytes.
 pub fn fold<'b>(name: &[u8], buffer: &'b mut [u8; MAX_WIRE_LEN]) -> &'b [u8] {
     let folded = &mut buffer[..name.len()];
     // Length bytes do not change: the length of a label is less than any letter.

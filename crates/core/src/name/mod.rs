@@ -1,14 +1,14 @@
-//! Domain names in wire form (RFC 1035 §3.1): length-prefixed labels, the root's empty label last.
+//! Domain names in wire format (RFC 1035 §3.1): length-prefixed labels, the empty root label last.
 //!
 //! Names are compared without regard to the case of ASCII letters (RFC 4343). [`Name`] and
 //! [`Folded`] hold the lower-case form. Where letters must stay as written (rdata, questions), code
 //! keeps the plain bytes.
 //!
-//! In reading order: `labels` walks a wire form, `presentation` reads and writes text, `name` is a
-//! name that is stored, `folded` is a name of a query that is looked up.
+//! In reading order: `labels` walks a name in wire format, `presentation` reads and writes text,
+//! `name` is a name that is stored, `folded` is a name of a query that is looked up.
 //!
-//! Functions that take a wire form rely on a complete and valid one. [`parse_wire`] gives one, and
-//! so does [`crate::message::parse`]. Text from users or files that is not a name is a
+//! Functions that take a name in wire format rely on a complete and valid one. [`parse_wire`] gives
+//! one, and so does [`crate::message::parse`]. Text from users or files that is not a name is a
 //! [`NameError`].
 
 mod folded;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::labels::{Labels, suffixes};
 use super::presentation::{NameError, parse_wire, write_labels};
 
-/// An absolute domain name: wire form, lower case.
+/// An absolute domain name: wire format, lower case.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name(Box<[u8]>);
 
@@ -18,17 +18,17 @@ impl Name {
         parse_wire(text.as_bytes(), Some(&[0])).map(|wire| Self::from_wire(&wire))
     }
 
-    /// Folds a complete, valid wire form.
+    /// Folds a complete, valid name in wire format.
     pub fn from_wire(wire: &[u8]) -> Self {
         Self(wire.to_ascii_lowercase().into_boxed_slice())
     }
 
-    /// The wire form in lower case, with the root's label.
+    /// The name in wire format, in lower case, with the root label.
     pub fn as_wire(&self) -> &[u8] {
         &self.0
     }
 
-    /// The labels from left to right, without the root's.
+    /// The labels from left to right, without the root label.
     pub fn labels(&self) -> Labels<'_> {
         Labels::of(&self.0)
     }

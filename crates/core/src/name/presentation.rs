@@ -24,10 +24,10 @@ pub enum NameError {
     BadEscape,
 }
 
-/// Reads a name into wire form, without a change of letter case.
+/// Parses a name into wire format and keeps its letter case.
 ///
-/// `@` is `origin`, which also completes names without a final dot. Escapes are `\X` and `\DDD`.
-/// Without an origin, such names are completed by the root.
+/// `@` is `origin`. A name without a final dot is relative to `origin`, or to the root if there is
+/// none. Escapes are `\X` and `\DDD`.
 ///
 /// # Errors
 /// The text is not a name.
@@ -84,7 +84,7 @@ pub fn parse_wire(text: &[u8], origin: Option<&[u8]>) -> Result<Vec<u8>, NameErr
     Ok(wire)
 }
 
-/// Reads the rest of an escape, behind its backslash: three decimal digits, or one character.
+/// Reads the rest of an escape, after its backslash: three decimal digits, or one character.
 ///
 /// Removes it from `rest`. Returns `None` if it is not an escape.
 pub fn unescape(rest: &mut &[u8]) -> Option<u8> {
@@ -105,8 +105,8 @@ pub fn unescape(rest: &mut &[u8]) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-/// Writes a wire form in presentation format: absolute, and with escapes for all characters that
-/// are special in zone files.
+/// Writes a name from wire format in presentation format: absolute, and with escapes for all
+/// characters that are special in zone files.
 pub fn presentation(wire: &[u8]) -> String {
     struct WithoutFinalDot<'a>(&'a [u8]);
     impl fmt::Display for WithoutFinalDot<'_> {

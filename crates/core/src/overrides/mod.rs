@@ -2,7 +2,7 @@
 //!
 //! An operator can give a node two things, independently of each other:
 //!
-//! - an [`Override`], whose [`ForcedState`] wins over health
+//! - an [`Override`], whose [`ForcedState`] has priority over health
 //! - a [`Nomination`], which changes the role
 //!
 //! [`Overrides`] is the value that holds all of them. The admin service of the server changes and
@@ -27,20 +27,21 @@ use circumstances::circumstances;
 
 /// A forced state of a node, with its actor, reason and end.
 ///
-/// The serialized form is that of state files.
+/// The serialized form is that of state files. An alias, here and below, is the name of a member in
+/// files of earlier versions.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// The forced state, which wins over health.
-    #[serde(rename = "word")]
+    /// The forced state, which has priority over health.
+    #[serde(alias = "word")]
     pub state: ForcedState,
     /// The actor that set it.
     pub by: Actor,
     /// The reason; may be empty.
     pub why: String,
-    /// When it was set, in seconds since 1970.
+    /// Unix time at which it was set, in seconds.
     pub at: u64,
-    /// When it ends without a command, in seconds since 1970.
+    /// Unix time at which it ends without a command, in seconds.
     pub until: Option<u64>,
 }
 
@@ -50,11 +51,11 @@ pub struct Override {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
-    #[serde(rename = "words")]
+    #[serde(rename = "overrides", alias = "words")]
     forced: BTreeMap<NodeId, Override>,
     nominations: BTreeMap<NodeId, Nomination>,
     /// By pool: time and actor of the latest attempt to change a role.
-    #[serde(default, rename = "changed")]
+    #[serde(default, alias = "changed")]
     role_changes: BTreeMap<String, (u64, Actor)>,
 }
 
@@ -112,7 +113,7 @@ impl Overrides {
         }
     }
 
-    /// Removes overrides and nominations that end at `now` or before, in seconds since 1970.
+    /// Removes overrides and nominations that end at the Unix time `now` (in seconds) or before.
     pub fn expire(&mut self, now: u64) -> Expired {
         let is_over = |until: Option<u64>| until.is_some_and(|until| until <= now);
         let mut expired = Expired::default();
@@ -139,7 +140,7 @@ impl Overrides {
         self.forced.remove(node);
     }
 
-    /// Time (in seconds since 1970) and actor of the latest attempt to change a role of a pool.
+    /// Unix time (in seconds) and actor of the latest attempt to change a role of a pool.
     pub fn last_role_change(&self, pool: &str) -> Option<(u64, &Actor)> {
         self.role_changes.get(pool).map(|(at, by)| (*at, by))
     }

@@ -8,8 +8,9 @@ use crate::pool::Role;
 
 /// Another role than the configured one.
 ///
-/// A nominated backup is active. The active node that it replaces, if any, is a backup meanwhile.
-/// Each of the two names the other as its partner.
+/// A nomination with [`Role::Active`] is that of a nominated backup. The active node that it
+/// replaces, if any, has a nomination with [`Role::Backup`]. Each of the two names the other as its
+/// partner.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nomination {
@@ -17,13 +18,13 @@ pub struct Nomination {
     pub role: Role,
     /// For an active node: the node that it replaces. For a backup: the node that replaces it.
     pub partner: Option<String>,
-    /// The actor that nominated.
+    /// The actor that made the nomination.
     pub by: Actor,
     /// The reason; may be empty.
     pub why: String,
-    /// When it was set, in seconds since 1970.
+    /// Unix time at which the nomination was made, in seconds.
     pub at: u64,
-    /// When it ends without a command, in seconds since 1970.
+    /// Unix time at which it ends without a command, in seconds.
     pub until: Option<u64>,
 }
 

@@ -3,8 +3,6 @@
 //! The admin service computes a [`RoleUpdate`] before the role action runs, and again before it
 //! applies the update, because the action can take a while. A command that is not possible is a
 //! [`RoleError`].
-//!
-//! A *deputy* in this file is an active node that has replaced another node.
 
 use super::{Nomination, Overrides};
 use crate::node_id::NodeId;
@@ -74,7 +72,7 @@ impl Overrides {
             return Err(RoleError::AlreadyActive(pool.id_of(node)));
         }
         let mut update = Vec::new();
-        self.unlink_deputy(pool, node, replaces, &mut update);
+        self.unlink_replacement(pool, node, replaces, &mut update);
         let partner = match replaces {
             Some(replaced) => self.replace(pool, node, replaced, nomination, &mut update)?,
             None => None,
@@ -84,15 +82,16 @@ impl Overrides {
         Ok(self.update(pool, update))
     }
 
-    /// If `node` was replaced by a deputy, and `replaces` does not name the deputy, the deputy
-    /// stays active without a partner.
-    fn unlink_deputy(&self, pool: &Pool, node: &str, replaces: Option<&str>, update: &mut NominationChanges) {
+    /// If `node` was replaced and `replaces` does not name its replacement, the replacement stays
+    /// active without a partner.
+    fn unlink_replacement(&self, pool: &Pool, node: &str, replaces: Option<&str>, update: &mut NominationChanges) {
         let own = self.nominations.get(&pool.id_of(node)).filter(|own| own.role == Role::Backup);
-        let deputy = own.and_then(|own| own.partner.as_deref()).filter(|deputy| Some(*deputy) != replaces);
-        if let Some(deputy) = deputy {
-            let deputy = pool.id_of(deputy);
-            let kept = self.nominations.get(&deputy).map(|kept| Nomination { partner: None, ..kept.clone() });
-            update.push((deputy, kept));
+        let replacement =
+            own.and_then(|own| own.partner.as_deref()).filter(|replacement| Some(*replacement) != replaces);
+        if let Some(replacement) = replacement {
+            let replacement = pool.id_of(replacement);
+            let kept = self.nominations.get(&replacement).map(|kept| Nomination { partner: None, ..kept.clone() });
+            update.push((replacement, kept));
         }
     }
 
@@ -118,10 +117,11 @@ impl Overrides {
         } else {
             update.push((pool.id_of(replaced), None));
         }
-        // Unlink earlier deputies that are missing from the configuration.
-        for (id, deputy) in self.nominations.iter().filter(|(id, _)| id.pool() == &*pool.name && id.node() != node) {
-            if deputy.role == Role::Active && deputy.partner.as_deref() == Some(replaced) {
-                update.push((id.clone(), Some(Nomination { partner: None, ..deputy.clone() })));
+        // Unlink earlier replacements that are missing from the configuration.
+        for (id, replacement) in self.nominations.iter().filter(|(id, _)| id.pool() == &*pool.name && id.node() != node)
+        {
+            if replacement.role == Role::Active && replacement.partner.as_deref() == Some(replaced) {
+                update.push((id.clone(), Some(Nomination { partner: None, ..replacement.clone() })));
             }
         }
         // Nodes that `replaced` had replaced itself are now replaced by `node`.
@@ -170,11 +170,11 @@ impl Overrides {
         });
     }
 
-    /// The nodes that a deputy has replaced, also if they are missing from the configuration.
-    fn replaced_by<'s>(&'s self, pool: &'s Pool, deputy: &'s str) -> impl Iterator<Item = &'s NodeId> {
+    /// The nodes that `replacement` has replaced, even if they are missing from the configuration.
+    fn replaced_by<'s>(&'s self, pool: &'s Pool, replacement: &'s str) -> impl Iterator<Item = &'s NodeId> {
         let of_pool = self.nominations.iter().filter(|(id, _)| id.pool() == &*pool.name);
         let replaced = of_pool.filter(move |(_, nomination)| {
-            nomination.role == Role::Backup && nomination.partner.as_deref() == Some(deputy)
+            nomination.role == Role::Backup && nomination.partner.as_deref() == Some(replacement)
         });
         replaced.map(|(id, _)| id)
     }

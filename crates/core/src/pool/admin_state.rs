@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Role;
 
-/// The state that an operator forces a node into. It wins over the health of the node.
+/// The state that an operator forces a node into. It has priority over the health of the node.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForcedState {

@@ -43,7 +43,7 @@ type Addresses<const N: usize> = SmallVec<[[u8; N]; 1]>;
 pub struct Pick<const N: usize> {
     /// The rdata of its record.
     pub address: [u8; N],
-    /// Index of its node in the pool. A fallback address has the index behind the last node.
+    /// Index of its node in the pool. A fallback address has the index after the last node.
     pub node: u32,
 }
 

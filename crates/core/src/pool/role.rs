@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// If it is up.
+    /// The node is eligible whenever it is up.
     Active,
-    /// If it is up, and fewer active nodes are up than `min_available`.
+    /// The node is eligible if it is up and fewer than `min_available` active nodes are up.
     Backup,
 }
 

@@ -26,10 +26,10 @@ fn pool(nodes: Vec<Node>, when_empty: WhenEmpty) -> Pool {
 /// Decides with one health per address and one admin state per node, in the order of the pool.
 fn decide_on(pool: &Pool, health: &[AddressHealth], admin: &[AdminState]) -> Decided {
     let mut health = health.iter();
-    let mut cases = pool.cases(|_, _| *health.next().expect("one health per address"));
-    cases.iter_mut().zip(admin).for_each(|(case, admin)| case.admin = *admin);
-    let decision = decide(pool, &mut cases, &mut fastrand::Rng::with_seed(1));
-    let verdicts = cases.iter().flat_map(|case| case.addresses.iter().map(|address| address.verdict)).collect();
+    let mut nodes = pool.undecided(|_, _| *health.next().expect("one health per address"));
+    nodes.iter_mut().zip(admin).for_each(|(node, admin)| node.admin = *admin);
+    let decision = decide(pool, &mut nodes, &mut fastrand::Rng::with_seed(1));
+    let verdicts = nodes.iter().flat_map(|node| node.addresses.iter().map(|address| address.verdict)).collect();
     Decided { tier: decision.tier, view: decision.view, verdicts }
 }
 
@@ -45,7 +45,7 @@ fn decided_with(pool: &Pool, health: &[AddressHealth]) -> Decided {
     decide_on(pool, health, &configured(pool))
 }
 
-/// Nodes behind the last forced state have no override.
+/// Nodes after the last forced state have no override.
 fn forced(pool: &Pool, health: &[Health], states: &[Option<ForcedState>]) -> Decided {
     let health: Vec<AddressHealth> = health.iter().map(|&health| health.into()).collect();
     let mut admin = configured(pool);
@@ -274,7 +274,7 @@ proptest! {
     /// - an active node that is up is answered, a backup that is up only while it is needed
     /// - a pool that fails open has no answer only if every active node is drained or forced down
     #[test]
-    fn overrides_win_and_verdicts_match_answers(
+    fn overrides_have_priority_and_verdicts_match_answers(
         health in prop::collection::vec(any_health(), 12),
         states in prop::collection::vec(any_forced_state(), 12),
         backups in 0..5_usize,

@@ -1,12 +1,12 @@
 //! The part of a decision that queries read: the eligible addresses of both families.
 //!
-//! [`decide()`](super::decide()) makes the view, the snapshot holds it, each response draws from
-//! it.
+//! [`decide()`](super::decide()) makes the view. The snapshot holds the view, and each response
+//! draws addresses from it.
 
 use std::net::IpAddr;
 
-use super::case::NodeCase;
 use super::draw::{Candidate, Candidates, FAMILY_V4, FAMILY_V6};
+use super::node_decision::NodeDecision;
 
 /// The addresses that queries for the names of a pool draw from.
 #[derive(Debug)]
@@ -31,13 +31,13 @@ struct Gathered {
 
 impl PoolView {
     /// The eligible addresses of the nodes.
-    pub(super) fn of_eligible(nodes: &[NodeCase<'_>], rng: &mut fastrand::Rng) -> Self {
+    pub(super) fn of_eligible(nodes: &[NodeDecision<'_>], rng: &mut fastrand::Rng) -> Self {
         let mut gathered = Gathered::default();
-        for (index, case) in nodes.iter().enumerate() {
+        for (index, node) in nodes.iter().enumerate() {
             let mut is_first = [true, true];
-            for address in case.addresses.iter().filter(|address| address.verdict.is_eligible()) {
+            for address in node.addresses.iter().filter(|address| address.verdict.is_eligible()) {
                 // In hundredths: percentages of weight 1 would otherwise round to the same number.
-                let weight = case.node.weight * u32::from(address.health.weight_percent);
+                let weight = node.config.weight * u32::from(address.health.weight_percent);
                 let family = usize::from(address.address.is_ipv6());
                 let is_new = std::mem::replace(&mut is_first[family], false);
                 gathered.add(index as u32, address.address, weight, is_new);
@@ -48,7 +48,7 @@ impl PoolView {
 
     /// The fallback addresses of a pool with `nodes` nodes, each as a candidate of its own.
     ///
-    /// Their records are counted under the index behind the last node.
+    /// Their records are counted under the index after the last node.
     pub(super) fn of_fallback(fallback: &[IpAddr], nodes: usize, rng: &mut fastrand::Rng) -> Self {
         let mut gathered = Gathered::default();
         for &address in fallback {

@@ -70,8 +70,8 @@ fn snapshot(kinds: &[(u8, u32, bool)], when_empty: WhenEmpty, answers: usize, tt
     }
     let pool = pool(kinds, when_empty);
     let is_up = |node: &Node| pool.nodes.iter().zip(kinds).any(|(found, kind)| found.name == node.name && kind.2);
-    let mut cases = pool.cases(|node, _| if is_up(node) { Health::Up } else { Health::Down }.into());
-    let view = decide(&pool, &mut cases, &mut fastrand::Rng::with_seed(1)).view;
+    let mut nodes = pool.undecided(|node, _| if is_up(node) { Health::Up } else { Health::Down }.into());
+    let view = decide(&pool, &mut nodes, &mut fastrand::Rng::with_seed(1)).view;
     let counters = Counters::default();
     let numbers = counters.node_numbers(std::slice::from_ref(&pool));
     let config = Arc::new(SnapshotConfig::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), numbers));
@@ -159,7 +159,7 @@ proptest! {
         let counted_twice = counters.totals();
         let twice = counted.records.into_iter().map(|(node, records)| (node, 2 * records)).collect();
         prop_assert_eq!(counted_twice.records, twice);
-        let [mut once, twice] = [counted.answers, counted_twice.answers].map(|mut a| a.remove(&Protocol::Udp).unwrap());
+        let [mut once, twice] = [counted.responses, counted_twice.responses].map(|mut a| a.remove(&Protocol::Udp).unwrap());
         once.rcodes.values_mut().for_each(|responses| *responses *= 2);
         prop_assert_eq!(once.rcodes, twice.rcodes);
         prop_assert_eq!((2 * once.ignored, 2 * once.truncated), (twice.ignored, twice.truncated));

@@ -4,7 +4,7 @@
 //! For the questions of nearly all clients, the fast path writes the same bytes from the same draw.
 //! It saves time in three places:
 //!
-//! - it finds a shared name by its whole wire form, with one hash lookup
+//! - it finds a shared name by its whole wire format, with one hash lookup
 //! - all owner names are pointers to the question
 //! - NODATA responses are prepared when the zones are loaded
 //!

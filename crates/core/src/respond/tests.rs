@@ -56,8 +56,8 @@ fn snapshot(nodes: u8) -> Snapshot {
         role: Role::Active,
     };
     let pool = Pool::with_defaults("core", (0..nodes).map(node).collect());
-    let mut cases = pool.cases(|_, _| Health::Up.into());
-    let view = decide(&pool, &mut cases, &mut fastrand::Rng::with_seed(1)).view;
+    let mut nodes = pool.undecided(|_, _| Health::Up.into());
+    let view = decide(&pool, &mut nodes, &mut fastrand::Rng::with_seed(1)).view;
     let config =
         Arc::new(SnapshotConfig::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), NodeNumbers::default()));
     Snapshot { generation: 1, config, pools: vec![Arc::new(view)] }
@@ -211,7 +211,8 @@ proptest! {
         }
     }
 
-    /// No bytes make the responder panic, and its response can be decoded.
+    /// The responder never panics, whatever the packet contains. If it responds, the response can
+    /// be decoded.
     #[test]
     fn any_bytes_get_a_valid_response_or_none(packet in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut out = Vec::new();

@@ -14,7 +14,7 @@ pub(super) struct WorkerState {
 }
 
 impl WorkerState {
-    /// Counts the address records of a response for the nodes of a pool, by index. The index behind
+    /// Counts the address records of a response for the nodes of a pool, by index. The index after
     /// the last node counts for the fallback of the pool.
     pub(super) fn count_records(&mut self, snapshot: &Snapshot, pool: usize, nodes: impl Iterator<Item = u32>) {
         let numbers = snapshot.config.node_numbers.of(pool);

@@ -6,7 +6,7 @@ use crate::message::{Answer, HEADER_LEN, Header, Query, Question, encode};
 use crate::name::{MAX_WIRE_LEN, fold};
 use crate::zone::{Rtype, SharedName, Zone, Zones};
 
-/// The shared names of all zones, by their wire form in lower case.
+/// The shared names of all zones, by their wire format in lower case.
 #[derive(Debug)]
 pub struct SharedNames(HashMap<Box<[u8]>, PreparedName>);
 
@@ -15,7 +15,7 @@ pub struct SharedNames(HashMap<Box<[u8]>, PreparedName>);
 pub struct PreparedName {
     /// The pool, the TTL and the most records per response.
     pub shared: SharedName,
-    /// The part of a NODATA response behind the question: the SOA record, with compressed names.
+    /// The part of a NODATA response after the question: the SOA record, with compressed names.
     pub nodata: Box<[u8]>,
 }
 
@@ -32,14 +32,14 @@ impl SharedNames {
         Self(prepared.collect())
     }
 
-    /// Finds a name by its wire form, in any letter case.
+    /// Finds a name by its wire format, in any letter case.
     pub fn get(&self, name: &[u8]) -> Option<&PreparedName> {
         let mut buffer = [0; MAX_WIRE_LEN];
         self.0.get(fold(name, &mut buffer))
     }
 }
 
-/// The part of a NODATA response behind the question, as the encoder writes it.
+/// The part of a NODATA response after the question, as the encoder writes it.
 fn nodata(zone: &Zone, name: &[u8], ttl: u32) -> Box<[u8]> {
     let raw = [name, &Rtype::A.0.to_be_bytes(), &[0, 1]].concat();
     let question = Question { name, qtype: Rtype::A, raw: &raw };

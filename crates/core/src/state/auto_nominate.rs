@@ -11,16 +11,16 @@ use crate::health::Health;
 use crate::pool::{Node, Role, Verdict};
 use crate::time::Now;
 
-/// Backups to nominate one of, because fewer active nodes are up than `min_available`.
+/// The backups of a pool with too few active nodes that are up. One of them is to be nominated.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nominees {
-    /// The pool.
+    /// Name of the pool.
     pub pool: Arc<str>,
     /// Backups that are up already: something else has promoted them.
     pub promoted: Vec<Arc<str>>,
     /// Backups whose standby health is up.
-    pub alive: Vec<Arc<str>>,
-    /// The active node that is down, to be replaced.
+    pub standby_up: Vec<Arc<str>>,
+    /// The active node to replace. It is down.
     pub replaces: Arc<str>,
     /// At most one nomination per this time.
     pub every: Duration,
@@ -41,7 +41,7 @@ impl NodeState {
     }
 
     /// Returns true if the standby health of one of its addresses is up.
-    fn is_alive(&self) -> bool {
+    fn has_standby_up(&self) -> bool {
         self.addresses.iter().any(|address| address.health().standby == Health::Up)
     }
 
@@ -65,8 +65,8 @@ impl PoolState {
     pub(super) fn nominees(&self, now: Now) -> Option<Nominees> {
         let rule = self.pool.auto_nominate?;
         // A single first result decides health, which is too little for a nomination.
-        let observed_for = now.instant.saturating_duration_since(self.since);
-        if observed_for < rule.observe_for || self.available() >= self.min_available() {
+        let observed_for = now.instant.saturating_duration_since(self.loaded_at);
+        if observed_for < rule.observe_for || self.available_count() >= self.min_available() {
             return None;
         }
         let of = |role| self.nodes().filter(move |(_, state)| state.admin.role == role && state.admin.forced.is_none());
@@ -82,16 +82,22 @@ impl PoolState {
         let promoted = names(&mut of(Role::Backup).filter(|(_, state)| state.is_promoted(&self.pool, now)));
         // A backup whose health and standby health are both up is changing from one to the other.
         // Wait for the outcome.
-        let is_changing = |state: &NodeState| state.is_alive() && state.serves();
+        let is_changing = |state: &NodeState| state.has_standby_up() && state.serves();
         if promoted.is_empty()
             && self.pool.has_standby_monitors
             && of(Role::Backup).any(|(_, state)| is_changing(state))
         {
             return None;
         }
-        let alive = names(&mut of(Role::Backup).filter(|(_, state)| state.is_alive()));
+        let standby_up = names(&mut of(Role::Backup).filter(|(_, state)| state.has_standby_up()));
         let (pool, replaces, every) = (Arc::clone(&self.pool.name), Arc::clone(&replaced.name), rule.every);
-        (!promoted.is_empty() || !alive.is_empty()).then_some(Nominees { pool, promoted, alive, replaces, every })
+        (!promoted.is_empty() || !standby_up.is_empty()).then_some(Nominees {
+            pool,
+            promoted,
+            standby_up,
+            replaces,
+            every,
+        })
     }
 }
 
@@ -123,13 +129,13 @@ mod tests {
     }
 
     /// A pool, with a clock that the test advances.
-    struct Bench {
+    struct Harness {
         state: PoolState,
         overrides: Overrides,
         now: Now,
     }
 
-    impl Bench {
+    impl Harness {
         fn new(pool: Pool) -> Self {
             let now = Now { instant: Instant::now(), unix: 0 };
             let targets = vec![vec![AddressTargets::default()]; pool.nodes.len()];
@@ -161,16 +167,16 @@ mod tests {
         drained: Option<&str>,
         after: Duration,
     ) -> Option<(Vec<Arc<str>>, Arc<str>)> {
-        let mut bench = Bench::new(pool());
-        bench.advance(after);
+        let mut harness = Harness::new(pool());
+        harness.advance(after);
         if let Some(node) = drained {
             let by = Actor::Operator("ops".to_owned());
             let drain = Override { state: ForcedState::Drain, by, why: String::new(), at: 0, until: None };
-            bench.overrides.set(bench.state.pool.id_of(node), drain);
+            harness.overrides.set(harness.state.pool.id_of(node), drain);
         }
-        bench.decide(health);
-        let found = bench.state.nominees(bench.now)?;
-        Some((found.promoted.into_iter().chain(found.alive).collect(), found.replaces))
+        harness.decide(health);
+        let found = harness.state.nominees(harness.now)?;
+        Some((found.promoted.into_iter().chain(found.standby_up).collect(), found.replaces))
     }
 
     #[test]
@@ -204,18 +210,18 @@ mod tests {
 
     #[test]
     fn a_nominated_backup_is_not_replaced_before_it_can_serve() {
-        let mut bench = Bench::new(Pool { min_available: NodeCount::Count(2), ..pool() });
+        let mut harness = Harness::new(Pool { min_available: NodeCount::Count(2), ..pool() });
         let (by, why) = (Actor::Operator("ops".to_owned()), String::new());
         let nomination = Nomination { role: Role::Active, partner: None, by, why, at: 0, until: None };
         let health = [Health::Down.into(), Health::Up.into(), down(None), backup(Health::Up)];
-        bench.decide(health);
-        bench.advance(Duration::from_secs(100));
-        let update = bench.overrides.nominate(&bench.state.pool, "c", Some("a"), &nomination).unwrap();
-        bench.overrides.apply(&update);
-        bench.decide(health);
-        assert_eq!(bench.state.nominees(bench.now), None);
-        bench.advance(Duration::from_secs(4));
-        let replaces = bench.state.nominees(bench.now).map(|found| found.replaces);
+        harness.decide(health);
+        harness.advance(Duration::from_secs(100));
+        let update = harness.overrides.nominate(&harness.state.pool, "c", Some("a"), &nomination).unwrap();
+        harness.overrides.apply(&update);
+        harness.decide(health);
+        assert_eq!(harness.state.nominees(harness.now), None);
+        harness.advance(Duration::from_secs(4));
+        let replaces = harness.state.nominees(harness.now).map(|found| found.replaces);
         assert_eq!(replaces, Some("c".into()), "it has not served in time");
     }
 }

@@ -1,5 +1,6 @@
 //! The state of one pool: its nodes, their addresses, and the latest decision.
-//! [`super::PoolStates`] calls it.
+//!
+//! [`super::PoolStates`] calls it, and the events read it. All calls succeed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use super::targets::{AddressIndex, AddressTargets};
 use crate::health::Health;
 use crate::overrides::Overrides;
 use crate::pool::{
-    AddressCase, AdminState, Decision, Node, NodeCase, Pool, PoolView, Role, SelectionTier, Verdict, decide,
+    AddressDecision, AdminState, Decision, Node, NodeDecision, Pool, PoolView, Role, SelectionTier, Verdict, decide,
 };
 use crate::time::Now;
 
@@ -27,14 +28,14 @@ pub struct PoolState {
     pub(super) pool: Arc<Pool>,
     pub(super) nodes: Vec<NodeState>,
     /// When this configuration of the pool was loaded.
-    pub(super) since: Instant,
+    pub(super) loaded_at: Instant,
     /// A decision has applied roles, now or before a reload. Until then, a nomination from a state
     /// file is not a change of role.
     pub(super) has_roles: bool,
     /// The tier of the latest decision.
     pub(super) tier: SelectionTier,
-    /// When the last answer under earlier configurations has expired, in seconds since 1970. Their
-    /// TTLs may have been longer.
+    /// Unix time at which the last answer under earlier configurations has expired, in seconds.
+    /// Their TTLs may have been longer.
     pub(super) earlier_expiry: u64,
 }
 
@@ -49,7 +50,7 @@ pub struct NodeState {
     pub(super) role_since: Option<Instant>,
     /// Its observations are from before its role changed, so its health counts as unknown.
     pub(super) is_stale: bool,
-    /// If it is not eligible: when the last answer that held it expires, in seconds since 1970.
+    /// If it is not eligible: Unix time at which the last answer that held it expires, in seconds.
     pub(super) idle_from: Option<u64>,
 }
 
@@ -93,13 +94,13 @@ impl NodeState {
     }
 
     /// The input of the decision.
-    fn case<'p>(&self, node: &'p Node) -> NodeCase<'p> {
+    fn undecided<'p>(&self, node: &'p Node) -> NodeDecision<'p> {
         let address = |address: &AddressState| {
             let mut health = address.health();
             health.health = self.believed_health(address);
-            AddressCase { address: address.address(), health, verdict: Verdict::Unknown }
+            AddressDecision { address: address.address(), health, verdict: Verdict::Unknown }
         };
-        NodeCase { node, admin: self.admin, addresses: self.addresses.iter().map(address).collect() }
+        NodeDecision { config: node, admin: self.admin, addresses: self.addresses.iter().map(address).collect() }
     }
 }
 
@@ -136,7 +137,7 @@ impl PoolState {
         };
         Self {
             nodes: pool.nodes.iter().zip(targets).map(node).collect(),
-            since: now.instant,
+            loaded_at: now.instant,
             has_roles: previous.is_some(),
             tier: previous.map_or(SelectionTier::Active, |previous| previous.tier),
             earlier_expiry: previous.map_or(0, |previous| previous.expiry),
@@ -187,28 +188,28 @@ impl PoolState {
     }
 
     /// Number of its active nodes.
-    pub fn active(&self) -> usize {
+    pub fn active_count(&self) -> usize {
         self.nodes.iter().filter(|node| node.admin.role == Role::Active).count()
     }
 
     /// Number of its active nodes that are up.
-    pub fn available(&self) -> usize {
+    pub fn available_count(&self) -> usize {
         self.nodes.iter().filter(|node| node.is_available()).count()
     }
 
     /// Number of its nodes with an eligible address.
-    pub fn eligible(&self) -> usize {
+    pub fn eligible_count(&self) -> usize {
         self.nodes.iter().filter(|node| node.is_eligible()).count()
     }
 
     /// Active nodes that should be up.
     pub fn min_available(&self) -> usize {
-        self.pool.min_available.of(self.active())
+        self.pool.min_available.of(self.active_count())
     }
 
     /// The most active nodes that bad responses may eject together.
     pub fn max_ejected(&self) -> usize {
-        self.pool.max_ejected.of(self.active())
+        self.pool.max_ejected.of(self.active_count())
     }
 
     /// Applies overrides and nominations, and decides again which addresses are eligible.
@@ -222,9 +223,9 @@ impl PoolState {
     ) -> (PoolView, Vec<StateChange>) {
         self.apply_overrides(overrides, now);
         let pool = Arc::clone(&self.pool);
-        let mut cases: Vec<_> = pool.nodes.iter().zip(&self.nodes).map(|(node, state)| state.case(node)).collect();
-        let Decision { tier, view } = decide(&pool, &mut cases, rng);
-        let mut changes = self.store_verdicts(&cases, now);
+        let mut nodes: Vec<_> = pool.nodes.iter().zip(&self.nodes).map(|(node, state)| state.undecided(node)).collect();
+        let Decision { tier, view } = decide(&pool, &mut nodes, rng);
+        let mut changes = self.store_verdicts(&nodes, now);
         if std::mem::replace(&mut self.tier, tier) != tier {
             changes.push(StateChange::Tier);
         }
@@ -232,14 +233,14 @@ impl PoolState {
     }
 
     /// Stores new verdicts, and notes when a node leaves the answers.
-    fn store_verdicts(&mut self, cases: &[NodeCase<'_>], now: Now) -> Vec<StateChange> {
+    fn store_verdicts(&mut self, decided: &[NodeDecision<'_>], now: Now) -> Vec<StateChange> {
         let mut changes = Vec::new();
         let expiry = self.expiry_of_answers_at(now.unix);
-        for (node, (state, case)) in self.nodes.iter_mut().zip(cases).enumerate() {
+        for (node, (state, decided)) in self.nodes.iter_mut().zip(decided).enumerate() {
             let was_eligible = state.is_eligible();
-            for (address, (found, case)) in state.addresses.iter_mut().zip(&case.addresses).enumerate() {
+            for (address, (found, decided)) in state.addresses.iter_mut().zip(&decided.addresses).enumerate() {
                 let at = AddressIndex { node, address };
-                match (std::mem::replace(&mut found.verdict, case.verdict), case.verdict) {
+                match (std::mem::replace(&mut found.verdict, decided.verdict), decided.verdict) {
                     (Verdict::EjectionCapped, Verdict::EjectionCapped) => {}
                     (_, Verdict::EjectionCapped) => changes.push(StateChange::EjectionCapped(at)),
                     (Verdict::EjectionCapped, Verdict::Down) => changes.push(StateChange::Ejected(at)),
@@ -255,7 +256,8 @@ impl PoolState {
         changes
     }
 
-    /// When the answers that are given up to a moment have expired, both in seconds since 1970.
+    /// Unix time at which the answers that are given up to a moment have expired. Both are in
+    /// seconds.
     pub(super) fn expiry_of_answers_at(&self, moment: u64) -> u64 {
         let expiry = moment.saturating_add(u64::from(self.pool.longest_ttl)).saturating_add(EXPIRY_MARGIN);
         expiry.max(self.earlier_expiry)

@@ -1,7 +1,7 @@
 //! The state of all pools of a configuration, with the targets that observe them.
 //!
 //! The publisher calls [`PoolStates::observe`] per probe, and [`PoolStates::decide`] for the pools
-//! that have changed.
+//! that have changed. All calls succeed; observations of unknown targets are ignored.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ impl PoolState {
     /// Describes the pool.
     pub(super) fn status(&self, targets: &Targets, overrides: &Overrides, now: Now) -> PoolStatus {
         let figures = Figures {
-            available: self.available(),
+            available: self.available_count(),
             min_available: self.min_available(),
             max_ejected: self.max_ejected(),
         };
@@ -114,15 +114,16 @@ struct Context<'a> {
     figures: Figures,
 }
 
-/// The address that gives the reason for its node: an eligible one, else one that is alive as a
-/// backup, else the first.
+/// The address that gives the reason for its node: an eligible one, else one whose standby
+/// health is up, else the first.
 fn representative(addresses: &[AddressStatus]) -> Option<&AddressStatus> {
-    let is_alive = |address: &&AddressStatus| address.standby == Some(Health::Up);
+    let is_standby_up = |address: &&AddressStatus| address.standby == Some(Health::Up);
     let eligible = addresses.iter().find(|address| address.eligible);
-    eligible.or_else(|| addresses.iter().find(is_alive)).or_else(|| addresses.first())
+    eligible.or_else(|| addresses.iter().find(is_standby_up)).or_else(|| addresses.first())
 }
 
-/// The part of the weight that an agent or a busy node can carry, if it is not all.
+/// Text for an address that carries less than its full weight, because its node is busy or its
+/// agent says so. Empty otherwise.
 fn partial_weight(health: Health, address: &AddressState) -> String {
     let percent = address.health().weight_percent;
     let is_partial = percent < 100 && health == Health::Up;

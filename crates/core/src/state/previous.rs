@@ -14,7 +14,7 @@ pub struct PreviousPool {
     pub(super) tier: SelectionTier,
     /// By name.
     pub(super) nodes: HashMap<Arc<str>, PreviousNode>,
-    /// When the last answer under that configuration expires, in seconds since 1970.
+    /// Unix time at which the last answer under that configuration expires, in seconds.
     pub(super) expiry: u64,
 }
 

@@ -16,10 +16,11 @@ use crate::node_id::NodeId;
 /// The serialized form is that of state files.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RememberedHealth {
-    /// When it was written, in seconds since 1970.
+    /// Unix time at which it was written, in seconds.
     pub at: u64,
-    /// By `pool/node address`: true if the address was up.
-    up: BTreeMap<String, bool>,
+    /// Per node, per address. A file without it, from an earlier version, remembers no health.
+    #[serde(default)]
+    health: BTreeMap<NodeId, BTreeMap<IpAddr, Health>>,
     /// Nominated nodes that have served since their nomination.
     #[serde(default)]
     served: BTreeSet<NodeId>,
@@ -28,13 +29,13 @@ pub struct RememberedHealth {
 impl RememberedHealth {
     /// Returns true if both are the same except for the time.
     pub fn is_same(&self, other: &Self) -> bool {
-        (&self.up, &self.served) == (&other.up, &other.served)
+        (&self.health, &self.served) == (&other.health, &other.served)
     }
 
     /// Adds the health of an address, unless it is unknown.
     pub(super) fn remember(&mut self, node: &NodeId, address: IpAddr, health: Health) {
         if health != Health::Unknown {
-            self.up.insert(key(node, address), health == Health::Up);
+            self.health.entry(node.clone()).or_default().insert(address, health);
         }
     }
 
@@ -50,15 +51,6 @@ impl RememberedHealth {
 
     /// The health of an address, unknown if it is not remembered.
     pub(super) fn health(&self, node: &NodeId, address: IpAddr) -> Health {
-        match self.up.get(&key(node, address)) {
-            Some(true) => Health::Up,
-            Some(false) => Health::Down,
-            None => Health::Unknown,
-        }
+        self.health.get(node).and_then(|addresses| addresses.get(&address)).copied().unwrap_or(Health::Unknown)
     }
-}
-
-/// The key of an address.
-fn key(node: &NodeId, address: IpAddr) -> String {
-    format!("{node} {address}")
 }

@@ -17,7 +17,7 @@ pub enum Lookup<'z> {
     SharedName(SharedName),
     /// The name is an alias. The caller looks up its target next.
     Cname(&'z Rrset),
-    /// The type is ANY, and the name has data and is no alias.
+    /// The type is ANY, and the name has data and is not an alias.
     Any,
     /// The name exists, but not with this type.
     NoData,
@@ -76,7 +76,7 @@ impl Zone {
         if qtype == Rtype::ANY && !owner.is_empty() { Lookup::Any } else { Lookup::NoData }
     }
 
-    /// The A and AAAA records of exactly this name, also below a delegation.
+    /// The A and AAAA records of exactly this name, even below a delegation.
     pub fn glue(&self, name: &Name) -> impl Iterator<Item = &Rrset> {
         let name = self.contains(name).then(|| Folded::new(name.as_wire()));
         let node = name.and_then(|name| {

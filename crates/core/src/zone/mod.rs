@@ -28,6 +28,6 @@ pub use file::{NoIncludes, ReadIncluded, load};
 pub use lookup::{Lookup, Referral};
 pub use rrset::Rrset;
 pub use rtype::Rtype;
-pub use shared_name::{Misplaced, SharedName};
+pub use shared_name::{SharedName, SharedNameConflict};
 pub use zone::Zone;
 pub use zones::Zones;

@@ -9,6 +9,6 @@ pub struct Rrset {
     pub rtype: Rtype,
     /// In seconds.
     pub ttl: u32,
-    /// In wire form, with uncompressed names; at least one, all different.
+    /// In wire format, with uncompressed names; at least one, all different.
     pub rdatas: Vec<Box<[u8]>>,
 }

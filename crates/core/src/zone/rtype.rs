@@ -18,7 +18,6 @@ impl Rtype {
     pub const HINFO: Self = Self(13);
     pub const MX: Self = Self(15);
     pub const AAAA: Self = Self(28);
-    pub const DNAME: Self = Self(39);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
     pub const IXFR: Self = Self(251);
@@ -80,7 +79,7 @@ impl Rtype {
         known.map(|&(_, number)| number).or_else(generic).map(Self)
     }
 
-    /// The mnemonic of the type, if it has one here.
+    /// The mnemonic of the type, if `MNEMONICS` contains one.
     pub(super) fn mnemonic(self) -> Option<&'static str> {
         MNEMONICS.iter().find(|(_, number)| *number == self.0).map(|&(mnemonic, _)| mnemonic)
     }

@@ -16,9 +16,9 @@ pub struct SharedName {
 
 /// Why a name of a zone cannot be a shared name.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Misplaced {
+pub enum SharedNameConflict {
     /// The zone file has records of this type for the name.
-    Beside(Rtype),
+    OtherData(Rtype),
     /// The name is at or below a delegation.
     Delegated,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Lookup, Misplaced, NoIncludes, Rtype, SharedName, Zone, Zones, load};
+use super::{Lookup, NoIncludes, Rtype, SharedName, SharedNameConflict, Zone, Zones, load};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::name::{Folded, Name};
 
@@ -77,7 +77,7 @@ fn a_shared_name_answers_address_types_and_keeps_its_other_records() {
     let shared = SharedName { pool: 3, ttl: 5, answers: 8 };
     assert_eq!(zone.share(&Name::parse("core.example").unwrap(), shared), Ok(()));
     assert_eq!(zone.share(&Name::parse("*.pods.example").unwrap(), shared), Ok(()));
-    assert_eq!(zone.share(&Name::parse("x.sub.example").unwrap(), shared), Err(Misplaced::Delegated));
+    assert_eq!(zone.share(&Name::parse("x.sub.example").unwrap(), shared), Err(SharedNameConflict::Delegated));
     for (name, qtype, expected) in [
         ("core.example", Rtype::A, "shared"),
         ("core.example", Rtype::AAAA, "shared"),

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A node of the tree: an index into the nodes of a [`NameTree`].
+/// Index of a tree node in a [`NameTree`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct TreeIndex(u32);
 
@@ -58,7 +58,8 @@ impl<T: Default> NameTree<T> {
         self.children.find(self.hasher.hash_one((parent.0, label)), is_child).copied()
     }
 
-    /// The node at the end of `labels`, from the root down. Adds all nodes that are missing.
+    /// Returns the tree node of a name. `labels` starts at the label below the root. Adds missing
+    /// tree nodes.
     pub(super) fn insert<'l>(&mut self, labels: impl Iterator<Item = &'l [u8]>) -> TreeIndex {
         let mut at = Self::ROOT;
         for label in labels {

@@ -1,9 +1,9 @@
 //! A zone: an apex with SOA and NS, and the owner names at and below it.
 //!
-//! `file` makes a zone of its records. `lookup` reads it.
+//! `file` builds a zone from the records of a zone file. `lookup` reads it.
 
 use super::tree::NameTree;
-use super::{Misplaced, Rrset, Rtype, SharedName};
+use super::{Rrset, Rtype, SharedName, SharedNameConflict};
 use crate::name::{Folded, Name};
 
 /// The data of one owner name.
@@ -103,16 +103,16 @@ impl Zone {
     ///
     /// # Errors
     /// The records of the zone file do not allow it. The zone is unchanged then.
-    pub fn share(&mut self, name: &Name, shared: SharedName) -> Result<(), Misplaced> {
+    pub fn share(&mut self, name: &Name, shared: SharedName) -> Result<(), SharedNameConflict> {
         let folded = Folded::new(name.as_wire());
         let below = || folded.labels_from_root().skip(self.depth);
         if self.owners.walk(below()).skip(1).any(|node| self.owners.value(node).rrset(Rtype::NS).is_some()) {
-            return Err(Misplaced::Delegated);
+            return Err(SharedNameConflict::Delegated);
         }
         let node = self.owners.insert(below());
         let owner = self.owners.value_mut(node);
         if let Some(rrset) = owner.rrsets.iter().find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME)) {
-            return Err(Misplaced::Beside(rrset.rtype));
+            return Err(SharedNameConflict::OtherData(rrset.rtype));
         }
         owner.shared = Some(shared);
         self.shared.push((name.clone(), shared));

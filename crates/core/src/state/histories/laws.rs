@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::bench::{Moment, NODES, NodeMoment, Step, World};
+use super::harness::{Moment, NODES, NodeMoment, Step, World};
 use crate::health::Health;
 use crate::pool::{ForcedState, Role, Verdict};
 
@@ -67,7 +67,8 @@ pub(super) fn of_answers(world: &World, moment: &Moment) -> Outcome {
     prop_assert!(!out.iter().any(|&i| moment.is_answered(i)), "a node that is drained or forced down is not answered");
     let up = moment.indices(|node| node.is_up() && node.is_active());
     prop_assert!(up.iter().all(|&i| moment.is_answered(i)), "every active node that is up is answered");
-    // A node that was replaced is better than no answer while its deputy has not served.
+    // A node that was replaced is better than no answer while the node that replaced it has not
+    // served.
     let can_fail_open = |node: &NodeMoment| {
         let was_active = node.configured_role == Role::Active && node.believed == Health::Down;
         !node.admin.is_drained_or_forced_down() && (node.is_active() && !node.refuses(world) || was_active)

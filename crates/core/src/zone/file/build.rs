@@ -19,7 +19,7 @@ pub(super) fn build(apex: &Name, root: &Source, records: &[Record], diagnostics:
             by_owner.entry(&record.owner).or_default().push(record);
         } else {
             let message = format!("{} is outside the zone {apex}", record.owner);
-            diagnostics.push(record.error(message).hint(format!("names in this zone end in {apex}.")));
+            diagnostics.push(record.error(message).with_hint(format!("names in this zone end in {apex}.")));
         }
     }
     check(apex, &by_owner, diagnostics);
@@ -27,12 +27,12 @@ pub(super) fn build(apex: &Name, root: &Source, records: &[Record], diagnostics:
     let has_ns = by_owner.get(apex).is_some_and(|records| records.iter().any(|record| record.rtype == Rtype::NS));
     if is_complete && !has_ns {
         let message = format!("the zone {apex} has no NS record at its apex");
-        diagnostics.push(root.error(0..0, message).hint("for example: @ NS ns1"));
+        diagnostics.push(root.error(0..0, message).with_hint("for example: @ NS ns1"));
     }
     let zone = Zone::new(apex.clone(), owners);
     if is_complete && zone.is_none() {
         let message = format!("the zone {apex} has no SOA record");
-        diagnostics.push(root.error(0..0, message).hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
+        diagnostics.push(root.error(0..0, message).with_hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
     }
     zone
 }
@@ -47,7 +47,7 @@ fn rrsets(records: &[&Record], diagnostics: &mut Diagnostics) -> Vec<Rrset> {
         if let Some(longer) = group.iter().find(|record| record.ttl != ttl) {
             let message = format!("the {} records of {} have different TTLs", longer.rtype, longer.owner);
             let hint = format!("the shortest, {ttl}, is used for all (RFC 2181 §5.2)");
-            diagnostics.push(longer.warning(message).hint(hint));
+            diagnostics.push(longer.warning(message).with_hint(hint));
         }
         let mut rdatas: Vec<Box<[u8]>> = group.iter().map(|record| record.rdata.clone()).collect();
         rdatas.dedup();

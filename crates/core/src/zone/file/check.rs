@@ -1,4 +1,4 @@
-//! The checks that need all records of a zone: CNAME beside other data, delegations, name servers.
+//! The checks that need all records of a zone: CNAME and other data, delegations, name servers.
 //!
 //! `build` calls [`check`] before it makes the zone. Errors and warnings go to the diagnostics.
 
@@ -27,21 +27,23 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
     let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
     for soa in of_type(Rtype::SOA).skip(usize::from(name == apex)) {
         diagnostics.push(if name == apex {
-            soa.error(format!("a second SOA record for {name}")).hint("a zone has exactly one")
+            soa.error(format!("a second SOA record for {name}")).with_hint("a zone has exactly one")
         } else {
-            soa.error(format!("an SOA record at {name}")).hint(format!("it belongs at the apex, {apex}"))
+            soa.error(format!("an SOA record at {name}")).with_hint(format!("it belongs at the apex, {apex}"))
         });
     }
     if let Some(cname) = of_type(Rtype::CNAME).next() {
         if let Some(other) = records.iter().find(|r| r.rtype != Rtype::CNAME) {
             let (rtype, path, line) = (other.rtype, other.source.path(), other.source.line_of(other.span.start));
             let message = format!("CNAME and other data: {name} also has a {rtype} record, at {path}:{line}");
-            diagnostics
-                .push(cname.error(message).hint("a name with a CNAME record has no other records (RFC 2181 §10.1)"));
+            diagnostics.push(
+                cname.error(message).with_hint("a name with a CNAME record has no other records (RFC 2181 §10.1)"),
+            );
         }
         if let Some(second) = of_type(Rtype::CNAME).find(|r| r.rdata != cname.rdata) {
             let message = format!("a second CNAME record for {name}");
-            diagnostics.push(second.error(message).hint("a name can be an alias of only one name (RFC 2181 §10.1)"));
+            diagnostics
+                .push(second.error(message).with_hint("a name can be an alias of only one name (RFC 2181 §10.1)"));
         }
     }
     if name.is_wildcard()
@@ -49,7 +51,7 @@ fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut 
         && let Some(ns) = of_type(Rtype::NS).next()
     {
         let message = format!("NS record at the wildcard {name}");
-        diagnostics.push(ns.error(message).hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
+        diagnostics.push(ns.error(message).with_hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
     }
 }
 
@@ -73,11 +75,12 @@ fn check_servers(name: &Name, apex: &Name, records: &[&Record], by_owner: &ByOwn
         let is_own = name == apex && cut_above(&server, apex, by_owner).is_none();
         if has(there, Rtype::CNAME) {
             let message = format!("name server {server} of {name} is an alias");
-            diagnostics.push(record.warning(message).hint("an NS record must not name an alias (RFC 2181 §10.3)"));
+            diagnostics.push(record.warning(message).with_hint("an NS record must not name an alias (RFC 2181 §10.3)"));
         } else if !has_address(there) && (is_own || server.is_at_or_below(name)) && !by_wildcard(&server, by_owner) {
             let message = format!("name server {server} of {name} has no address in this file");
-            diagnostics
-                .push(record.warning(message).hint("add an A or AAAA record, without which resolvers cannot find it"));
+            diagnostics.push(
+                record.warning(message).with_hint("add an A or AAAA record, without which resolvers cannot find it"),
+            );
         }
     }
 }
@@ -115,7 +118,7 @@ fn check_hidden(
             diagnostics.push(
                 record
                     .warning(message)
-                    .hint("at and below a delegation, only NS, DS and addresses of name servers are used"),
+                    .with_hint("at and below a delegation, only NS, DS and addresses of name servers are used"),
             );
         }
     }

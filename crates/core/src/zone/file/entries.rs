@@ -95,7 +95,7 @@ impl<'t> Entries<'t> {
         }
     }
 
-    /// Reads a word without outer quotes. Quotes behind an equals sign (`alpn="h2,h3"`) protect
+    /// Reads a word without outer quotes. Quotes after an equals sign (`alpn="h2,h3"`) protect
     /// white space.
     fn bare(&mut self) -> Result<Token<'t>, Malformed> {
         let start = self.at;

@@ -34,7 +34,7 @@ pub(super) enum Field {
 
 use Field::{Bytes, Hex, Name, Period, Text, Texts, U8, U16, U32, V4, V6};
 
-/// Reads words into the wire form of a sequence of fields.
+/// Reads words into the wire format of a sequence of fields.
 pub(super) fn read_fields(fields: &[Field], tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, RdataError> {
     let mut wire = Vec::new();
     let mut at = 0;
@@ -80,7 +80,7 @@ impl Field {
     }
 }
 
-/// Appends the wire form of one word. The message of the error is for users.
+/// Appends the wire format of one word. The message of the error is for users.
 fn put_field(field: Field, wire: &mut Vec<u8>, token: &Token<'_>, origin: &[u8]) -> Result<(), String> {
     let expected = || format!("{} is expected here", field.description());
     let word = || std::str::from_utf8(token.text).ok();

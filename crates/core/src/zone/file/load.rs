@@ -1,4 +1,7 @@
 //! Reads a zone file and the files that it includes: directives, and the order of records.
+//!
+//! The configuration reader of the server calls [`load()`]. It reports every wrong line, and
+//! returns no zone then.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,8 +57,8 @@ impl<'e> Directive<'e> {
         self.arguments.get(index).copied().ok_or_else(missing)
     }
 
-    /// Refuses more arguments than `count`.
-    fn has_at_most(&self, count: usize) -> Result<(), Diagnostic> {
+    /// Returns an error if there are more arguments than `count`.
+    fn reject_more_than(&self, count: usize) -> Result<(), Diagnostic> {
         match self.arguments.get(count) {
             Some(extra) => Err(self.source.error(extra.span(), "nothing more is expected here")),
             None => Ok(()),
@@ -91,15 +94,15 @@ impl Loader<'_> {
         let source = directive.source;
         match directive.name.text.to_ascii_uppercase().as_slice() {
             b"$ORIGIN" => {
-                directive.has_at_most(1)?;
+                directive.reject_more_than(1)?;
                 scope.origin = parse_name(source, &directive.argument(0, "the origin")?, &scope.origin)?;
             }
             b"$TTL" => {
-                directive.has_at_most(1)?;
+                directive.reject_more_than(1)?;
                 scope.default_ttl = Some(parse_ttl(source, &directive.argument(0, "the TTL")?)?);
             }
             b"$INCLUDE" => {
-                directive.has_at_most(2)?;
+                directive.reject_more_than(2)?;
                 let file = directive.argument(0, "the name of a file")?;
                 // RFC 1035 §5.1: an included file changes neither the origin nor the last owner
                 // name of the file that includes it.
@@ -111,7 +114,9 @@ impl Loader<'_> {
             }
             _ => {
                 let message = format!("unknown directive {}", String::from_utf8_lossy(directive.name.text));
-                return Err(source.error(directive.name.span(), message).hint("accepted: $ORIGIN, $TTL, $INCLUDE"));
+                return Err(source
+                    .error(directive.name.span(), message)
+                    .with_hint("accepted: $ORIGIN, $TTL, $INCLUDE"));
             }
         }
         Ok(())
@@ -139,7 +144,7 @@ impl Loader<'_> {
         }
         let included_source = self.files.read(&included).map_err(|error| {
             let message = format!("included file {} cannot be read: {error}", included.display());
-            source.error(file.span(), message).hint("paths are relative to this file")
+            source.error(file.span(), message).with_hint("paths are relative to this file")
         })?;
         self.read_file(&Arc::new(included_source), &included, scope, &includers);
         Ok(())

@@ -1,4 +1,4 @@
-//! Rdata: presentation format to wire form.
+//! Rdata: presentation format to wire format.
 //!
 //! - Types that consist of names, numbers, addresses and character strings are read as fields.
 //!   hickory's text parser is not used for them: it reads `\DDD` wrongly, splits quoted strings
@@ -19,7 +19,7 @@ use super::rdata_error::RdataError;
 use crate::name;
 use crate::zone::Rtype;
 
-/// Reads the rdata of one record into wire form, with uncompressed names.
+/// Reads the rdata of one record into wire format, with uncompressed names.
 pub(super) fn read(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<Vec<u8>, RdataError> {
     let is_generic = tokens.first().is_some_and(|first| !first.quoted && first.text == b"\\#");
     let wire = match Format::of(rtype) {
@@ -35,7 +35,7 @@ pub(super) fn read(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<
         return Err(RdataError::at(0, "the rdata is longer than 65,535 bytes"));
     }
     if !is_well_formed(rtype, &wire) {
-        return Err(RdataError::at(0, format!("this is no {rtype} rdata that clients could read")));
+        return Err(RdataError::at(0, format!("clients cannot read this as {rtype} rdata")));
     }
     Ok(wire)
 }
@@ -101,7 +101,7 @@ fn read_by_hickory(rtype: Rtype, tokens: &[Token<'_>], origin: &[u8]) -> Result<
     // RFC 9460 §2.2: the keys are in ascending order on the wire, each once.
     svcb.svc_params.sort_by_key(|(key, _)| u16::from(*key));
     if svcb.svc_params.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-        return Err(unreadable(&"the same parameter stands twice"));
+        return Err(unreadable(&"the same parameter appears twice"));
     }
     encode(&rdata).map_err(|error| unreadable(&error))
 }
@@ -150,8 +150,8 @@ mod tests {
     fn unknown_types_are_written_in_hex() {
         assert_eq!(rdata(r"TYPE65534 \# 3 ab CDef").unwrap(), b"\xab\xcd\xef");
         assert_eq!(rdata(r"A \# 4 0a000001").unwrap(), [10, 0, 0, 1]);
-        assert!(rdata(r"A \# 3 0a0000").unwrap_err().contains("no A rdata"));
-        assert!(rdata(r"NS \# 3 0161c0").unwrap_err().contains("no NS rdata"));
+        assert!(rdata(r"A \# 3 0a0000").unwrap_err().contains("as A rdata"));
+        assert!(rdata(r"NS \# 3 0161c0").unwrap_err().contains("as NS rdata"));
         assert!(rdata("TYPE65534 abc").unwrap_err().contains("RFC 3597"));
     }
 
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn rdata_that_clients_cannot_decode_is_refused() {
         for line in [r"HTTPS \# 1 00", r#"CAA 0 "" "x""#, r"CERT \# 1 00", r"CSYNC \# 2 0000", r"SVCB \# 0"] {
-            assert!(rdata(line).unwrap_err().contains("could read"), "{line}");
+            assert!(rdata(line).unwrap_err().contains("clients cannot read"), "{line}");
         }
     }
 

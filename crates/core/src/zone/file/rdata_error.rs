@@ -15,7 +15,7 @@ impl RdataError {
         Self { token: Some(token), message: message.into() }
     }
 
-    /// A word that is missing behind the last one.
+    /// A word that is missing after the last one.
     pub(super) fn missing(message: impl Into<String>) -> Self {
         Self { token: None, message: message.into() }
     }

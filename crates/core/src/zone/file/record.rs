@@ -19,7 +19,7 @@ pub(super) struct Record {
     pub(super) rtype: Rtype,
     /// In seconds.
     pub(super) ttl: u32,
-    /// In wire form, with uncompressed names.
+    /// In wire format, with uncompressed names.
     pub(super) rdata: Box<[u8]>,
     pub(super) source: Arc<Source>,
     pub(super) span: Range<usize>,
@@ -28,7 +28,7 @@ pub(super) struct Record {
 /// The values that an entry takes from the entries above it.
 #[derive(Clone)]
 pub(super) struct Scope {
-    /// In wire form, with its letters as written.
+    /// In wire format, with its letters as written.
     pub(super) origin: Vec<u8>,
     /// From `$TTL` (RFC 2308 §4).
     pub(super) default_ttl: Option<u32>,
@@ -56,7 +56,7 @@ impl Record {
         let rtype = loop {
             let Some((token, rest)) = tokens.split_first() else {
                 let message = format!("no record type for {owner}");
-                return Err(source.error(span(entry), message).hint("a record is: owner [TTL] [IN] type data"));
+                return Err(source.error(span(entry), message).with_hint("a record is: owner [TTL] [IN] type data"));
             };
             tokens = rest;
             let word = String::from_utf8_lossy(token.text);
@@ -75,7 +75,7 @@ impl Record {
         })?;
         let ttl = own_ttl.or(scope.default_ttl).or(scope.last_ttl).ok_or_else(|| {
             let message = format!("no TTL for {owner}");
-            source.error(span(entry), message).hint("add a TTL to the record, or $TTL above all records")
+            source.error(span(entry), message).with_hint("add a TTL to the record, or $TTL above all records")
         })?;
         scope.last_ttl = Some(ttl);
         Ok(Self { owner, rtype, ttl, rdata: rdata.into(), source: Arc::clone(source), span: span(entry) })
@@ -97,7 +97,7 @@ impl Record {
     }
 }
 
-/// Reads the owner name of an entry, and returns it with the words behind it.
+/// Reads the owner name of an entry, and returns it with the words after it.
 fn read_owner<'e, 't>(
     source: &Source,
     entry: &'e Entry<'t>,
@@ -107,7 +107,7 @@ fn read_owner<'e, 't>(
     let first = tokens[0];
     if entry.blank_owner {
         let owner = scope.last_owner.clone().ok_or_else(|| {
-            source.error(first.span(), "no owner name").hint("the first record must begin with one, or with @")
+            source.error(first.span(), "no owner name").with_hint("the first record must begin with one, or with @")
         })?;
         return Ok((owner, tokens));
     }
@@ -121,9 +121,9 @@ fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Di
     let Some(rtype) = Rtype::from_mnemonic(word) else {
         let message = match word.to_ascii_uppercase().as_str() {
             class @ ("CH" | "HS" | "CS") => format!("class {class} is not served, only IN"),
-            _ => format!("\"{word}\" is no record type, TTL or class"),
+            _ => format!("\"{word}\" is not a record type, TTL or class"),
         };
-        return Err(source.error(token.span(), message).hint(format!("types: {}, TYPEnnn", format::mnemonics())));
+        return Err(source.error(token.span(), message).with_hint(format!("types: {}, TYPEnnn", format::mnemonics())));
     };
     match format::refusal(rtype) {
         Some(why) => Err(source.error(token.span(), format!("{}: {why}", word.to_ascii_uppercase()))),
@@ -131,7 +131,7 @@ fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Di
     }
 }
 
-/// Reads a name into wire form.
+/// Reads a name into wire format.
 pub(super) fn parse_name(source: &Source, token: &Token<'_>, origin: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     name::parse_wire(token.text, Some(origin))
         .map_err(|error| source.error(token.span(), format!("not a domain name: {error}")))
@@ -142,11 +142,13 @@ pub(super) fn parse_ttl(source: &Source, token: &Token<'_>) -> Result<u32, Diagn
     let word = std::str::from_utf8(token.text).ok().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     let ttl = word.and_then(parse_period).filter(|&ttl| ttl <= MAX_TTL && !token.quoted);
     ttl.ok_or_else(|| {
-        source.error(token.span(), "not a TTL").hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
+        source
+            .error(token.span(), "not a TTL")
+            .with_hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
     })
 }
 
-/// The range of an entry, from its first word to its last.
+/// Byte range of an entry, from its first token to its last.
 fn span(entry: &Entry<'_>) -> Range<usize> {
     entry.tokens[0].offset..entry.tokens[entry.tokens.len() - 1].span().end
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_core::counters::Counters;
 use evenkeel_core::diagnostic::Diagnostics;
 use evenkeel_core::health::AddressHealth;
+use evenkeel_core::plural::counted;
 use evenkeel_core::pool::{Node, decide};
 use evenkeel_core::snapshot::{Snapshot, SnapshotConfig};
 use evenkeel_core::zone::Zones;
@@ -18,7 +19,7 @@ use crate::pool_config::PoolConfig;
 
 /// A configuration without errors.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// Addresses, limits, certificates.
     pub server: Server,
     /// The admin listeners, if there are any.
@@ -37,7 +38,7 @@ pub struct Loaded {
     pub keys: KnownKeys,
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// The snapshot that queries would read with this health of every address, and without
     /// overrides.
     pub fn into_snapshot(
@@ -47,8 +48,8 @@ impl Loaded {
         rng: &mut fastrand::Rng,
     ) -> Snapshot {
         let view = |config: &PoolConfig| {
-            let mut cases = config.pool.cases(&mut health);
-            Arc::new(decide(&config.pool, &mut cases, rng).view)
+            let mut nodes = config.pool.undecided(&mut health);
+            Arc::new(decide(&config.pool, &mut nodes, rng).view)
         };
         let pools = self.pools.iter().map(view).collect();
         let node_numbers = counters.node_numbers(self.pools.iter().map(|config| &*config.pool));
@@ -58,11 +59,14 @@ impl Loaded {
 
     /// The numbers of zones, names, pools and nodes: `1 zone, 2 names, 1 pool, 3 nodes`.
     pub fn summary(&self) -> String {
-        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let nodes = self.pools.iter().map(|config| config.pool.nodes.len()).sum();
         let zones = self.zones.apexes().count();
-        [(zones, "zone"), (self.names, "name"), (self.pools.len(), "pool"), (nodes, "node")]
-            .map(|(n, what)| count(n, what))
-            .join(", ")
+        [
+            counted(zones, "zone", "zones"),
+            counted(self.names, "name", "names"),
+            counted(self.pools.len(), "pool", "pools"),
+            counted(nodes, "node", "nodes"),
+        ]
+        .join(", ")
     }
 }

@@ -1,4 +1,5 @@
-//! Events about health: transitions, new pools, changed roles, other selection tiers and ejections.
+//! Events of pools: transitions of health, new pools, changed roles, other selection tiers and
+//! ejections.
 //!
 //! [`super::publisher`] collects them while it makes a snapshot, and records them after it has
 //! stored the snapshot: queries do not wait for the log.
@@ -15,25 +16,25 @@ use crate::events::{Event, EventKind, EventLog, EventState};
 
 /// Events that wait to be recorded.
 #[derive(Debug)]
-pub(super) struct TransitionEvents {
+pub(super) struct PoolEvents {
     log: Arc<EventLog>,
     waiting: Vec<Event>,
 }
 
-impl TransitionEvents {
+impl PoolEvents {
     pub(super) fn new(log: Arc<EventLog>) -> Self {
         Self { log, waiting: Vec::new() }
     }
 
     /// Records the events that wait.
-    pub(super) fn write(&mut self) {
+    pub(super) fn record(&mut self) {
         if !self.waiting.is_empty() {
             self.log.record(self.waiting.drain(..));
         }
     }
 
     /// Successes or failures in a row have changed the health of an address. For an active node, a
-    /// change of its standby health is no event.
+    /// change of its standby health is not an event.
     pub(super) fn transition(&mut self, state: &PoolState, transition: &HealthTransition, monitor: &str) {
         let &HealthTransition { at, is_standby, to, count, .. } = transition;
         let is_backup = state.node(at).1.admin().role == Role::Backup;
@@ -57,7 +58,7 @@ impl TransitionEvents {
     }
 
     /// The events of one pool of a new configuration: a summary if the pool is new, or else changed
-    /// roles; then the addresses that are new and not up, or whose health is another now.
+    /// roles; then addresses that are new and not up, or whose health has changed.
     pub(super) fn reload(&mut self, states: &PoolStates, pool: usize, previous: Option<&PreviousPool>) {
         let state = states.pool(pool);
         match previous {
@@ -100,7 +101,8 @@ impl TransitionEvents {
         self.address(state, at, (EventKind::Standby, standby.into()), &text);
     }
 
-    /// A new configuration has other monitors for an address, and by them its health is another.
+    /// The new configuration has other monitors for an address, and they give it a different
+    /// health.
     fn health_by_new_monitors(
         &mut self,
         state: &PoolState,
@@ -150,7 +152,7 @@ impl TransitionEvents {
                 StateChange::Ejected(at) => {
                     let why = match states.failure(pool, at) {
                         Some(failure) if !failure.is_bad_response() => failure.to_string(),
-                        _ if state.available() == 0 => "no active node is up".to_owned(),
+                        _ if state.available_count() == 0 => "no active node is up".to_owned(),
                         _ => {
                             let nodes = counted(max_ejected, "active node is", "active nodes are");
                             format!("at most {nodes} out for bad responses")
@@ -183,7 +185,7 @@ impl TransitionEvents {
 /// The selection tier of a pool, as the state and the text of an event.
 fn describe_tier(state: &PoolState) -> (EventState, String) {
     let pool = state.pool();
-    let (active, eligible) = (state.active(), state.eligible());
+    let (active, eligible) = (state.active_count(), state.eligible_count());
     let is_active = |admin: &AdminState| admin.role == Role::Active;
     let none_may_serve =
         state.nodes().map(|(_, node)| node.admin()).filter(is_active).all(|admin| admin.is_drained_or_forced_down());

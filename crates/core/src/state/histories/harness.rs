@@ -140,7 +140,7 @@ pub(super) struct NodeMoment {
 }
 
 /// The state of the pool, with its overrides and the present moment.
-pub(super) struct Bench {
+pub(super) struct Harness {
     world: World,
     states: PoolStates,
     overrides: Overrides,
@@ -149,7 +149,7 @@ pub(super) struct Bench {
     roles: Vec<(Role, Option<u64>)>,
 }
 
-impl Bench {
+impl Harness {
     pub(super) fn new(world: World) -> Self {
         let mut states = PoolStates::default();
         let limits: Vec<_> =
@@ -157,9 +157,9 @@ impl Bench {
         states.set_limits(&limits);
         let now = Now { instant: Instant::now(), unix: 0 };
         let roles = world.pool().nodes.iter().map(|node| (node.role, None)).collect();
-        let mut bench = Self { world, states, overrides: Overrides::default(), now, roles };
-        bench.load();
-        bench
+        let mut harness = Self { world, states, overrides: Overrides::default(), now, roles };
+        harness.load();
+        harness
     }
 
     /// Loads the configuration.

@@ -1,4 +1,5 @@
-//! Circles between packages, between the top-level modules of a package, and between its files.
+//! Dependency cycles between packages, between the top-level modules of a package, and between its
+//! files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,13 +9,13 @@ use crate::package::Package;
 use crate::uses::Uses;
 use crate::workspace::Workspace;
 
-/// Describes every circle of the workspace.
+/// Describes every dependency cycle of the workspace.
 pub(crate) fn all(workspace: &Workspace, uses: &[Uses]) -> Vec<String> {
-    let mut circles = between_packages(&between(workspace));
+    let mut cycles = between_packages(&between(workspace));
     for (package, uses) in workspace.packages.iter().zip(uses) {
-        circles.extend(within(package, uses));
+        cycles.extend(within(package, uses));
     }
-    circles
+    cycles
 }
 
 /// The graph of the workspace's packages.
@@ -30,26 +31,26 @@ pub(crate) fn between(workspace: &Workspace) -> Graph {
 }
 
 fn between_packages(graph: &Graph) -> Vec<String> {
-    let described = |circle: &BTreeSet<&str>| format!("circle of packages: {}", listed(circle));
-    graph.circles().iter().map(described).collect()
+    let described = |cycle: &BTreeSet<&str>| format!("dependency cycle of packages: {}", listed(cycle));
+    graph.cycles().iter().map(described).collect()
 }
 
-/// Describes the circles of a package: first those of its modules, then those of its files.
+/// Describes the cycles of a package: first those of its modules, then those of its files.
 pub(crate) fn within(package: &Package, uses: &Uses) -> Vec<String> {
-    let mut circles = Vec::new();
-    for circle in uses.between_modules(package).circles() {
-        let what = format!("circle of {} modules in {}: {}", circle.len(), package.name, listed(&circle));
-        circles.push(what + &ties(package, uses, |module| circle.get(package.top_level(module)).copied()));
+    let mut cycles = Vec::new();
+    for cycle in uses.between_modules(package).cycles() {
+        let what = format!("dependency cycle of {} modules in {}: {}", cycle.len(), package.name, listed(&cycle));
+        cycles.push(what + &ties(package, uses, |module| cycle.get(package.top_level(module)).copied()));
     }
-    for circle in uses.between_files(package).circles() {
-        let what = format!("circle of {} files in {}", circle.len(), package.name);
-        circles.push(what + &ties(package, uses, |module| circle.get(package.path(module)).copied()));
+    for cycle in uses.between_files(package).cycles() {
+        let what = format!("dependency cycle of {} files in {}", cycle.len(), package.name);
+        cycles.push(what + &ties(package, uses, |module| cycle.get(package.path(module)).copied()));
     }
-    circles
+    cycles
 }
 
-/// One line for each pair of files that ties a circle: which takes which names from which. `member`
-/// gives the part of the circle to which a module belongs, if it does.
+/// One line for each pair of files that ties a cycle: which takes which names from which. `member`
+/// gives the part of the cycle to which a module belongs, if it does.
 fn ties<'c>(package: &Package, uses: &Uses, member: impl Fn(usize) -> Option<&'c str>) -> String {
     let mut ties: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for (&(from, to), names) in &uses.taken {
