@@ -24,7 +24,7 @@ impl AdminService {
             // The store is locked from here on. So if two drains together leave too few nodes, the
             // second one sees the first and is refused.
             let store = service.locked_store().await;
-            let (_, pools) = service.pools().await?;
+            let pools = service.pools().await?;
             let Some((pool, node)) = find_node(&pools, &id) else { return Err(AdminError::NoSuchNode(id)) };
             let takes_out = forced.state.is_drain_or_down() && node.role == Role::Active && node.eligible;
             // Only a node that is up counts as available.
@@ -50,7 +50,7 @@ impl AdminService {
         run_to_end(async move {
             let store = service.locked_store().await;
             if store.overrides().get(&id).is_none() {
-                let (_, pools) = service.pools().await?;
+                let pools = service.pools().await?;
                 let is_there = find_node(&pools, &id).is_some();
                 return Err(if is_there { AdminError::NoOverride(id) } else { AdminError::NoSuchNode(id) });
             }

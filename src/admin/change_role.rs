@@ -36,7 +36,7 @@ impl AdminService {
         // Until this is dropped, no other role of the pool changes, and no needed node is taken
         // out.
         let _lock = self.pool_locks.lock(request.node.pool())?;
-        let (store, (_, pools)) = (self.locked_store().await, self.pools().await?);
+        let (store, pools) = (self.locked_store().await, self.pools().await?);
         let Some((status, backup)) = find_node(&pools, &request.node) else { return self.forget(store, request).await };
         let config = self.health.pool(request.node.pool()).await?.ok_or_else(no_such_node)?;
         let update = request.update(store.overrides(), &config.pool)?;

@@ -9,13 +9,13 @@ use std::time::Duration;
 use evenkeel_core::counters::{CounterTotals, Counters};
 use evenkeel_core::node_id::NodeId;
 use evenkeel_core::overrides::Overrides;
-use evenkeel_core::status::{AbsentNode, NodeStatus, PoolStatus, Status};
+use evenkeel_core::status::{NodeStatus, PoolStatus, Status};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::error::AdminError;
 use super::pool_locks::PoolLocks;
 use crate::events::{Event, EventLog, Page};
-use crate::health::{HealthHandle, Stopped};
+use crate::health::{HealthHandle, HealthStatus, Stopped};
 use crate::monitor::Prober;
 use crate::state_dir::OverrideStore;
 
@@ -31,6 +31,8 @@ pub struct AdminService {
     /// Sends the requests of role actions.
     pub(super) prober: Prober,
     counters: Arc<Counters>,
+    /// Overrides survive the process.
+    overrides_are_kept: bool,
     pub(super) pool_locks: PoolLocks,
 }
 
@@ -43,8 +45,9 @@ impl AdminService {
         prober: Prober,
         counters: Arc<Counters>,
     ) -> Self {
+        let overrides_are_kept = store.is_persistent();
         let store = Arc::new(Mutex::new(store));
-        Self { store, health, events, prober, counters, pool_locks: PoolLocks::default() }
+        Self { store, health, events, prober, counters, overrides_are_kept, pool_locks: PoolLocks::default() }
     }
 
     /// The state of the server.
@@ -52,7 +55,7 @@ impl AdminService {
     /// # Errors
     /// The server is starting or ending.
     pub async fn status(&self) -> Result<Status, AdminError> {
-        let (generation, mut pools) = self.pools().await?;
+        let HealthStatus { generation, mut pools, absent } = self.health_status().await?;
         let CounterTotals { responses, records } = self.counters.totals();
         let count = |name: &str| Some(records.get(name).copied().unwrap_or(0));
         for pool in &mut pools {
@@ -61,16 +64,7 @@ impl AdminService {
                 node.records = count(NodeId::new(&pool.name, &node.name).as_str());
             }
         }
-        let store = self.store.lock().await;
-        let overrides = store.overrides();
-        let absent = overrides.nodes().filter(|node| find_node(&pools, node).is_none());
-        let absent = absent.map(|node| AbsentNode {
-            node: node.clone(),
-            r#override: overrides.get(node).map(Into::into),
-            nomination: overrides.nomination(node).cloned(),
-        });
-        let absent = absent.collect();
-        Ok(Status { generation, overrides_are_kept: store.is_persistent(), pools, absent, responses })
+        Ok(Status { generation, overrides_are_kept: self.overrides_are_kept, pools, absent, responses })
     }
 
     /// At most `limit` events after a number, or the latest ones. If there is none, waits for one.
@@ -97,12 +91,18 @@ impl AdminService {
         Arc::clone(&self.store).lock_owned().await
     }
 
-    /// The generation of the configuration that is served, and its pools.
-    pub(super) async fn pools(&self) -> Result<(u64, Vec<PoolStatus>), AdminError> {
-        let (generation, pools) = self.health.status().await?;
+    /// The pools of the configuration that is served.
+    pub(super) async fn pools(&self) -> Result<Vec<PoolStatus>, AdminError> {
+        Ok(self.health_status().await?.pools)
+    }
+
+    /// The status without counters. It does not wait for the store: a slow disk must not hide the
+    /// state of the nodes.
+    async fn health_status(&self) -> Result<HealthStatus, AdminError> {
+        let status = self.health.status().await?;
         // Before the first configuration is served, no node is known: every node would look
         // missing.
-        if generation == 0 { Err(AdminError::Starting) } else { Ok((generation, pools)) }
+        if status.generation == 0 { Err(AdminError::Starting) } else { Ok(status) }
     }
 
     /// Changes overrides: in the store, in the event log, then for queries.

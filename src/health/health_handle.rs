@@ -5,10 +5,9 @@
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::{Nominees, RememberedHealth};
-use evenkeel_core::status::PoolStatus;
 use tokio::sync::{mpsc, oneshot};
 
-use super::messages::Message;
+use super::messages::{HealthStatus, Message};
 use crate::pool_config::PoolConfig;
 
 /// The publisher has ended: it panicked, or the process is ending.
@@ -41,7 +40,7 @@ impl HealthHandle {
     ///
     /// # Errors
     /// The publisher has ended.
-    pub async fn status(&self) -> Result<(u64, Vec<PoolStatus>), Stopped> {
+    pub async fn status(&self) -> Result<HealthStatus, Stopped> {
         self.request(Message::Status).await
     }
 

@@ -6,7 +6,7 @@ use evenkeel_core::health::ProbeNotRun;
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::snapshot::SnapshotConfig;
 use evenkeel_core::state::{AddressTargets, Limits, Nominees, Observation, RememberedHealth, TargetId};
-use evenkeel_core::status::PoolStatus;
+use evenkeel_core::status::{AbsentNode, PoolStatus};
 use tokio::sync::oneshot;
 
 use crate::pool_config::PoolConfig;
@@ -26,7 +26,7 @@ pub(super) enum Message {
     /// Asks for the health to remember across a restart.
     Remember(oneshot::Sender<RememberedHealth>),
     /// Asks for the generation and the state of every pool.
-    Status(oneshot::Sender<(u64, Vec<PoolStatus>)>),
+    Status(oneshot::Sender<HealthStatus>),
     /// Asks for the configuration of a pool.
     Pool(String, oneshot::Sender<Option<PoolConfig>>),
     /// Asks for the backups to nominate without an operator.
@@ -55,4 +55,15 @@ pub(super) struct Adoption {
     /// Targets whose monitor has changed.
     pub(super) changed: Vec<Limits>,
     pub(super) done: oneshot::Sender<()>,
+}
+
+/// What the publisher knows at one moment.
+#[derive(Debug)]
+pub struct HealthStatus {
+    /// The generation of the configuration; 0 before the first.
+    pub generation: u64,
+    /// The state of every pool.
+    pub pools: Vec<PoolStatus>,
+    /// Nodes with an override or a nomination that are missing from the configuration.
+    pub absent: Vec<AbsentNode>,
 }

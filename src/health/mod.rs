@@ -34,5 +34,5 @@ mod tests;
 
 pub use config_handle::ConfigHandle;
 pub use health_handle::{HealthHandle, Stopped};
-pub use messages::PublishedConfig;
+pub use messages::{HealthStatus, PublishedConfig};
 pub use publisher::{Publisher, PublisherSettings};

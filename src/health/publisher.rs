@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::config_handle::ConfigHandle;
 use super::health_handle::HealthHandle;
-use super::messages::{Adoption, Message, PublishedConfig};
+use super::messages::{Adoption, HealthStatus, Message, PublishedConfig};
 use super::pool_events::PoolEvents;
 use super::scheduler::Scheduler;
 use crate::clock;
@@ -168,8 +168,11 @@ impl Publisher {
             }
             Message::Remember(reply) => drop(reply.send(self.states.remember())),
             Message::Status(reply) => {
-                let pools = self.states.status(&self.overrides, clock::now());
-                let _ = reply.send((self.current.load().generation, pools));
+                let _ = reply.send(HealthStatus {
+                    generation: self.current.load().generation,
+                    pools: self.states.status(&self.overrides, clock::now()),
+                    absent: self.states.absent_nodes(&self.overrides),
+                });
             }
             Message::Pool(name, reply) => {
                 let _ = reply.send(self.pools.iter().find(|config| *config.pool.name == *name).cloned());

@@ -14,7 +14,7 @@ use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot, SnapshotConfig};
 use evenkeel_core::state::RememberedHealth;
 use tokio::time::Instant;
 
-use super::{ConfigHandle, HealthHandle, PublishedConfig, Publisher, PublisherSettings};
+use super::{ConfigHandle, HealthHandle, HealthStatus, PublishedConfig, Publisher, PublisherSettings};
 use crate::clock::unix_now;
 use crate::monitor::script::Script;
 use crate::monitor::{Monitor, MonitorKind};
@@ -267,21 +267,22 @@ async fn an_override_is_answered_when_it_is_acknowledged_and_is_the_reason() {
     overrides.set(NodeId::new("gone", "n7"), drain);
     harness.health.set_overrides(overrides).await.unwrap();
     assert_eq!(harness.eligible(0), 2);
-    let (generation, pools) = harness.health.status().await.unwrap();
+    let HealthStatus { generation, pools, absent } = harness.health.status().await.unwrap();
+    assert_eq!(absent.iter().map(|absent| absent.node.as_str()).collect::<Vec<_>>(), ["gone/n7"]);
     assert_eq!((generation, pools[0].available, pools[0].min_available), (1, 2, 1));
     let node = &pools[0].nodes[1];
     assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching); by its monitors up"));
     assert!(node.idle_from.is_some_and(|idle| idle >= unix_now() + 5), "{node:?}");
     // A reload keeps the override, and the time from which the node is idle.
     harness.adopt(vec![pool("core", 0..4, &monitor("m", INTERVAL))], INTERVAL).await;
-    let (_, pools) = harness.health.status().await.unwrap();
+    let pools = harness.health.status().await.unwrap().pools;
     assert_eq!((harness.eligible(0), pools[0].nodes[1].idle_from), (3, node.idle_from));
     harness.health.set_overrides(Overrides::default()).await.unwrap();
-    let (_, pools) = harness.health.status().await.unwrap();
+    let pools = harness.health.status().await.unwrap().pools;
     assert_eq!((harness.eligible(0), pools[0].nodes[1].idle_from), (4, None));
     // The status of a node that fails has the reason, too.
     harness.fail([address(2)]);
     tokio::time::sleep(INTERVAL * 4).await;
-    let (_, pools) = harness.health.status().await.unwrap();
+    let pools = harness.health.status().await.unwrap().pools;
     assert_eq!((pools[0].nodes[2].why.as_str(), pools[0].nodes[0].why.as_str()), ("down: status 503", "up"));
 }

@@ -12,9 +12,10 @@ use super::previous::PreviousPool;
 use super::remembered::RememberedHealth;
 use super::targets::{AddressIndex, AddressTargets, Limits, Observation, TargetId, TargetUse, Targets};
 use crate::health::{Health, ProbeFailure, ProbeNotRun, ProbeResult};
+use crate::node_id::NodeId;
 use crate::overrides::Overrides;
 use crate::pool::{Pool, PoolView};
-use crate::status::PoolStatus;
+use crate::status::{AbsentNode, PoolStatus};
 use crate::time::Now;
 
 /// The state of all pools.
@@ -178,6 +179,20 @@ impl PoolStates {
         self.pools.iter().map(|pool| pool.status(&self.targets, overrides, now)).collect()
     }
 
+    /// Nodes with an override or a nomination that no pool has.
+    pub fn absent_nodes(&self, overrides: &Overrides) -> Vec<AbsentNode> {
+        let has = |id: &NodeId| {
+            let pool = self.pools.iter().map(PoolState::pool).find(|pool| *pool.name == *id.pool());
+            pool.is_some_and(|pool| pool.nodes.iter().any(|node| *node.name == *id.node()))
+        };
+        let absent = overrides.nodes().filter(|id| !has(id)).map(|id| AbsentNode {
+            node: id.clone(),
+            r#override: overrides.get(id).map(Into::into),
+            nomination: overrides.nomination(id).cloned(),
+        });
+        absent.collect()
+    }
+
     /// Backups to nominate without an operator, per pool that needs one.
     pub fn nominees(&self, now: Now) -> Vec<Nominees> {
         self.pools.iter().filter_map(|pool| pool.nominees(now)).collect()
@@ -313,7 +328,7 @@ mod tests {
         for (remembered, ups, downs) in [(Health::Up, 0, 1), (Health::Down, 1, 0), (Health::Unknown, 1, 1)] {
             for (result, transitions) in [(PASSED, ups), (FAILED, downs)] {
                 let mut known = RememberedHealth::default();
-                known.remember(&crate::node_id::NodeId::new("p0", "n0"), [192, 0, 2, 0].into(), remembered);
+                known.remember(&NodeId::new("p0", "n0"), [192, 0, 2, 0].into(), remembered);
                 let mut states = PoolStates::default();
                 states.set_limits(&[Limits { target, rise: 3, fall: 3 }]);
                 replace(&mut states, vec![(Require::All, vec![vec![target]])], &known);
