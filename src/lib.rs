@@ -24,7 +24,8 @@
 //!     │   core::message::encode writes               │
 //!     ▼                                              ▼
 //!  listen/udp.rs   responses in batches           core::state::pool_states
-//!            ▲                                       │ observe: targets, health::tracker count
+//!            ▲                                       │ observe: health::tracker counts,
+//!            │                                       │ address_state combines targets
 //!            │ reads                                 │ decide: pool_state, pool::decide decide
 //!            │                                       ▼
 //!            └───────────────────────────────── core::snapshot ◄── publisher.rs stores it
@@ -33,10 +34,9 @@
 //! Three other things make the publisher store a snapshot:
 //!
 //! - **A drain**: `cli/drain.rs` → `admin/client.rs` → `admin/api.rs` → `admin/change_override.rs`
-//!   checks it → `admin/service.rs` (`change`) stores it in `state_dir/override_store.rs`, records
-//!   the event, and passes it on → `health/health_handle.rs` → `health/publisher.rs` →
-//!   `core::state::apply_overrides`, then `pool::decide` as after an observation. `force` and
-//!   `resume` take the same path.
+//!   checks it → `admin/service.rs` (`change`) → `state_dir/override_store.rs` stores it →
+//!   `health/publisher.rs` → `core::state::apply_overrides`, then as after an observation. `force`
+//!   and `resume` take the same path.
 //! - **A reload**: SIGHUP → `daemon/mod.rs` (`run`) → `daemon/reload.rs`: `config/load.rs` reads
 //!   the configuration, `listen/endpoints.rs` binds new addresses → `daemon/adopt.rs` →
 //!   `health/config_handle.rs`: `health/scheduler.rs` probes new targets, `health/publisher.rs`
@@ -47,10 +47,12 @@
 //!   `admin/role_request.rs` checks them, `role_action.rs` runs the action, and `admin/service.rs`
 //!   (`change`) stores the roles as it stores a drain. An action cannot be undone if its role
 //!   cannot be stored, so the store is written once before it. An auto-nomination:
-//!   `core::state::auto_nominate` finds backups → `admin/auto_nominate.rs` → `change_role.rs`.
+//!   `admin/auto_nominate.rs` asks the publisher once a second → `core::state::auto_nominate` lists
+//!   backups → `admin/auto_nominate.rs` picks one → `change_role.rs`.
 //!
 //! **A scan** sends nothing to the server but the DNS query: `cli/scan/mod.rs` →
-//! `cli/scan/single.rs` → [`evenkeel_client::Cluster`].
+//! `cli/scan/single.rs` → [`evenkeel_client::Cluster`]. The documentation of `evenkeel_client`
+//! draws the rest.
 //!
 //! Changes of health, overrides and roles are events (`events/event_log.rs`), for the log, the API
 //! and notifications.

@@ -1,8 +1,8 @@
 //! Nominations without an operator, for pools with `auto_nominate = true`.
 //!
-//! The publisher names the backups to nominate ([`Nominees`]). This task decides when to try, and
-//! which backup. A failed attempt is an event or a line of the log, and the next one follows after
-//! `nominate_every`.
+//! Once a second, this task asks the publisher for the backups to nominate ([`Nominees`]). It
+//! decides when to try, and which backup. A failed attempt is an event or a line of the log, and
+//! the next one follows after `nominate_every`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

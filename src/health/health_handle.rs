@@ -1,5 +1,5 @@
-//! The handle of the publisher for requests: overrides and the status from the admin service, and
-//! the health to store.
+//! The handle of the publisher for requests. The admin service sets overrides, and asks for the
+//! status, for pools and for backups to nominate. The daemon asks for the health to store.
 //!
 //! Every call fails with [`Stopped`] if the publisher has ended.
 

@@ -1,4 +1,6 @@
-//! The messages to the publisher. Those with a `oneshot` sender are requests that wait for a reply.
+//! The messages to the publisher: `Observed` and `NotRun` from the scheduler, `Prepare` and `Adopt`
+//! from [`super::ConfigHandle`], the others from [`super::HealthHandle`]. Those with a `oneshot`
+//! sender are requests that wait for a reply.
 
 use std::sync::Arc;
 

@@ -13,7 +13,8 @@
 //!       ├─ decide, within 1 ms, for these pools ─► PoolStates decides which nodes are eligible
 //!       ▼
 //!  publisher.rs ────────► pool_events.rs: what has changed, for the event log
-//!       │ store, at most once per millisecond
+//!       │ store: observations are gathered for 1 ms, overrides and configurations are
+//!       │ stored at once
 //!       ▼
 //!  Snapshot               what queries read (evenkeel_core::snapshot)
 //! ```

@@ -2,9 +2,9 @@
 //! queries read.
 //!
 //! It takes observations, overrides and configurations from one queue, so that all changes have one
-//! order. Changes within [`GATHER`] go into one snapshot. A replaced snapshot is kept until no
-//! query holds it and is freed here, never on a thread that answers. If the task panics, the daemon
-//! ends the process.
+//! order. Changes by observations within [`GATHER`] go into one snapshot. A replaced snapshot is
+//! kept until no query holds it and is freed here, never on a thread that answers. If the task
+//! panics, the daemon ends the process.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

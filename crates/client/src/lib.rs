@@ -22,7 +22,8 @@
 //! ```text
 //!  Cluster
 //!     │
-//!  search ──► resolve ──► Pin ──► upload ───────────► poll ─────────────► verdict
+//!  cluster                         api                 file_scan, batch    report
+//!  search ──► resolve ──► pin ──► exchange ─────────► api ──────────────► verdict
 //!     ▲                    │       POST /file          GET /file/{id}      Report
 //!     │                    │       POST /file/batch    POST …/close        BatchStatus
 //!     └─────── skip ◄──────┤

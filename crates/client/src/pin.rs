@@ -1,7 +1,8 @@
 //! A pin: one node, and an HTTP client whose connections all lead to it.
 //!
-//! The search creates pins, sessions keep them, and callers use them for requests of their own.
-//! Creating one fails only if the HTTP client cannot be set up.
+//! The search creates pins, sessions keep them, and callers use them for requests of their own. The
+//! REST calls are in [`api`](crate::api), retries in [`exchange`](crate::exchange). Creating one
+//! fails only if the HTTP client cannot be set up.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

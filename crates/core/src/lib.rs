@@ -13,11 +13,12 @@
 //!        │                                                   │
 //!        ▼                                                   ▼
 //!  state::PoolStates::observe                    respond::Responder::respond
-//!        │  counts: health::Tracker                          │
+//!        │  counts: health::Tracker; combines the            │
+//!        │  targets: state::AddressState                     │
 //!        ┆  later, for the pools that have changed           ▼
 //!        ▼                                            message::parse
 //!  state::PoolStates::decide ◄── overrides::Overrides        │
-//!        │  combines targets, applies overrides              ▼
+//!        │  applies overrides                                ▼
 //!        ▼                                        address of a shared name?
 //!  pool::decide                                         │          │
 //!        │  sets a Verdict per address               yes│          │no
@@ -34,9 +35,9 @@
 //!  zone::load, zone::Zones
 //! ```
 //!
-//! Both paths draw the nodes of a response with [`pool::Candidates::draw`]. The publisher of the
-//! server runs the path of the left side, and stores each snapshot behind the pointer that workers
-//! read.
+//! The fast path and `respond::answer` both draw the nodes of a response with
+//! [`pool::Candidates::draw`]. The publisher of the server runs the path of the left side, and
+//! stores each snapshot behind the pointer that workers read.
 //!
 //! # Modules
 //!

@@ -1,8 +1,8 @@
 //! The snapshot: the immutable data that queries read, behind one pointer.
 //!
-//! A query loads the pointer once, so zones, names, pools and health always belong together. After
-//! a transition, the publisher of the server stores a snapshot with another [`PoolView`] that
-//! shares the rest; after a reload, all parts are new.
+//! A query, or a batch of UDP queries, loads the pointer once, so zones, names, pools and health
+//! always belong together. After a transition, the publisher of the server stores a snapshot with
+//! another [`PoolView`] that shares the rest; after a reload, all parts are new.
 
 mod shared_names;
 

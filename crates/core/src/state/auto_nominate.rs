@@ -1,7 +1,7 @@
 //! Auto-nomination: the backups that the server may nominate without an operator, and the node that
 //! one of them replaces.
 //!
-//! The admin service asks for them, and nominates one as an operator would.
+//! The admin service asks for them through the publisher, once a second, and nominates one.
 
 use std::sync::Arc;
 use std::time::Duration;
