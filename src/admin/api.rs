@@ -241,7 +241,7 @@ fn respond(outcome: Result<impl IntoResponse, AdminError>) -> Response {
         | AdminError::Gone(_)
         | AdminError::AfterAction(..)
         | AdminError::TooFewNodes { .. }
-        | AdminError::NotAlive { .. }
+        | AdminError::BackupNotUp { .. }
         | AdminError::PoolLocked(_)
         | AdminError::NotNeeded(_) => StatusCode::CONFLICT,
         AdminError::ActionFailed(_) => StatusCode::BAD_GATEWAY,

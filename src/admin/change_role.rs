@@ -7,7 +7,7 @@
 
 use evenkeel_core::overrides::Overrides;
 use evenkeel_core::state::Nominees;
-use evenkeel_core::status::NodeStatus;
+use evenkeel_core::status::{AddressStatus, NodeStatus};
 use tokio::sync::OwnedMutexGuard;
 
 use super::error::AdminError;
@@ -132,8 +132,10 @@ impl AdminService {
         node: &NodeStatus,
         request: &RoleRequest,
     ) -> Result<(), AdminError> {
-        // The first address that is alive, or else the first one.
-        let found = node.addresses.iter().find(|address| address.is_alive()).or_else(|| node.addresses.first());
+        // The first address that the monitors or the standby monitors find up, or else the first
+        // one.
+        let is_up = |address: &&AddressStatus| address.is_up_or_standby_up();
+        let found = node.addresses.iter().find(is_up).or_else(|| node.addresses.first());
         let address = found.ok_or_else(|| AdminError::NoSuchNode(request.node.clone()))?.address;
         let host = config.host_at(address);
         let context = ActionContext { node: &request.node, address, host: &host, by: &request.by };

@@ -42,7 +42,8 @@ pub struct ChangeOptions {
 /// A nomination.
 #[derive(Debug)]
 pub struct Nominate {
-    /// With `force`, the backup is nominated even if it is not alive.
+    /// With `force`, the backup is nominated even if neither its monitors nor its standby
+    /// monitors find it up.
     pub options: ChangeOptions,
     /// The active node of the pool that it replaces.
     pub replaces: Option<String>,

@@ -37,12 +37,14 @@ pub enum AdminError {
         /// Active nodes that should be up.
         min_available: usize,
     },
-    /// The backup to nominate is not alive.
-    #[error("{node} is not alive ({why}); to do it anyway, use --force (\"force\": true)")]
-    NotAlive {
+    /// Neither the health nor the standby health of the backup to nominate is up.
+    #[error(
+        "neither the monitors nor the standby monitors find {node} up ({why}); to do it anyway, use --force (\"force\": true)"
+    )]
+    BackupNotUp {
         /// The backup.
         node: NodeId,
-        /// Why its standby health is not up.
+        /// Why it is not up.
         why: String,
     },
     /// Another change of roles runs in the pool.

@@ -30,7 +30,8 @@ pub struct RoleRequest {
     pub why: String,
     /// Unix time at which the nomination ends without a command, in seconds.
     pub until: Option<u64>,
-    /// Change the role even if the backup is not alive, or too few active nodes are left.
+    /// Change the role even if neither the monitors nor the standby monitors find the backup up, or
+    /// too few active nodes are left.
     pub force: bool,
     /// Change the role only, without the configured action.
     pub without_action: bool,
@@ -120,7 +121,8 @@ impl RoleRequest {
         events
     }
 
-    /// Checks that enough active nodes are left, and that a backup to nominate is alive.
+    /// Checks that enough active nodes are left, and that the monitors or the standby monitors find
+    /// a backup to nominate up.
     pub(super) fn check(&self, pool: &PoolStatus, backup: &NodeStatus, update: &RoleUpdate) -> Result<(), AdminError> {
         let find = |name: &String| pool.nodes.iter().find(|node| node.name == *name);
         let leaving = update.backup.iter().filter_map(find).filter(|node| node.up).count();
@@ -131,10 +133,10 @@ impl RoleRequest {
         if leaving > 0 {
             check_min_available(pool, pool.available.saturating_sub(leaving) + joining)?;
         }
-        let is_alive = backup.addresses.iter().any(AddressStatus::is_alive);
-        if matches!(self.change, RoleChange::Nominate { .. }) && !is_alive {
+        let is_up = backup.addresses.iter().any(AddressStatus::is_up_or_standby_up);
+        if matches!(self.change, RoleChange::Nominate { .. }) && !is_up {
             let why = backup.addresses.first().map(|address| address.why.clone()).unwrap_or_default();
-            return Err(AdminError::NotAlive { node: self.node.clone(), why });
+            return Err(AdminError::BackupNotUp { node: self.node.clone(), why });
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ fn a_nominated_backup_replaces_a_dead_node_until_another_nomination() {
     let mut server = start_server(&nodes, "");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     let status = run(&server, "status");
-    assert!(status.contains("alive as a backup, not serving"), "{status}");
+    assert!(status.contains("standby health up, not serving"), "{status}");
     // If all active nodes are down, the backup is not answered either: it would refuse all work.
     nodes.stop(0);
     nodes.set_faults(1, "{\"readyz\": 503}");
@@ -85,7 +85,7 @@ fn a_nominated_backup_replaces_a_dead_node_until_another_nomination() {
     nodes.restart_as_backup(0);
     wait_until("node one is a backup", || {
         run(&server, "status")
-            .contains("alive as a backup, not serving: body has is_backup = true, not false; replaced by spare")
+            .contains("standby health up, not serving: body has is_backup = true, not false; replaced by spare")
     });
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     // Roles survive a restart.
@@ -111,21 +111,25 @@ fn nominating_a_dead_backup_or_replacing_a_needed_node_requires_force() {
         "{message}"
     );
     nodes.stop(2);
-    wait_until("the backup is not alive", || run(&server, "status").contains("not alive as a backup"));
+    wait_until("the standby health is down", || run(&server, "status").contains("standby health down"));
     let message = refusal(&server, "nominate core/spare");
-    assert!(message.contains("core/spare is not alive (") && message.contains("connection refused"), "{message}");
+    assert!(
+        message.contains("neither the monitors nor the standby monitors find core/spare up (")
+            && message.contains("connection refused"),
+        "{message}"
+    );
     let message = refusal(&server, "nominate core/spare --force");
     assert!(message.contains("the action has failed, and no role has changed: connection refused"), "{message}");
     assert!(refusal(&server, "nominate core/one").contains("core/one is active already"));
     assert!(refusal(&server, "nominate core/unknown").contains("there is no node core/unknown"));
     assert!(refusal(&server, "nominate core/spare --replace unknown").contains("there is no node core/unknown"));
     nodes.restart_as_backup(2);
-    wait_until("the backup is alive", || run(&server, "status").contains("alive as a backup, not serving"));
+    wait_until("the standby health is up", || run(&server, "status").contains("standby health up, not serving"));
     run(&server, "nominate core/spare");
     wait_until("the backup is answered with the others", || answered(&server) == BTreeSet::from([1, 2, 3]));
     run(&server, "unregister core/spare");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
-    wait_until("the node is a backup again", || run(&server, "status").contains("alive as a backup, not serving"));
+    wait_until("the node is a backup again", || run(&server, "status").contains("standby health up, not serving"));
     run(&server, "nominate core/spare --for 1s");
     wait_until("the nomination has ended", || answered(&server) == BTreeSet::from([1, 2]));
     server.wait_for_log("core/spare is in its configured role again: the nomination has expired");
@@ -141,7 +145,7 @@ fn auto_nominate_replaces_one_dead_node_without_an_operator() {
     nodes.restart_as_backup(1);
     wait_until("node two is a backup", || {
         run(&server, "status")
-            .contains("alive as a backup, not serving: body has is_backup = true, not false; replaced by spare")
+            .contains("standby health up, not serving: body has is_backup = true, not false; replaced by spare")
     });
     assert_eq!(answered(&server), BTreeSet::from([1, 3]));
 }
@@ -153,7 +157,7 @@ fn a_nomination_on_the_second_server_skips_the_role_action() {
     run(&first, "nominate core/spare --replace one");
     wait_until("both servers see that the backup serves", || {
         let status = run(&second, "status");
-        let is_seen = status.contains("backup: 2 active nodes are up, min_available is 1; not alive as a backup");
+        let is_seen = status.contains("backup: 2 active nodes are up, min_available is 1; standby health down");
         answered(&first) == BTreeSet::from([2, 3]) && is_seen
     });
     // The node would refuse a second promotion.
@@ -189,7 +193,7 @@ fn a_nomination_that_cannot_be_stored_changes_nothing() {
     let message = refusal(&server, "nominate core/spare --replace one");
     assert!(message.contains("the change could not be stored, and nothing has changed: Is a directory"), "{message}");
     std::fs::remove_dir(&blocker).expect("the test can create a directory");
-    wait_until("the backup was not promoted", || run(&server, "status").contains("alive as a backup, not serving"));
+    wait_until("the backup was not promoted", || run(&server, "status").contains("standby health up, not serving"));
     run(&server, "nominate core/spare --replace one");
 }
 

@@ -95,7 +95,7 @@ pub struct AddressStatus {
 
 impl AddressStatus {
     /// Returns true if its health or its standby health is up.
-    pub fn is_alive(&self) -> bool {
+    pub fn is_up_or_standby_up(&self) -> bool {
         self.health == Health::Up || self.standby == Some(Health::Up)
     }
 }

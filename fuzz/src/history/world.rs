@@ -210,12 +210,12 @@ impl Shape {
     }
 }
 
-/// The target that says whether a node serves.
+/// The target that decides the health of a node.
 pub(super) fn serving_target(node: usize) -> TargetId {
     TargetId(node as u64)
 }
 
-/// The target that says whether a node is alive as a backup.
+/// The target that decides the standby health of a node.
 pub(super) fn standby_target(node: usize) -> TargetId {
     TargetId((NODES + node) as u64)
 }

@@ -180,23 +180,23 @@ mod tests {
     }
 
     #[test]
-    fn backups_that_are_alive_replace_active_nodes_that_are_down() {
-        let (up, alive, dead) = (AddressHealth::from(Health::Up), backup(Health::Up), backup(Health::Down));
+    fn backups_whose_standby_health_is_up_replace_active_nodes_that_are_down() {
+        let (up, ready, lost) = (AddressHealth::from(Health::Up), backup(Health::Up), backup(Health::Down));
         let promoted = AddressHealth { standby: Health::Down, ..up };
         let (silent, bad) = (down(None), down(Some(1)));
         type Case = ([AddressHealth; 4], Option<&'static str>, Option<(&'static [&'static str], &'static str)>);
         let cases: [Case; 9] = [
-            ([up, silent, alive, alive], None, None),
-            ([bad, silent, alive, alive], None, Some((&["c", "d"], "b"))),
-            ([down(Some(2)), bad, alive, alive], None, Some((&["c", "d"], "b"))),
-            ([silent, silent, dead, alive], None, Some((&["d"], "a"))),
-            ([silent, silent, dead, dead], None, None),
+            ([up, silent, ready, ready], None, None),
+            ([bad, silent, ready, ready], None, Some((&["c", "d"], "b"))),
+            ([down(Some(2)), bad, ready, ready], None, Some((&["c", "d"], "b"))),
+            ([silent, silent, lost, ready], None, Some((&["d"], "a"))),
+            ([silent, silent, lost, lost], None, None),
             // Another server has promoted `d`.
-            ([silent, silent, alive, promoted], None, Some((&["d", "c"], "a"))),
+            ([silent, silent, ready, promoted], None, Some((&["d", "c"], "a"))),
             // Nodes with an override are left to operators.
-            ([silent, bad, alive, alive], Some("a"), Some((&["c", "d"], "b"))),
-            ([up, up, alive, alive], Some("a"), None),
-            ([silent, silent, alive, alive], Some("c"), Some((&["d"], "a"))),
+            ([silent, bad, ready, ready], Some("a"), Some((&["c", "d"], "b"))),
+            ([up, up, ready, ready], Some("a"), None),
+            ([silent, silent, ready, ready], Some("c"), Some((&["d"], "a"))),
         ];
         for (health, drained, expected) in cases {
             let found = nominees(health, drained, Duration::from_secs(3));
@@ -204,7 +204,7 @@ mod tests {
             let expected = expected.map(|(nodes, replaces)| (nodes.to_vec(), replaces));
             assert_eq!(found, expected, "{health:?} {drained:?}");
         }
-        let too_early = nominees([silent, silent, alive, alive], None, Duration::from_millis(2999));
+        let too_early = nominees([silent, silent, ready, ready], None, Duration::from_millis(2999));
         assert_eq!(too_early, None, "a first result alone is too little");
     }
 

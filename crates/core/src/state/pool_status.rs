@@ -85,13 +85,13 @@ impl PoolState {
         let is_standby = is_backup && self.pool.has_standby_monitors && forced.is_none();
         let mut why = match verdict {
             Verdict::Down | Verdict::Unknown if is_standby && address.health().standby == Health::Up => {
-                format!("alive as a backup, not serving{failure}")
+                format!("standby health up, not serving{failure}")
             }
             _ => describe_verdict(verdict, &failure, forced, figures) + &partial_weight(health, address),
         };
         if is_standby && address.health().standby == Health::Down {
             let failure = because(targets.failure(&address.targets().standby));
-            why = format!("{why}; not alive as a backup{failure}");
+            why = format!("{why}; standby health down{failure}");
         }
         if forced.is_some() {
             why = format!("{why}; by its monitors {health}");
