@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(200);
 Examples:
   evenkeel drain core/core-2 --why patching
   evenkeel drain core/core-2 --for 2h            resumes automatically after 2 h
-  evenkeel drain core/core-2 --wait              return when the last answer with it has expired")]
+  evenkeel drain core/core-2 --wait              return when the last answer that contained it has expired")]
 pub(super) struct DrainArgs {
     #[command(flatten)]
     node_args: NodeArgs,

@@ -89,7 +89,7 @@ fn show_pool(pool: &PoolStatus, text: &mut String) {
         let idle = match node.idle_from.map(|idle| (idle, idle.checked_sub(unix_now()))) {
             None => String::new(),
             Some((idle, None | Some(0))) => format!("; idle since {}", format_utc(idle)),
-            Some((_, Some(left))) => format!("; the last answer with it expires in {left} s"),
+            Some((_, Some(left))) => format!("; the last answer that contains it expires in {left} s"),
         };
         let _ = writeln!(
             text,

@@ -271,7 +271,7 @@ async fn an_override_is_answered_when_it_is_acknowledged_and_is_the_reason() {
     assert_eq!(absent.iter().map(|absent| absent.node.as_str()).collect::<Vec<_>>(), ["gone/n7"]);
     assert_eq!((generation, pools[0].available, pools[0].min_available), (1, 2, 1));
     let node = &pools[0].nodes[1];
-    assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching); by its monitors up"));
+    assert_eq!((node.eligible, node.why.as_str()), (false, "drained by ops (patching); its health is up"));
     assert!(node.idle_from.is_some_and(|idle| idle >= unix_now() + 5), "{node:?}");
     // A reload keeps the override, and the time from which the node is idle.
     harness.adopt(vec![pool("core", 0..4, &monitor("m", INTERVAL))], INTERVAL).await;

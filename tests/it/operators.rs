@@ -24,7 +24,7 @@ fn drain_force_and_resume_apply_before_the_command_returns() {
     let text = run(&server, "status");
     assert!(text.contains("pool core: 1 of 3 nodes eligible"), "{text}");
     assert!(
-        text.contains("drained by ops (patching); by its monitors up; the last answer with it expires in"),
+        text.contains("drained by ops (patching); its health is up; the last answer that contains it expires in"),
         "{text}"
     );
     assert!(text.contains("forced down by ops"), "{text}");

@@ -17,7 +17,7 @@ fn the_idle_time_of_a_drain_covers_answers_from_before_a_restart_or_a_shorter_tt
     run(&server, "drain core/core-1");
     server.kill();
     server.restart();
-    assert!(run(&server, "status").contains("the last answer with it expires in"));
+    assert!(run(&server, "status").contains("the last answer that contains it expires in"));
     server.reload(&config_with_nodes(3));
     run(&server, "drain core/core-2");
     let json = status(&server);

@@ -20,7 +20,8 @@ const TTL: Duration = Duration::from_secs(1);
 /// What clients and the operator know about the nodes.
 struct State {
     began: Instant,
-    /// Per node: the time at which the last answer with it expires, in milliseconds since `began`.
+    /// Per node: the time at which the last answer that contains it expires, in milliseconds since
+    /// `began`.
     /// The TTL counts from the query, because a busy client can read the response late.
     held_until: [AtomicU64; NODES as usize],
     stopped: [AtomicBool; NODES as usize],

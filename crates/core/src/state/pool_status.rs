@@ -94,7 +94,7 @@ impl PoolState {
             why = format!("{why}; standby health down{failure}");
         }
         if forced.is_some() {
-            why = format!("{why}; by its monitors {health}");
+            why = format!("{why}; its health is {health}");
         }
         if verdict == Verdict::Down && !is_backup && self.pool.refuses_work(node.admin) {
             why = format!("{why}; has not served since its nomination");
