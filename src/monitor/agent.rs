@@ -9,8 +9,8 @@
 //! | `75%` | success with this part of the weight; `0%` is a failure |
 //! | `maxconn:…` | ignored: connections are not counted here |
 //!
-//! A line can hold several words, separated by spaces or commas. The worst word decides; of several
-//! percentages, the last one.
+//! A line can have several words, separated by spaces or commas. If any word is a failure or
+//! unknown, the probe fails. If the line has several percentages, the last one counts.
 
 use std::net::SocketAddr;
 

@@ -185,7 +185,7 @@ fn agents_are_understood_as_haproxy_does_except_for_documented_differences() {
     for [before, then, theirs, ours] in differences {
         send(RESET);
         send(&before);
-        send(if then == "nothing" { "" } else { &then });
+        send(if then == "an empty line" { "" } else { &then });
         expect(&format!("{before}, then {then}"), [&theirs, &ours]);
     }
     server.wait_for_log("core/a (127.0.0.1) is down: 1 of 1 probe of m failed, agent says down: disk full");
