@@ -1,4 +1,4 @@
-//! Scans all files in one batch: sends them, closes the batch, and reads the verdict on each file.
+//! Scans all files in one batch: sends them, closes the batch, and reads the result of each file.
 //!
 //! A file that cannot be sent gets a result that says so; the others stay in the batch. If the
 //! batch cannot be closed, or on an interrupt, the batch is cancelled and every file gets the
