@@ -70,7 +70,8 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
     if duration.as_secs() == 0 { Err("accepted: a second or longer".to_owned()) } else { Ok(duration) }
 }
 
-/// The user of the shell, or else the number of the user.
+/// The name of the user; with sudo, of the user who called it. If there is none, the number of the
+/// user.
 fn user() -> String {
     let of = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
     of("SUDO_USER").or_else(|| of("USER")).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
