@@ -43,7 +43,8 @@ pub struct Program {
 pub struct ProgramFailure {
     /// The exit code, or the signal that ended it.
     pub ended: String,
-    /// The last line that it printed.
+    /// The last non-empty line of its standard output, or else of its standard error; empty if
+    /// there is none.
     pub line: String,
 }
 

@@ -20,7 +20,7 @@ pub enum ProbeFailure {
     /// The reply is not the one that the monitor expects.
     #[error("{0}")]
     Reply(String),
-    /// The program of the monitor failed: how it ended, and the last line that it printed.
+    /// The program of the monitor failed: how it ended, and the last non-empty line of its output.
     #[error("{0}")]
     Program(String),
     /// What the agent on the node says is not a state in which the node can get work.
