@@ -53,7 +53,7 @@ pub struct Daemon {
     publisher_task: JoinHandle<()>,
     health: HealthHandle,
     admin: AdminService,
-    /// The parts of the configuration that only a restart changes.
+    /// The parts of the configuration whose changes take effect only after a restart.
     fixed: FixedConfig,
     /// Stores health while the server runs.
     health_store_task: Option<AbortOnDropHandle<()>>,
@@ -64,7 +64,8 @@ pub struct Daemon {
     _lock: Option<Flock<File>>,
 }
 
-/// The parts of the configuration that only a restart changes.
+/// The parts of the configuration whose changes take effect only after a restart. The settings of
+/// running endpoints (`workers`, the TCP limits) are in [`Endpoints`].
 #[derive(Clone, Debug, PartialEq)]
 struct FixedConfig {
     state_dir: Option<PathBuf>,

@@ -9,7 +9,7 @@ use crate::open_files;
 use crate::signals::Signals;
 
 impl Daemon {
-    /// Reloads the configuration. If there is a mistake in it, the log shows it, and nothing
+    /// Reloads the configuration. If it cannot be loaded or adopted, the log says why, and nothing
     /// changes.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The sockets of an address for plain DNS, over UDP and TCP.
 #[derive(Debug)]
 pub(super) struct PlainSockets {
-    /// The address, with the port that the system chose.
+    /// The address as bound: if port 0 is configured, with the port that the system chose.
     pub address: SocketAddr,
     /// One per worker.
     pub udp: Vec<Arc<UdpSocket>>,
@@ -117,8 +117,8 @@ pub(super) fn bind_quic(address: SocketAddr, address_use: AddressUse) -> io::Res
     Ok(socket.into())
 }
 
-/// Fails if another process has bound the address. Returns the address, with the port that the
-/// system chose.
+/// Fails if another process has bound the address. Returns the address; if its port is 0, with the
+/// port that the system chose.
 fn refuse_if_in_use(address: SocketAddr, kind: Type, address_use: AddressUse) -> io::Result<SocketAddr> {
     match address_use {
         AddressUse::Free => bind_exclusively_and_release(address, kind),

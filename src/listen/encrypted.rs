@@ -88,7 +88,7 @@ pub(super) enum EncryptedSocket {
 }
 
 impl EncryptedSocket {
-    /// The address, with the port that the system chose.
+    /// The address as bound: if port 0 is configured, with the port that the system chose.
     ///
     /// # Errors
     /// The system's.
@@ -124,7 +124,7 @@ impl ResolvesServerCert for Certificate {
 /// An address with an encrypted transport.
 pub(super) struct EncryptedEndpoint {
     pub(super) transport: EncryptedTransport,
-    /// The address, with the port that the system chose.
+    /// The address as bound: if port 0 is configured, with the port that the system chose.
     pub(super) address: SocketAddr,
     pub(super) certificate: Arc<Certificate>,
     pub(super) current: CurrentSnapshot,

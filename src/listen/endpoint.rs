@@ -54,7 +54,7 @@ impl fmt::Display for EndpointKind {
 pub(super) enum BoundEndpoint {
     /// For UDP and TCP.
     Plain(PlainSockets),
-    /// For an encrypted transport. The address has the port that the system chose.
+    /// For an encrypted transport, with the address as bound.
     Encrypted(EncryptedTransport, EncryptedSocket, SocketAddr),
 }
 
@@ -80,7 +80,7 @@ impl BoundEndpoint {
         }
     }
 
-    /// The address, with the port that the system chose.
+    /// The address as bound: if port 0 is configured, with the port that the system chose.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
             Self::Plain(sockets) => sockets.address,
@@ -152,7 +152,7 @@ impl Drop for Workers {
 /// An endpoint that answers.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    /// The address, with the port that the system chose.
+    /// The address as bound: if port 0 is configured, with the port that the system chose.
     pub(super) address: SocketAddr,
     /// None for an encrypted transport.
     workers: Workers,

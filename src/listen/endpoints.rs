@@ -55,7 +55,7 @@ pub struct PreparedEndpoints {
 #[derive(Debug)]
 struct Ending {
     kind: EndpointKind,
-    /// With the port that the system chose.
+    /// As bound: if port 0 is configured, with the port that the system chose.
     address: SocketAddr,
     task: JoinHandle<()>,
 }
@@ -205,8 +205,7 @@ impl Endpoints {
         }
     }
 
-    /// All endpoints, plain ones first: the kind, and the address with the port that the
-    /// system chose.
+    /// All endpoints, plain ones first: the kind, and the address as bound.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let mut endpoints: Vec<_> = self.running.iter().collect();
         endpoints.sort_by_cached_key(|(key, endpoint)| {

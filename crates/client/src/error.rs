@@ -1,8 +1,9 @@
-//! The error of every operation of this crate, with the node, the session and the node's own
-//! message.
+//! The error type of all operations of this crate. An error that comes from a node has the node,
+//! the session and, if there is one, the message of the node.
 //!
-//! Every error that MetaDefender Core documents has a variant of its own, so that callers match on
-//! variants and never on text.
+//! Each documented status has a variant, so that callers match on variants and not on text. The
+//! exception is a status 400 for another reason than a batch at another node: it is an
+//! [`Error::UnexpectedStatus`].
 
 use std::fmt;
 use std::io;

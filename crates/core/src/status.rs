@@ -26,7 +26,7 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// Nodes with an override or a nomination that are missing from the configuration.
     pub absent: Vec<AbsentNode>,
-    /// Responses since the start, per protocol that had an endpoint.
+    /// Responses since the start, per protocol that has had an endpoint.
     pub responses: BTreeMap<Protocol, Responses>,
 }
 

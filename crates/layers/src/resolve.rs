@@ -9,7 +9,7 @@ use crate::package::{Definition, Import, ModuleId, Package};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Target {
     pub(crate) place: Place,
-    /// Modules that hand the name on, in the order in which the path passes them.
+    /// Modules that import or re-export the name, in the order in which the path goes through them.
     pub(crate) through: Vec<ModuleId>,
 }
 

@@ -42,7 +42,7 @@ impl NodeNumbers {
 /// The totals of all workers.
 #[derive(Debug, Default)]
 pub struct CounterTotals {
-    /// Responses per protocol that had an endpoint since the start.
+    /// Responses since the start, per protocol that has had an endpoint.
     pub responses: BTreeMap<Protocol, Responses>,
     /// Records with an address of a node, by `pool/node`, or of a pool's fallback, by the name of
     /// the pool.

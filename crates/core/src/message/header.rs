@@ -44,7 +44,7 @@ impl fmt::Display for Rcode {
 pub struct Header {
     /// Chosen by the client.
     pub id: u16,
-    /// The flag bits as received.
+    /// The second 16-bit word as received: QR, OPCODE, the flag bits and RCODE.
     pub flags: u16,
 }
 

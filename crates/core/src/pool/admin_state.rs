@@ -32,8 +32,9 @@ pub struct AdminState {
     pub role: Role,
     /// The node is active and has served as an active node.
     ///
-    /// A nominated node counts as having served once it is up. A node that is active by
-    /// configuration always counts so.
+    /// A nominated node counts as having served once it is up and, in a pool with standby monitors,
+    /// `role_settle_time` has passed since the nomination. A node that is active by configuration
+    /// counts as having served while its role is active.
     pub has_served: bool,
 }
 

@@ -54,8 +54,9 @@ impl PoolState {
 
     /// Applies overrides and nominations.
     ///
-    /// A node that is active by configuration counts as having served. A nominated node counts as
-    /// having served once it is up.
+    /// A node that is active by configuration counts as having served while its role is active. A
+    /// nominated node counts as having served once it is up and, in a pool with standby monitors,
+    /// its role has settled.
     pub(super) fn apply_overrides(&mut self, overrides: &Overrides, now: Now) {
         for (configured, node) in self.pool.nodes.iter().zip(&mut self.nodes) {
             let is_configured_active = configured.role == Role::Active;

@@ -174,7 +174,8 @@ impl Harness {
         self.now.unix += seconds;
     }
 
-    /// Decides, as the publisher does after each change.
+    /// Decides which addresses are eligible, as the publisher does after each change, and returns
+    /// the result.
     pub(super) fn decide(&mut self) -> Moment {
         let (view, changes) = self.states.decide(0, &self.overrides, self.now, &mut fastrand::Rng::with_seed(7));
         let (state, now) = (self.states.pool(0), self.now.unix);
