@@ -244,8 +244,7 @@ fn a_refusal_of_a_large_upload_is_received() {
 fn each_documented_refusal_has_its_error_variant() {
     let nodes = Nodes::start(1);
     let server = start_server(&nodes);
-    let cluster =
-        builder(&nodes, &server).stall_timeout(Duration::from_secs(2)).build().expect("the options are valid");
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
     let empty = cluster.scan(&mut Source::bytes("a", "")).wait();
     assert!(matches!(empty, Err(Error::EmptyFile { message, .. }) if message == "File is empty."));
     for (status, is_expected) in [
@@ -272,7 +271,9 @@ fn each_documented_refusal_has_its_error_variant() {
     let pipe = cluster.scan(&mut Source::path(pipe)).wait().expect_err("a pipe cannot be scanned");
     assert!(pipe.to_string().contains("not a regular file"), "{pipe}");
     nodes.set_faults(0, r#"{"hang": true}"#);
-    let silent = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("no node responds");
+    let impatient = builder(&nodes, &server).stall_timeout(Duration::from_secs(2)).deadline(Duration::from_secs(1));
+    let impatient = impatient.build().expect("the options are valid");
+    let silent = impatient.scan(&mut Source::bytes("a", "x")).wait().expect_err("no node responds");
     assert!(silent.to_string().contains("no data was transferred for 2s"), "{silent}");
 }
 
@@ -325,18 +326,22 @@ fn over_https_the_certificate_must_be_for_the_shared_name() {
     let port = node.url.rsplit(':').next().expect("the URL has a port");
     let text = config_with_nodes(0).replace("nodes = [\n", "nodes = [\n{ name = \"a\", address = \"127.0.0.1\" },\n");
     let server = Server::start_with(&[("evenkeel.toml", &text), ("lb.zone", ZONE)]);
-    let cluster = Cluster::builder(&format!("https://core.lb.example:{port}"))
-        .name_servers(vec![server.address()])
-        .root_certificates(vec![certificate, wrong_certificate])
-        .deadline(Duration::from_secs(60))
-        .build()
-        .expect("the options are valid");
+    let connect = || {
+        Cluster::builder(&format!("https://core.lb.example:{port}"))
+            .name_servers(vec![server.address()])
+            .root_certificates(vec![certificate.clone(), wrong_certificate.clone()])
+            .deadline(Duration::from_secs(60))
+            .build()
+            .expect("the options are valid")
+    };
+    let cluster = connect();
     let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the certificate is for the shared name");
     assert_eq!(scan.node().ip(), Ipv4Addr::LOCALHOST);
     assert_eq!(scan.result().wait().expect("the node has the result").verdict, Verdict::Allowed);
     let pin = cluster.pin().wait().expect("a node accepts connections");
     let fault = pin.request(Method::PUT, "/_fake").body("{\"wrong_certificate\": true}").send();
     assert!(fault.wait().expect("the server responds").status().is_success());
-    let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("the certificate has another name");
+    // The connections of the first cluster have the right certificate.
+    let refused = connect().scan(&mut Source::bytes("a", "x")).wait().expect_err("the certificate has another name");
     assert!(refused.to_string().contains("certificate not valid for name \"core.lb.example\""), "{refused}");
 }

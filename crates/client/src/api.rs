@@ -4,20 +4,23 @@
 //! The sessions and the cluster call it. Responses that lack a required member are
 //! `Error::InvalidResponse`.
 
+use std::collections::HashSet;
+
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::error::Error;
 use crate::exchange::{Headers, NotStarted};
 use crate::pin::Pin;
-use crate::report::{self, BatchStatus, Progress};
+use crate::report::{self, BatchPage, BatchStatus, Progress, Report};
+use crate::sanitized::SanitizedFile;
 use crate::session_id;
 use crate::source::Source;
 
 impl Pin {
     /// `POST /file`: starts the scan of a file; returns the pin of the session and its `data_id`.
     pub(crate) async fn start_scan(&self, source: &mut Source) -> Result<(Self, String), NotStarted> {
-        let headers = file_name_header(source.name());
+        let headers = self.upload_headers(source.name());
         let (pin, response) = self.start_session("/file", Some(source), &headers).await?;
         let id = session_id::parse(&response, "data_id").map_err(|reason| pin.invalid_response(None, reason))?;
         Ok((pin, id))
@@ -25,7 +28,7 @@ impl Pin {
 
     /// `POST /file/batch`: opens a batch; returns the pin of the session and its `batch_id`.
     pub(crate) async fn open_batch(&self) -> Result<(Self, String), NotStarted> {
-        let (pin, response) = self.start_session("/file/batch", None, &Headers::new()).await?;
+        let (pin, response) = self.start_session("/file/batch", None, &self.options().batch_headers).await?;
         let id = session_id::parse(&response, "batch_id").map_err(|reason| pin.invalid_response(None, reason))?;
         Ok((pin, id))
     }
@@ -33,11 +36,36 @@ impl Pin {
     /// `POST /file` with the header `batch`: adds a file to a batch; returns its `data_id`.
     pub(crate) async fn add_file(&self, source: &mut Source, batch_id: &str) -> Result<String, Error> {
         let invalid = |reason: String| self.invalid_response(Some(batch_id), reason);
-        let mut headers = file_name_header(source.name());
+        let mut headers = self.upload_headers(source.name());
         let batch = HeaderValue::from_str(batch_id).map_err(|error| invalid(error.to_string()))?;
         headers.push((HeaderName::from_static("batch"), batch));
         let response = self.upload("/file", source, &headers, batch_id).await?;
         session_id::parse(&response, "data_id").map_err(invalid)
+    }
+
+    fn upload_headers(&self, file_name: &str) -> Headers {
+        [file_name_header(file_name), self.options().file_headers.clone()].concat()
+    }
+
+    /// `POST /file/{data_id}/cancel`: cancels the scan of a single file.
+    pub(crate) async fn cancel_file(&self, data_id: &str) -> Result<(), Error> {
+        self.query_text(Method::POST, &format!("/file/{data_id}/cancel"), data_id).await.map(drop)
+    }
+
+    /// `GET /hash/{hash}`: the latest result for a file with this hash, if the node has one.
+    pub(crate) async fn lookup_hash(&self, hash: &str) -> Result<Option<Report>, Error> {
+        let json = match self.query_json(Method::GET, &format!("/hash/{hash}"), hash).await {
+            Err(Error::UnknownSession(_)) => return Ok(None),
+            json => json?,
+        };
+        let data_id = session_id::parse(&json, "data_id").map_err(|reason| self.invalid_response(None, reason))?;
+        let progress = report::parse_progress(self.node(), &data_id, json);
+        Ok(progress.map_err(|reason| self.invalid_response(Some(&data_id), reason))?.report)
+    }
+
+    /// `GET /file/converted/{data_id}`: the sanitized file.
+    pub(crate) async fn converted(&self, data_id: &str) -> Result<SanitizedFile, Error> {
+        self.download(&format!("/file/converted/{data_id}"), data_id).await
     }
 
     /// `GET /file/{data_id}`: the progress of a file, in a batch or by itself.
@@ -47,10 +75,32 @@ impl Pin {
         progress.map_err(|reason| self.invalid_response(Some(data_id), reason))
     }
 
-    /// `GET /file/batch/{batch_id}`: the status of a batch.
+    /// `GET /file/batch/{batch_id}`: the status of a batch, with all pages of its files.
     pub(crate) async fn batch_status(&self, batch_id: &str) -> Result<BatchStatus, Error> {
-        let json = self.query_json(Method::GET, &format!("/file/batch/{batch_id}"), batch_id).await?;
-        report::parse_batch_status(json).map_err(|reason| self.invalid_response(Some(batch_id), reason))
+        let BatchPage { mut status, mut next, mut total } = self.batch_page(batch_id, 0).await?;
+        let mut listed: HashSet<String> = status.files.iter().map(|file| file.data_id.clone()).collect();
+        while let Some(first) = next {
+            let page = self.batch_page(batch_id, first).await?;
+            let files = page.status.files.into_iter().filter(|file| listed.insert(file.data_id.clone()));
+            let before = status.files.len();
+            status.files.extend(files);
+            (next, total) = (page.next.filter(|_| status.files.len() > before), page.total);
+        }
+        match total {
+            // A file that is not listed must not be taken for one that is not in the batch.
+            Some(total) if total > status.files.len() => {
+                let reason = format!("the batch has {total} files, and the pages list {} of them", status.files.len());
+                Err(self.invalid_response(Some(batch_id), reason))
+            }
+            _ => Ok(status),
+        }
+    }
+
+    /// `GET /file/batch/{batch_id}?first=…`: a page of the status of a batch, from a file on.
+    pub(crate) async fn batch_page(&self, batch_id: &str, first: usize) -> Result<BatchPage, Error> {
+        let page = if first == 0 { String::new() } else { format!("?first={first}") };
+        let json = self.query_json(Method::GET, &format!("/file/batch/{batch_id}{page}"), batch_id).await?;
+        report::parse_batch_page(first, json).map_err(|reason| self.invalid_response(Some(batch_id), reason))
     }
 
     /// `POST /file/batch/{batch_id}/close`: closes a batch; refused while files are in progress.
@@ -59,10 +109,15 @@ impl Pin {
         self.query_json(Method::POST, &path, batch_id).await.map(drop)
     }
 
-    /// `POST /file/batch/{batch_id}/cancel`: cancels a batch.
+    /// `POST /file/batch/{batch_id}/cancel`: cancels a batch. Version 4.18 documents another path.
     pub(crate) async fn cancel_batch(&self, batch_id: &str) -> Result<(), Error> {
         let path = format!("/file/batch/{batch_id}/cancel");
-        self.query_text(Method::POST, &path, batch_id).await.map(drop)
+        match self.query_text(Method::POST, &path, batch_id).await {
+            Err(Error::UnknownSession(_) | Error::UnexpectedStatus { status: 404 | 405, .. }) => {
+                self.cancel_file(batch_id).await
+            }
+            cancelled => cancelled.map(drop),
+        }
     }
 
     /// `GET /file/batch/{batch_id}/certificate`: the signed result of a closed batch.

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 use futures_util::{StreamExt, stream};
 
-use crate::backoff::{Backoff, POLL_DELAYS};
+use crate::backoff::{Backoff, POLL_DELAYS, deadline_in};
 use crate::error::Error;
 use crate::pin::Pin;
 use crate::report::{BatchStatus, FileStatus, Progress};
@@ -75,26 +75,41 @@ impl OpenBatch {
     /// time.
     ///
     /// No other node knows the batch. If the node is busy, the file is sent again for at most
-    /// `deadline`; if the node cannot be reached, for at most `outage_timeout`.
+    /// `deadline`; if the node cannot be reached or breaks the connection, for at most
+    /// `outage_timeout`. A file whose last byte was sent before the connection broke can be in the
+    /// batch twice.
     ///
     /// # Errors
-    /// The node is gone, refuses the file, or is busy for too long.
+    /// The node is gone, breaks off each upload, refuses the file, or is busy for too long.
     pub async fn send(&self, source: &mut Source) -> Result<String, Error> {
         let (mut busy, mut outage) = (None, None);
         loop {
             let error = match self.pin.add_file(source, &self.batch_id).await {
+                Err(error @ Error::NodeGone { .. }) if !source.is_repeatable() => {
+                    return Err(self.if_node_lives(error).await);
+                }
                 Err(error) if source.is_repeatable() => error,
                 other => return other,
             };
             let (backoff, timeout) = match &error {
                 Error::NodeBusy { .. } => (&mut busy, self.pin.options().deadline),
-                // A file that was fully sent may be in the batch, so it is not sent twice.
-                Error::NodeGone { .. } if !source.is_fully_sent() => (&mut outage, self.pin.options().outage_timeout),
+                Error::NodeGone { .. } => (&mut outage, self.pin.options().outage_timeout),
                 _ => return Err(error),
             };
             if !backoff.get_or_insert_with(|| Backoff::within(timeout, POLL_DELAYS)).wait().await {
-                return Err(error);
+                return Err(self.if_node_lives(error).await);
             }
+        }
+    }
+
+    /// The error of an upload that broke off. Asks the node for the batch: if it still knows the
+    /// batch, only this upload has failed.
+    async fn if_node_lives(&self, error: Error) -> Error {
+        let Error::NodeGone { session, reason } = error else { return error };
+        match self.pin.batch_page(&self.batch_id, 0).await {
+            Ok(_) => Error::UploadBroken { session, reason },
+            Err(Error::NodeGone { .. }) => Error::NodeGone { session, reason },
+            Err(error) => error,
         }
     }
 
@@ -118,6 +133,14 @@ impl OpenBatch {
         self.pin.batch_status(&self.batch_id).await
     }
 
+    /// The progress and the report of a file of the batch.
+    ///
+    /// # Errors
+    /// The node is gone, or does not know the file.
+    pub async fn file(&self, data_id: &str) -> Result<Progress, Error> {
+        self.pin.file_progress(data_id).await
+    }
+
     /// Closes the batch. The node refuses that while files are in progress; it is repeated until
     /// the node accepts.
     ///
@@ -133,9 +156,18 @@ impl OpenBatch {
 
     async fn close_when_processed(&self) -> Result<(), Error> {
         let timeout = self.pin.options().result_timeout;
+        let closed = tokio::time::timeout_at(deadline_in(timeout), self.try_to_close()).await;
+        closed
+            .unwrap_or_else(|_| Err(Error::ResultTimeout { session: self.pin.session(Some(&self.batch_id)), timeout }))
+    }
+
+    async fn try_to_close(&self) -> Result<(), Error> {
+        let timeout = self.pin.options().result_timeout;
         let mut polls = Backoff::within(timeout, POLL_DELAYS);
         // Starts when all files are processed: a node may need a moment after the last file.
         let mut grace: Option<Backoff> = None;
+        // Pages before this one have only processed files.
+        let mut first = 0;
         loop {
             let error = match self.pin.close_batch(&self.batch_id).await {
                 Ok(()) => return Ok(()),
@@ -143,12 +175,20 @@ impl OpenBatch {
                 Err(error) if error.is_refusal() => error,
                 Err(error) => return Err(error),
             };
-            let status = self.status().await?;
-            if status.is_closed {
-                // An earlier request closed it, and the response was lost.
-                return Ok(());
-            }
-            let is_processed = status.files.iter().all(FileStatus::is_processed);
+            let is_processed = loop {
+                let page = self.pin.batch_page(&self.batch_id, first).await?;
+                if page.status.is_closed {
+                    // An earlier request closed it, and the response was lost.
+                    return Ok(());
+                }
+                if !page.status.files.iter().all(FileStatus::is_processed) {
+                    break false;
+                }
+                match page.next {
+                    Some(next) => first = next,
+                    None => break true,
+                }
+            };
             let backoff = if is_processed {
                 grace.get_or_insert_with(|| Backoff::within(self.pin.options().outage_timeout, POLL_DELAYS))
             } else {

@@ -14,8 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Bytes per read and per chunk.
-const CHUNK: usize = 256 * 1024;
+use crate::file_chunks::{CHUNK, FileChunks};
 
 /// Content that is read while it is sent.
 pub(crate) type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
@@ -71,6 +70,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What a body reads from.
 pub(crate) enum Content {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A file.
+    File(FileChunks),
     /// A reader of this body alone.
     Open(Reader),
     /// A reader that is taken with the first read.
@@ -78,10 +81,20 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// The next chunk, of at most `remaining` bytes; it is empty at the end.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>, remaining: u64) -> Poll<io::Result<Bytes>> {
+        let room = usize::try_from(remaining).unwrap_or(CHUNK).min(CHUNK);
         loop {
             match self {
-                Self::Open(reader) => return Pin::new(reader).poll_read(cx, buffer),
+                Self::Bytes(bytes) => return Poll::Ready(Ok(bytes.split_to(room.min(bytes.len())))),
+                Self::File(file) => return file.poll_chunk(cx, remaining),
+                Self::Open(reader) => {
+                    let mut buffer = BytesMut::zeroed(room);
+                    let mut read = ReadBuf::new(&mut buffer);
+                    ready!(Pin::new(reader).poll_read(cx, &mut read))?;
+                    let len = read.filled().len();
+                    return Poll::Ready(Ok(buffer.split_to(len).freeze()));
+                }
                 Self::OneTime(reader) => *self = Self::Open(reader.take()?),
             }
         }
@@ -94,7 +107,6 @@ type Yield = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 pub(crate) struct SizedBody {
     content: Content,
     remaining: u64,
-    buffer: BytesMut,
     /// The runtime polls its sockets before every chunk but the first. The connection thus reads a
     /// refusal that has arrived before it writes more to a node that has stopped reading.
     pause: Option<Yield>,
@@ -104,7 +116,7 @@ pub(crate) struct SizedBody {
 impl SizedBody {
     /// A body that reads `len` bytes of `content`.
     pub(crate) fn new(content: Content, len: u64, state: BodyState) -> Self {
-        Self { content, remaining: len, buffer: BytesMut::new(), pause: None, state }
+        Self { content, remaining: len, pause: None, state }
     }
 
     /// Reads the next chunk.
@@ -113,11 +125,8 @@ impl SizedBody {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
-        let room = usize::try_from(self.remaining).unwrap_or(CHUNK).min(CHUNK);
-        self.buffer.resize(room, 0);
-        let mut read = ReadBuf::new(&mut self.buffer);
-        ready!(self.content.poll_read(cx, &mut read))?;
-        let len = read.filled().len();
+        let chunk = ready!(self.content.poll_chunk(cx, self.remaining))?;
+        let len = chunk.len();
         if len == 0 {
             // An error aborts the request, so the node does not take the part for the whole.
             let reason = format!("it ended {} bytes early", self.remaining);
@@ -126,7 +135,7 @@ impl SizedBody {
         self.pause = Some(Box::pin(tokio::task::yield_now()));
         self.remaining -= len as u64;
         self.state.bytes_sent.fetch_add(len as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(self.buffer.split_to(len).freeze()))
+        Poll::Ready(Ok(chunk))
     }
 }
 

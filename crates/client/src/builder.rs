@@ -4,17 +4,20 @@
 //! of the methods before it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::cluster::Cluster;
+use crate::cluster_state::ClusterState;
 use crate::error::Error;
 use crate::options::{Affinity, Options};
 use crate::resolve::Resolver;
-use crate::tls::RootCertificates;
+use crate::scan_options::ScanOptions;
+use crate::tls::{Identity, RootCertificates};
 
 /// An API key that cannot be the value of a header.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,9 @@ struct InvalidApikey;
 pub struct ClusterBuilder {
     url: String,
     roots: RootCertificates,
+    identity: Option<Arc<Identity>>,
     apikey: Result<Option<HeaderValue>, InvalidApikey>,
+    scan_options: ScanOptions,
     affinity: Affinity,
     name_servers: Vec<SocketAddr>,
     deadline: Duration,
@@ -51,7 +56,9 @@ impl Cluster {
         ClusterBuilder {
             url: url.to_owned(),
             roots: RootCertificates::System,
+            identity: None,
             apikey: Ok(None),
+            scan_options: ScanOptions::default(),
             affinity: Affinity::Address,
             name_servers: Vec::new(),
             deadline: Duration::from_secs(30),
@@ -75,10 +82,22 @@ impl ClusterBuilder {
         Self { apikey: key.map_err(|_| InvalidApikey), ..self }
     }
 
+    /// Rule, passwords and other options that are sent with each file and each batch.
+    #[must_use]
+    pub fn scan_options(self, options: ScanOptions) -> Self {
+        Self { scan_options: options, ..self }
+    }
+
     /// Root certificates to trust instead of those of the system.
     #[must_use]
     pub fn root_certificates(self, certificates: Vec<CertificateDer<'static>>) -> Self {
         Self { roots: RootCertificates::Given(certificates), ..self }
+    }
+
+    /// A certificate chain with its private key, for nodes that ask clients for a certificate.
+    #[must_use]
+    pub fn client_certificate(self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        Self { identity: Some(Arc::new(Identity { chain, key })), ..self }
     }
 
     /// How the later requests of a session reach the node that started it. Default:
@@ -137,7 +156,7 @@ impl ClusterBuilder {
     /// MetaDefender Core begin at the root.
     ///
     /// # Errors
-    /// The URL, the API key or a root certificate is invalid.
+    /// The URL, the API key, a scan option or a root certificate is invalid.
     pub fn build(self) -> Result<Cluster, Error> {
         let (url, host, port) =
             parse_url(&self.url).map_err(|reason| Error::InvalidUrl { url: self.url.clone(), reason })?;
@@ -145,26 +164,28 @@ impl ClusterBuilder {
         let apikey = self.apikey.map_err(invalid_apikey)?;
         // Over HTTP no certificate is verified, and reading those of the system takes time.
         let roots = if url.scheme() == "https" { self.roots } else { RootCertificates::Given(Vec::new()) };
-        let tls = roots.client_config().map_err(|error| Error::Setup(error.to_string()))?;
+        let tls = roots.client_config(self.identity.as_deref()).map_err(|error| Error::Setup(error.to_string()))?;
         let resolver = match &self.name_servers[..] {
             [] => Resolver::System,
             servers => Resolver::with_name_servers(servers).map_err(Error::Setup)?,
         };
-        Ok(Cluster::with_options(Options {
+        let options = Options {
             url,
             host,
             port,
             tls,
+            file_headers: self.scan_options.file_headers().map_err(Error::Setup)?,
+            batch_headers: self.scan_options.batch_headers().map_err(Error::Setup)?,
             apikey,
             affinity: self.affinity,
-            resolver,
             deadline: self.deadline,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
             outage_timeout: self.outage_timeout,
             result_timeout: self.result_timeout,
             resubmissions: self.resubmissions,
-        }))
+        };
+        Ok(Cluster::with_state(ClusterState::new(options, resolver)))
     }
 }
 

@@ -8,19 +8,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::batch::{ClosedBatch, OpenBatch};
+use crate::cluster_state::ClusterState;
 use crate::error::Error;
 use crate::exchange::NotStarted;
 use crate::file_scan::FileScan;
-use crate::options::Options;
 use crate::pin::Pin;
 use crate::report::Report;
 use crate::search::NodeSearch;
 use crate::source::Source;
-use crate::ticket::{SessionKind, Ticket};
+use crate::ticket::{SessionKind, Ticket, without_cookie};
 
 /// A cluster behind a shared name. Clones share everything and are cheap.
 #[derive(Clone, Debug)]
-pub struct Cluster(Arc<Options>);
+pub struct Cluster(Arc<ClusterState>);
 
 /// A session that another process started.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ enum FirstRequest<'s> {
 }
 
 impl Cluster {
-    pub(crate) fn with_options(options: Options) -> Self {
-        Self(Arc::new(options))
+    pub(crate) fn with_state(state: ClusterState) -> Self {
+        Self(Arc::new(state))
     }
 
     /// Resolves the name and pins one of its addresses, drawn at random, that accepts connections.
@@ -62,13 +62,15 @@ impl Cluster {
     /// # Errors
     /// The name cannot be resolved, or no node can be reached.
     pub async fn pin(&self) -> Result<Pin, Error> {
-        NodeSearch::new(&self.0, &[]).next().await
+        NodeSearch::new(&self.0, &[]).next_connected().await
     }
 
     /// Sends a file to a node, whose scan of it then starts.
     ///
-    /// Nodes that cannot be reached, are busy or present a wrong certificate are skipped. After a
-    /// part of the file was sent, only a node that says it is busy is skipped.
+    /// Until a node has accepted the file, nodes that cannot be reached, are busy, present a wrong
+    /// certificate or break the connection are skipped. A node that broke the connection after the
+    /// last byte may scan the file, too. A reader ([`Source::reader`]) can be sent only once, so
+    /// after its first byte no node is skipped.
     ///
     /// # Errors
     /// No node accepts the file, or a node refuses it.
@@ -95,7 +97,7 @@ impl Cluster {
         source: &mut Source,
         mut on_event: impl FnMut(ScanEvent<'_>),
     ) -> Result<Report, Error> {
-        let (mut resubmissions, mut lost_nodes) = (self.0.resubmissions, Vec::new());
+        let (mut resubmissions, mut lost_nodes) = (self.0.options.resubmissions, Vec::new());
         loop {
             let outcome = match self.scan_avoiding(&lost_nodes, source).await {
                 Ok(scan) => {
@@ -115,6 +117,18 @@ impl Cluster {
         }
     }
 
+    /// Asks a node for its latest result for a file with this hash (MD5, SHA-1 or SHA-256, in
+    /// hexadecimal). Nodes know only the files that they have scanned themselves.
+    ///
+    /// # Errors
+    /// No node can be reached, or the node refuses.
+    pub async fn lookup_hash(&self, hash: &str) -> Result<Option<Report>, Error> {
+        if hash.is_empty() || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Error::InvalidHash(hash.to_owned()));
+        }
+        self.pin().await?.lookup_hash(hash).await
+    }
+
     /// Opens a batch at a node. Nodes are skipped as in [`scan`](Self::scan).
     ///
     /// # Errors
@@ -130,15 +144,15 @@ impl Cluster {
     /// # Errors
     /// The node of the ticket cannot belong to this cluster.
     pub fn resume(&self, ticket: &Ticket) -> Result<ResumedSession, Error> {
-        let is_other_address = self.0.host.parse::<IpAddr>().is_ok_and(|address| address != ticket.node.ip());
-        if is_other_address || ticket.node.port() != self.0.port {
+        let is_other_address = self.0.options.host.parse::<IpAddr>().is_ok_and(|address| address != ticket.node.ip());
+        if is_other_address || ticket.node.port() != self.0.options.port {
             let reason = "its node does not have the address and port of the cluster";
-            return Err(Error::InvalidTicket { ticket: ticket.to_string(), reason });
+            return Err(Error::InvalidTicket { ticket: without_cookie(&ticket.to_string()), reason });
         }
         let pin = Pin::new(ticket.node, &self.0, ticket.cookie.clone())?;
         let id = ticket.id.clone();
         Ok(match ticket.kind {
-            SessionKind::File => ResumedSession::File(FileScan::new(pin, id)),
+            SessionKind::File => ResumedSession::File(FileScan::resumed(pin, id)),
             SessionKind::OpenBatch => ResumedSession::OpenBatch(OpenBatch::new(pin, id)),
             SessionKind::ClosedBatch => ResumedSession::ClosedBatch(ClosedBatch::new(pin, id)),
         })
@@ -147,14 +161,17 @@ impl Cluster {
     /// Sends a file to a node, to one of `avoid` only if no other node accepts it.
     async fn scan_avoiding(&self, avoid: &[SocketAddr], source: &mut Source) -> Result<FileScan, Error> {
         let (pin, data_id) = self.start(avoid, FirstRequest::Scan(source)).await?;
-        Ok(FileScan::new(pin, data_id))
+        Ok(FileScan::started(pin, data_id))
     }
 
     /// Starts a session at the first node that accepts it; returns its pin and its identifier.
     async fn start(&self, avoid: &[SocketAddr], mut first: FirstRequest<'_>) -> Result<(Pin, String), Error> {
         let mut search = NodeSearch::new(&self.0, avoid);
         loop {
-            let pin = search.next().await?;
+            let pin = match &first {
+                FirstRequest::Scan(source) if !source.is_reopenable() => search.next_connected().await?,
+                _ => search.next().await?,
+            };
             let started = match &mut first {
                 FirstRequest::Scan(source) => pin.start_scan(source).await,
                 FirstRequest::OpenBatch => pin.open_batch().await,

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::resolve::ResolveError;
-use crate::skip::SkippedNode;
+use crate::skip::{SkippedNode, describe};
 
 /// A node and, once there is one, the session at it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,7 +53,7 @@ pub enum Error {
         reason: ResolveError,
     },
     /// Every node was skipped until the deadline, none of them because it was busy.
-    #[error("no node of {name} can be reached: {}", list(.skipped))]
+    #[error("no node of {name} can be reached: {}", describe(.skipped))]
     NoNodeReachable {
         /// The shared name.
         name: String,
@@ -61,7 +61,7 @@ pub enum Error {
         skipped: Vec<SkippedNode>,
     },
     /// Every node was skipped until the deadline, at least one because it was busy.
-    #[error("all nodes of {name} are too busy: {}", list(.skipped))]
+    #[error("all nodes of {name} are too busy: {}", describe(.skipped))]
     AllNodesBusy {
         /// The shared name.
         name: String,
@@ -72,6 +72,15 @@ pub enum Error {
     #[error("{session} is gone: {reason}")]
     NodeGone {
         /// The session.
+        session: SessionRef,
+        /// What happened to the connection.
+        reason: String,
+    },
+    /// The node broke off the upload of a file each time, but still knows the batch: only this file
+    /// is not in it.
+    #[error("{session} broke off the upload: {reason}")]
+    UploadBroken {
+        /// The batch.
         session: SessionRef,
         /// What happened to the connection.
         reason: String,
@@ -158,6 +167,9 @@ pub enum Error {
         /// What is invalid.
         reason: String,
     },
+    /// The node has no sanitized copy of the file.
+    #[error("{0} has no sanitized file")]
+    NotSanitized(SessionRef),
     /// There was no result, or the batch did not close, within `result_timeout`.
     #[error("{session} has no result after {timeout:?}")]
     ResultTimeout {
@@ -175,14 +187,23 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// The file changed while it was sent, so a verdict would be about another content.
+    #[error("{name} changed while it was sent")]
+    SourceChanged {
+        /// The path of the file, or the name under which it is sent.
+        name: String,
+    },
     /// A text is not a [`Ticket`](crate::Ticket), or the ticket is not for this cluster.
     #[error("the ticket \"{ticket}\" cannot be used: {reason}")]
     InvalidTicket {
-        /// The text.
+        /// The first three words of the text; a cookie would follow.
         ticket: String,
         /// What is invalid.
         reason: &'static str,
     },
+    /// A text is not a hash in hexadecimal.
+    #[error("\"{0}\" is not a hash in hexadecimal")]
+    InvalidHash(String),
     /// The HTTP client, the TLS configuration or the resolver cannot be set up.
     #[error("the client cannot be set up: {0}")]
     Setup(String),
@@ -199,7 +220,9 @@ impl Error {
     pub fn session(&self) -> Option<&SessionRef> {
         match self {
             Self::NodeGone { session, .. }
+            | Self::UploadBroken { session, .. }
             | Self::UnknownSession(session)
+            | Self::NotSanitized(session)
             | Self::AccessDenied { session, .. }
             | Self::EmptyFile { session, .. }
             | Self::LengthRequired { session, .. }
@@ -216,6 +239,8 @@ impl Error {
             | Self::NoNodeReachable { .. }
             | Self::AllNodesBusy { .. }
             | Self::SourceUnreadable { .. }
+            | Self::SourceChanged { .. }
+            | Self::InvalidHash(_)
             | Self::InvalidTicket { .. }
             | Self::Setup(_) => None,
         }
@@ -253,14 +278,6 @@ impl Error {
             _ => Self::UnexpectedStatus { session, status, message },
         }
     }
-}
-
-/// Skipped addresses with their reasons, separated by commas.
-fn list(skipped: &[SkippedNode]) -> String {
-    if skipped.is_empty() {
-        return "no address was tried".to_owned();
-    }
-    skipped.iter().map(SkippedNode::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

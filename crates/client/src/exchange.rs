@@ -3,7 +3,7 @@
 //!
 //! [`api`](crate::api) calls it, with one of three kinds of requests:
 //! - `start_session`: no session exists yet, so another node may take over
-//!   ([`NotStarted::Skipped`]).
+//!   ([`NotStarted::Skipped`]), whatever became of the request.
 //! - `upload`: a file for an existing batch; a broken upload is retried a few times.
 //! - `query_json`, `query_text`: safe to repeat, so they are retried for `outage_timeout`.
 
@@ -18,9 +18,10 @@ use crate::error::Error;
 use crate::options::Affinity;
 use crate::pin::Pin;
 use crate::response_text::{is_unknown_session, message};
+use crate::sanitized::SanitizedFile;
 use crate::skip::SkipReason;
 use crate::source::Source;
-use crate::transfer::{self, TransferError};
+use crate::transfer::{self, ResponseKind, TransferError};
 
 /// Headers of an upload.
 pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
@@ -45,6 +46,16 @@ impl From<Error> for NotStarted {
     }
 }
 
+impl From<TransferError> for SkipReason {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::NotConnected(reason) => reason,
+            TransferError::NotHttp(_) => Self::ProtocolMismatch(error.to_string()),
+            error => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
 impl Pin {
     /// Sends a POST request that starts a session; returns the pin for the later requests of the
     /// session, and the response.
@@ -60,15 +71,15 @@ impl Pin {
         };
         let response = match outcome {
             Ok(response) => response,
-            Err(TransferError::NotConnected(reason)) if is_repeatable => return Err(NotStarted::Skipped(reason)),
+            Err(error) if is_repeatable => return Err(NotStarted::Skipped(error.into())),
             Err(error) => return Err(self.node_gone(None, error).into()),
         };
         if response.status() == StatusCode::SERVICE_UNAVAILABLE && is_repeatable {
-            let text = self.read_text(response, None).await?;
+            let text = self.read_text(response, ResponseKind::Json, None).await?;
             return Err(NotStarted::Skipped(SkipReason::Busy(message(&text))));
         }
         let pin = if response.status().is_success() { self.with_session_cookie(&response)? } else { self.clone() };
-        let text = self.read_success(response, None).await?;
+        let text = self.read_success(response, ResponseKind::Json, None).await?;
         Ok((pin, self.parse(&text, None)?))
     }
 
@@ -82,23 +93,27 @@ impl Pin {
     ) -> Result<Value, Error> {
         let outcome = self.send_source(|| self.post(path, headers), source).await?;
         let response = outcome.map_err(|error| self.node_gone(Some(id), error))?;
-        let text = self.read_success(response, Some(id)).await?;
+        let text = self.read_success(response, ResponseKind::Json, Some(id)).await?;
         self.parse(&text, Some(id))
     }
 
     /// Sends a request of session `id` that can be repeated; returns the JSON of the response. It
     /// is repeated while the node cannot be reached, for at most `outage_timeout`.
     pub(crate) async fn query_json(&self, method: Method, path: &str, id: &str) -> Result<Value, Error> {
-        let text = self.query_text(method, path, id).await?;
+        let text = self.query(method, path, ResponseKind::Json, id).await?;
         self.parse(&text, Some(id))
     }
 
     /// As [`query_json`](Self::query_json), but returns the text of the response.
     pub(crate) async fn query_text(&self, method: Method, path: &str, id: &str) -> Result<String, Error> {
+        self.query(method, path, ResponseKind::Text, id).await
+    }
+
+    async fn query(&self, method: Method, path: &str, kind: ResponseKind, id: &str) -> Result<String, Error> {
         let mut backoff = Backoff::within(self.options().outage_timeout, QUERY_DELAYS);
         loop {
             let outcome = match self.send(self.request(method.clone(), path), &AtomicU64::default()).await {
-                Ok(response) => self.read_success(response, Some(id)).await,
+                Ok(response) => self.read_success(response, kind, Some(id)).await,
                 Err(error) => Err(self.node_gone(Some(id), error)),
             };
             match outcome {
@@ -112,12 +127,28 @@ impl Pin {
         }
     }
 
+    /// Starts the download of a file of session `id`.
+    pub(crate) async fn download(&self, path: &str, id: &str) -> Result<SanitizedFile, Error> {
+        let response = self.send(self.request(Method::GET, path), &AtomicU64::default()).await;
+        let response = response.map_err(|error| self.node_gone(Some(id), error))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(Error::NotSanitized(self.session(Some(id))));
+        }
+        if response.status().is_success() {
+            return Ok(SanitizedFile::new(response, self.session(Some(id)), self.options().stall_timeout));
+        }
+        Err(self.read_success(response, ResponseKind::Text, Some(id)).await.map_or_else(
+            |error| error,
+            |text| Error::InvalidResponse { session: self.session(Some(id)), reason: message(&text) },
+        ))
+    }
+
     /// Sends a source. A node that breaks off an upload has started nothing, and its refusal may
     /// have been lost with the connection. The upload is therefore repeated at the same node, at
     /// most `MAX_RETRIES` times.
     ///
     /// # Errors
-    /// The source cannot be read.
+    /// The source cannot be read, or has changed while it was sent.
     async fn send_source(
         &self,
         request: impl Fn() -> RequestBuilder,
@@ -131,6 +162,9 @@ impl Pin {
             let outcome = self.send(request, &source.bytes_sent()).await;
             if let Some(error) = source.take_read_error() {
                 return Err(error);
+            }
+            if outcome.is_ok() {
+                source.check_unchanged().await?;
             }
             match outcome {
                 Err(TransferError::Broken(_)) if retries > 0 && source.is_repeatable() && !source.is_fully_sent() => {
@@ -146,17 +180,19 @@ impl Pin {
     }
 
     /// The text of a response, regardless of its status.
-    async fn read_text(&self, response: Response, id: Option<&str>) -> Result<String, Error> {
-        let text = transfer::read_text(response, self.options().stall_timeout).await;
+    async fn read_text(&self, response: Response, kind: ResponseKind, id: Option<&str>) -> Result<String, Error> {
+        let text = transfer::read_text(response, kind, self.options().stall_timeout).await;
         text.map_err(|error| self.node_gone(id, error))
     }
 
     /// The text of a successful response, or the error that the response stands for.
-    async fn read_success(&self, response: Response, id: Option<&str>) -> Result<String, Error> {
+    async fn read_success(&self, response: Response, kind: ResponseKind, id: Option<&str>) -> Result<String, Error> {
         let status = response.status();
-        let text = self.read_text(response, id).await?;
-        // Checked first: nodes send it with status 200 as well.
-        if id.is_some_and(|id| is_unknown_session(id, &text)) {
+        let text = self.read_text(response, kind, id).await?;
+        // Nodes say with status 200, too, that they do not know a session. A batch without a signed
+        // result is known.
+        let is_not_found = status == StatusCode::NOT_FOUND;
+        if id.is_some_and(|id| is_not_found && kind == ResponseKind::Json || is_unknown_session(id, &text)) {
             return Err(Error::UnknownSession(self.session(id)));
         }
         if status.is_success() {

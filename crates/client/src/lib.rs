@@ -45,8 +45,9 @@
 //! | `file_scan`, `batch` | the sessions, with their polls |
 //! | `search` | the search for a node that accepts a session |
 //! | `api`, `exchange`, `transfer`, `response_text` | the REST calls; retries and errors; one request; texts of responses |
-//! | `pin`, `options`, `ticket`, `source`, `body` | one node; options; a session as text; what is sent |
-//! | `report`, `error`, `skip`, `session_id` | what comes back |
+//! | `pin`, `ticket`, `source`, `body`, `file_chunks`, `file_version` | one node; a session as text; what is sent |
+//! | `cluster_state`, `connections`, `options`, `scan_options` | what all sessions share |
+//! | `report`, `sanitized`, `error`, `skip`, `session_id` | what comes back |
 //! | `resolve`, `tls`, `cookie`, `backoff` | lookup, certificates, balancer cookies, delays |
 //!
 //! A module uses only modules of its own line and of the lines below.
@@ -57,15 +58,21 @@ mod batch;
 mod body;
 mod builder;
 mod cluster;
+mod cluster_state;
+mod connections;
 mod cookie;
 mod error;
 mod exchange;
+mod file_chunks;
 mod file_scan;
+mod file_version;
 mod options;
 mod pin;
 mod report;
 mod resolve;
 mod response_text;
+mod sanitized;
+mod scan_options;
 mod search;
 mod session_id;
 mod skip;
@@ -79,10 +86,13 @@ pub use builder::ClusterBuilder;
 pub use cluster::{Cluster, ResumedSession, ScanEvent};
 pub use error::{Error, SessionRef};
 pub use file_scan::FileScan;
+pub use file_version::FileVersion;
 pub use options::Affinity;
 pub use pin::Pin;
-pub use report::{BatchStatus, FileStatus, Progress, Report, Verdict};
+pub use report::{BatchStatus, FileStatus, Hashes, Progress, Report, Verdict};
 pub use resolve::ResolveError;
+pub use sanitized::SanitizedFile;
+pub use scan_options::ScanOptions;
 pub use skip::{SkipReason, SkippedNode};
 pub use source::Source;
 pub use ticket::Ticket;
@@ -90,7 +100,7 @@ pub use ticket::Ticket;
 // Types of other crates in the signatures above, for callers that do not depend on those crates.
 pub use bytes::Bytes;
 pub use reqwest::{Method, RequestBuilder, Url};
-pub use rustls::pki_types::CertificateDer;
+pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 pub use serde_json::Value;
 
 /// Runs the examples of the README as tests.

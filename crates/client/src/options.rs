@@ -6,10 +6,8 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderName, HeaderValue};
 use rustls::ClientConfig;
-
-use crate::resolve::Resolver;
 
 /// How the later requests of a session reach the node that started it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -34,10 +32,13 @@ pub(crate) struct Options {
     /// The port in `url`, or the default port of its scheme.
     pub(crate) port: u16,
     pub(crate) tls: ClientConfig,
+    /// Headers of each upload, but for the name of the file.
+    pub(crate) file_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers of requests that open a batch.
+    pub(crate) batch_headers: Vec<(HeaderName, HeaderValue)>,
     /// Value of the header `apikey`.
     pub(crate) apikey: Option<HeaderValue>,
     pub(crate) affinity: Affinity,
-    pub(crate) resolver: Resolver,
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) stall_timeout: Duration,

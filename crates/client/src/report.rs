@@ -3,6 +3,7 @@
 //! [`api`](crate::api) parses with it; the types are part of the public interface. Parsing fails if
 //! a member is missing without which there is no verdict.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -43,8 +44,24 @@ pub struct Report {
     /// The overall result as a number (`scan_all_result_i`): 0 no threat, 1 infected, 2 suspicious,
     /// 3 failed, 10 not scanned, 19 cancelled.
     pub result_code: Option<i64>,
+    /// The threats that engines found, each once, sorted (`threat_found`).
+    pub threats: Vec<String>,
+    /// The hashes of the file, as the node has computed them.
+    pub hashes: Hashes,
     /// The whole response of the node.
     pub json: Value,
+}
+
+/// Hashes of a file in hexadecimal; empty if the node has not computed them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Hashes {
+    /// MD5.
+    pub md5: String,
+    /// SHA-1.
+    pub sha1: String,
+    /// SHA-256.
+    pub sha256: String,
 }
 
 /// Status of a batch.
@@ -53,14 +70,25 @@ pub struct Report {
 pub struct BatchStatus {
     /// True if the batch is closed.
     pub is_closed: bool,
-    /// The files of the batch.
+    /// All files of the batch.
     pub files: Vec<FileStatus>,
     /// Whether the batch may pass, once the node has decided.
     pub verdict: Option<Verdict>,
     /// The overall result as text (`scan_all_result_a`).
     pub result: String,
-    /// The whole response of the node.
+    /// The response of the node without its list of files, which comes in pages.
     pub json: Value,
+}
+
+/// One page of the response to `GET /file/batch/{batch_id}`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BatchPage {
+    /// The status, with the files of this page only.
+    pub(crate) status: BatchStatus,
+    /// Index of the first file of the next page; none after the last page.
+    pub(crate) next: Option<usize>,
+    /// Number of files in the batch, if the node says so.
+    pub(crate) total: Option<usize>,
 }
 
 /// Status of a file in a batch.
@@ -81,6 +109,16 @@ pub struct FileStatus {
 const IN_PROGRESS: i64 = 255;
 
 impl FileStatus {
+    /// Parses an entry of `files_in_batch`.
+    fn parse(file: &Value) -> Self {
+        Self {
+            data_id: text(file, "/data_id"),
+            name: text(file, "/display_name"),
+            percent: number(file, "/progress_percentage").map_or(0, percent),
+            result_code: number(file, "/scan_all_result_i"),
+        }
+    }
+
     /// Returns true if the scan of the file has ended.
     pub fn is_processed(&self) -> bool {
         self.percent == 100 && self.result_code != Some(IN_PROGRESS)
@@ -121,27 +159,42 @@ pub(crate) fn parse_progress(node: SocketAddr, data_id: &str, json: Value) -> Re
         verdict,
         result,
         result_code: number(&json, "/scan_results/scan_all_result_i"),
+        threats: threats(&json),
+        hashes: Hashes {
+            md5: text(&json, "/file_info/md5"),
+            sha1: text(&json, "/file_info/sha1"),
+            sha256: text(&json, "/file_info/sha256"),
+        },
         json,
     });
     Ok(Progress { percent, report })
 }
 
-/// Parses the response to `GET /file/batch/{batch_id}`.
+/// Parses the response to `GET /file/batch/{batch_id}` from the file with the index `first` on.
 ///
 /// # Errors
 /// A member is missing; says which.
-pub(crate) fn parse_batch_status(json: Value) -> Result<BatchStatus, &'static str> {
-    let files = json.pointer("/batch_files/files_in_batch").and_then(Value::as_array).into_iter().flatten();
-    let files = files.map(|file| FileStatus {
-        data_id: text(file, "/data_id"),
-        name: text(file, "/display_name"),
-        percent: number(file, "/progress_percentage").map_or(0, percent),
-        result_code: number(file, "/scan_all_result_i"),
-    });
+pub(crate) fn parse_batch_page(first: usize, mut json: Value) -> Result<BatchPage, &'static str> {
+    let files = json.pointer_mut("/batch_files/files_in_batch").map(Value::take);
+    let files: Vec<_> = files.as_ref().and_then(Value::as_array).into_iter().flatten().map(FileStatus::parse).collect();
     let result = text(&json, "/scan_results/scan_all_result_a");
     let verdict = Verdict::parse(&json, &result)?;
     let is_closed = json.get("is_closed").and_then(Value::as_bool).ok_or("is_closed is missing")?;
-    Ok(BatchStatus { is_closed, files: files.collect(), verdict, result, json })
+    let count = |path| number(&json, path).and_then(|count| usize::try_from(count).ok());
+    let (total, page_size) = (count("/batch_files/batch_count"), count("/batch_files/page_size"));
+    let end = first + files.len();
+    // Without a total, only a page that is not full is certainly the last.
+    let is_last =
+        files.is_empty() || total.map_or_else(|| page_size.is_none_or(|size| files.len() < size), |total| end >= total);
+    let next = (!is_last).then_some(end);
+    Ok(BatchPage { status: BatchStatus { is_closed, files, verdict, result, json }, next, total })
+}
+
+/// The threats that the engines name.
+fn threats(json: &Value) -> Vec<String> {
+    let engines = json.pointer("/scan_results/scan_details").and_then(Value::as_object).into_iter().flatten();
+    let found = engines.map(|(_, engine)| text(engine, "/threat_found")).filter(|threat| !threat.is_empty());
+    found.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The text at a path; empty if there is none.
@@ -189,10 +242,49 @@ mod tests {
     }
 
     #[test]
+    fn a_report_names_threats_once_and_hashes() {
+        let progress = parse(json!({
+            "process_info": { "progress_percentage": 100, "result": "Blocked" },
+            "file_info": { "md5": "0a", "sha256": "0b" },
+            "scan_results": { "progress_percentage": 100, "scan_details": {
+                "B": { "threat_found": "EICAR" }, "A": { "threat_found": "EICAR" }, "C": { "threat_found": "" },
+            } },
+        }));
+        let report = progress.unwrap().report.unwrap();
+        assert_eq!(report.threats, ["EICAR"]);
+        assert_eq!((report.hashes.md5.as_str(), report.hashes.sha1.as_str()), ("0a", ""));
+    }
+
+    #[test]
+    fn a_batch_has_pages_until_all_files_are_listed() {
+        let page = |first, files: usize, total: Value, page_size: Value| {
+            let json = json!({
+                "is_closed": false,
+                "process_info": { "result": "Processing" },
+                "batch_files": {
+                    "batch_count": total,
+                    "page_size": page_size,
+                    "files_in_batch": vec![json!({ "data_id": "a" }); files],
+                },
+            });
+            let page = parse_batch_page(first, json).unwrap();
+            assert_eq!(page.status.files.len(), files);
+            assert_eq!(page.status.json.pointer("/batch_files/files_in_batch"), Some(&Value::Null));
+            page.next
+        };
+        assert_eq!(page(0, 50, json!(120), json!(50)), Some(50));
+        assert_eq!(page(100, 20, json!(120), json!(50)), None);
+        assert_eq!(page(50, 0, json!(120), json!(50)), None, "a page without files is the last");
+        assert_eq!(page(0, 50, Value::Null, json!(50)), Some(50));
+        assert_eq!(page(50, 3, Value::Null, json!(50)), None);
+        assert_eq!(page(0, 3, Value::Null, Value::Null), None);
+    }
+
+    #[test]
     fn json_of_another_shape_is_an_error() {
         for json in [json!({}), json!([]), json!(null), json!({ "process_info": 3 })] {
             assert!(parse(json.clone()).is_err(), "{json}");
-            assert!(parse_batch_status(json).is_err());
+            assert!(parse_batch_page(0, json).is_err());
         }
     }
 }

@@ -3,9 +3,9 @@
 //! ```text
 //!            ┌──────── all skipped: wait, at most until the deadline ────────┐
 //!            ▼                                                               │
-//!  resolve the name ──► shuffle ──► connect to the next address ──► pin ──► start the session
-//!                                        ▲   │ unreachable           │ busy, wrong certificate
-//!                                        └───┴────────── skip ◄──────┘
+//!  resolve the name ──► shuffle ──► pin the next address ──► start the session
+//!                                        ▲                         │ unreachable, busy,
+//!                                        └────────── skip ◄────────┘ wrong certificate or protocol
 //! ```
 //!
 //! [`Cluster`](crate::Cluster) drives it, and reports nodes that refuse a session with
@@ -19,8 +19,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backoff::{Backoff, Delays, deadline_in};
+use crate::cluster_state::ClusterState;
 use crate::error::Error;
-use crate::options::Options;
 use crate::pin::Pin;
 use crate::resolve::ResolveError;
 use crate::skip::{SkipReason, SkippedNode};
@@ -30,7 +30,7 @@ const ROUND_DELAYS: Delays = Delays::millis(200, 5000);
 
 /// A search, bounded by the deadline of the cluster.
 pub(crate) struct NodeSearch<'c> {
-    options: &'c Arc<Options>,
+    cluster: &'c Arc<ClusterState>,
     deadline: Instant,
     backoff: Backoff,
     /// Nodes that are tried after all others.
@@ -40,14 +40,27 @@ pub(crate) struct NodeSearch<'c> {
     untried: Option<Vec<IpAddr>>,
     /// Addresses of this round that were skipped.
     skipped: Vec<SkippedNode>,
+    /// Those of the round before. They have the reasons if the deadline ends this round.
+    previously_skipped: Vec<SkippedNode>,
+    /// Why the latest lookup that failed by itself has failed.
+    lookup_failure: Option<ResolveError>,
 }
 
 impl<'c> NodeSearch<'c> {
     /// A search that tries the nodes in `avoid` after all others.
-    pub(crate) fn new(options: &'c Arc<Options>, avoid: &[SocketAddr]) -> Self {
-        let deadline = deadline_in(options.deadline);
+    pub(crate) fn new(cluster: &'c Arc<ClusterState>, avoid: &[SocketAddr]) -> Self {
+        let deadline = deadline_in(cluster.options.deadline);
         let backoff = Backoff::until(deadline, ROUND_DELAYS);
-        Self { options, deadline, backoff, avoid: avoid.to_owned(), untried: None, skipped: Vec::new() }
+        Self {
+            cluster,
+            deadline,
+            backoff,
+            avoid: avoid.to_owned(),
+            untried: None,
+            skipped: Vec::new(),
+            previously_skipped: Vec::new(),
+            lookup_failure: None,
+        }
     }
 
     /// Skips a node for the rest of this round.
@@ -55,37 +68,56 @@ impl<'c> NodeSearch<'c> {
         self.skipped.push(SkippedNode { node, reason });
     }
 
-    /// The next node that accepts connections.
+    /// The next node that accepts connections. The connection is closed: it is for callers that
+    /// send nothing, or cannot send twice.
     ///
     /// # Errors
-    /// The name cannot be resolved, or all nodes were skipped, until the deadline. A round in which
-    /// all certificates were wrong ends the search at once: the next round would find the same.
+    /// As for [`next`](Self::next).
+    pub(crate) async fn next_connected(&mut self) -> Result<Pin, Error> {
+        loop {
+            let pin = self.next().await?;
+            match self.connect(pin.node()).await {
+                Ok(()) => return Ok(pin),
+                Err(reason) => self.skip(pin.node(), reason),
+            }
+        }
+    }
+
+    /// The next node to try.
+    ///
+    /// # Errors
+    /// The name cannot be resolved, or all nodes were skipped, until the deadline. A lookup that
+    /// will not differ, and a round in which no reason can change, end the search at once.
     pub(crate) async fn next(&mut self) -> Result<Pin, Error> {
         loop {
-            while let Some(address) = self.untried.as_mut().and_then(Vec::pop) {
-                let node = SocketAddr::new(address, self.options.port);
-                match self.connect(node).await {
-                    Ok(()) => return Pin::new(node, self.options, None),
-                    Err(reason) => self.skip(node, SkipReason::Unreachable(reason)),
+            if let Some(address) = self.untried.as_mut().and_then(Vec::pop) {
+                // One address is tried in any case.
+                if self.skipped.is_empty() || !self.is_over() {
+                    return Pin::new(SocketAddr::new(address, self.cluster.options.port), self.cluster, None);
                 }
-            }
-            let may_retry = self.skipped.iter().any(|skipped| skipped.reason.is_transient());
-            if self.untried.is_some() && (!may_retry || !self.backoff.wait().await) {
                 return Err(self.failure());
+            }
+            if self.untried.is_some() {
+                let may_retry = self.skipped.iter().any(|skipped| skipped.reason.is_transient());
+                if !may_retry || !self.backoff.wait().await {
+                    return Err(self.failure());
+                }
             }
             match self.resolve().await {
                 Ok(addresses) => {
                     self.untried = Some(addresses);
-                    self.skipped.clear();
-                }
-                // The skipped nodes say more than a lookup that failed after them.
-                Err(reason) if !reason.is_final() && self.is_over() && !self.skipped.is_empty() => {
-                    return Err(self.failure());
+                    self.lookup_failure = None;
+                    self.previously_skipped = std::mem::take(&mut self.skipped);
                 }
                 Err(reason) => {
+                    let is_final = reason.is_final();
+                    if reason != ResolveError::Timeout || self.lookup_failure.is_none() {
+                        self.lookup_failure = Some(reason);
+                    }
+                    // Nothing is skipped until a lookup has succeeded again.
                     self.untried = None;
-                    if reason.is_final() || self.is_over() || !self.backoff.wait().await {
-                        return Err(Error::Resolve { name: self.options.host.clone(), reason });
+                    if is_final || self.is_over() || !self.backoff.wait().await {
+                        return Err(self.failure());
                     }
                 }
             }
@@ -96,35 +128,57 @@ impl<'c> NodeSearch<'c> {
         Instant::now() >= self.deadline
     }
 
-    /// The error of a search that skipped all nodes.
+    /// The error of a search that found no node.
     fn failure(&mut self) -> Error {
-        let (name, skipped) = (self.options.host.clone(), std::mem::take(&mut self.skipped));
-        let is_busy = skipped.iter().any(|skipped| matches!(skipped.reason, SkipReason::Busy(_)));
-        if is_busy { Error::AllNodesBusy { name, skipped } } else { Error::NoNodeReachable { name, skipped } }
+        let name = self.cluster.options.host.clone();
+        let skipped = self.skipped_nodes();
+        match self.lookup_failure.take() {
+            // Skipped nodes say more than a lookup that failed after them, unless that is final.
+            Some(reason) if skipped.is_empty() || reason.is_final() => Error::Resolve { name, reason },
+            _ if skipped.iter().any(|skipped| matches!(skipped.reason, SkipReason::Busy(_))) => {
+                Error::AllNodesBusy { name, skipped }
+            }
+            _ => Error::NoNodeReachable { name, skipped },
+        }
+    }
+
+    /// The addresses of the latest rounds. The deadline is a reason only for an address that has
+    /// no other.
+    fn skipped_nodes(&mut self) -> Vec<SkippedNode> {
+        let mut skipped = std::mem::take(&mut self.skipped);
+        for previous in std::mem::take(&mut self.previously_skipped) {
+            match skipped.iter_mut().find(|skipped| skipped.node == previous.node) {
+                None => skipped.push(previous),
+                Some(same) if same.reason == SkipReason::DeadlineReached => same.reason = previous.reason,
+                Some(_) => {}
+            }
+        }
+        skipped
     }
 
     /// The addresses of the name, in random order, except that those to avoid come first: addresses
     /// are taken from the end.
     async fn resolve(&self) -> Result<Vec<IpAddr>, ResolveError> {
-        let name = &self.options.host;
+        let name = &self.cluster.options.host;
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
         }
-        let lookup = timeout_at(self.deadline, self.options.resolver.lookup(name)).await;
+        let lookup = timeout_at(self.deadline, self.cluster.resolver.lookup(name)).await;
         let mut addresses = lookup.unwrap_or(Err(ResolveError::Timeout))?;
         // The sort is stable, so the others stay in random order.
-        addresses.sort_by_key(|&address| !self.avoid.contains(&SocketAddr::new(address, self.options.port)));
+        addresses.sort_by_key(|&address| !self.avoid.contains(&SocketAddr::new(address, self.cluster.options.port)));
         Ok(addresses)
     }
 
     /// Checks that a node accepts connections; sends nothing.
-    async fn connect(&self, node: SocketAddr) -> Result<(), String> {
-        let deadline = deadline_in(self.options.connect_timeout).min(self.deadline);
+    async fn connect(&self, node: SocketAddr) -> Result<(), SkipReason> {
+        let connect_timeout = self.cluster.options.connect_timeout;
+        let deadline = deadline_in(connect_timeout).min(self.deadline);
         match timeout_at(deadline, TcpStream::connect(node)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) if deadline == self.deadline => Err("no connection before the deadline".to_owned()),
-            Err(_) => Err(format!("no connection within {:?}", self.options.connect_timeout)),
+            Ok(Err(error)) => Err(SkipReason::Unreachable(error.to_string())),
+            Err(_) if deadline == self.deadline => Err(SkipReason::DeadlineReached),
+            Err(_) => Err(SkipReason::Unreachable(format!("no connection within {connect_timeout:?}"))),
         }
     }
 }

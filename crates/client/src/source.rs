@@ -4,17 +4,23 @@
 //! request body. Failures to open or read are `Error::SourceUnreadable`.
 
 use std::fmt;
-use std::fs::Metadata;
-use std::io::{self, Cursor};
+use std::fs::{File, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncSeekExt};
+use tokio::io::AsyncRead;
 
 use crate::body::{self, BodyState, OneTimeReader, SizedBody};
 use crate::error::Error;
+use crate::file_chunks::{self, CHUNK, FileChunks};
+use crate::file_version::FileVersion;
+
+/// Wait for a file that has just changed.
+const SETTLING: Duration = Duration::from_millis(25);
 
 /// Something to scan. Every source knows its length, because MetaDefender Core requires a
 /// `Content-Length`.
@@ -25,11 +31,13 @@ pub struct Source {
     /// Length in bytes of the latest body.
     len: u64,
     body: BodyState,
+    /// The version of the file when the latest body was made.
+    version: Option<FileVersion>,
 }
 
 enum Content {
     Path(PathBuf),
-    File(Arc<std::fs::File>),
+    File(Arc<File>),
     Bytes(Bytes),
     Reader { len: u64, reader: OneTimeReader },
 }
@@ -47,7 +55,7 @@ impl fmt::Debug for Content {
 
 impl Source {
     fn new(name: String, content: Content) -> Self {
-        Self { name, content, len: 0, body: BodyState::default() }
+        Self { name, content, len: 0, body: BodyState::default(), version: None }
     }
 
     /// The file at a path, under its file name. It is read while it is sent.
@@ -59,7 +67,7 @@ impl Source {
 
     /// An open file, from its start, under a name. This file is sent even if its path leads to
     /// another one by then.
-    pub fn file(name: impl Into<String>, file: std::fs::File) -> Self {
+    pub fn file(name: impl Into<String>, file: File) -> Self {
         Self::new(name.into(), Content::File(Arc::new(file)))
     }
 
@@ -86,6 +94,11 @@ impl Source {
         self.body.bytes_sent()
     }
 
+    /// Returns true if each attempt to send it reads it anew.
+    pub(crate) fn is_reopenable(&self) -> bool {
+        !matches!(self.content, Content::Reader { .. })
+    }
+
     /// Returns true if the source can be sent again.
     pub(crate) fn is_repeatable(&self) -> bool {
         match &self.content {
@@ -104,12 +117,39 @@ impl Source {
         self.body.take_error().map(|error| self.unreadable(error))
     }
 
-    fn unreadable(&self, error: io::Error) -> Error {
-        let name = match &self.content {
+    /// Checks that the file is the one of the latest body, so that a verdict is about its content.
+    ///
+    /// # Errors
+    /// The file has changed since, or another file is at its path.
+    pub(crate) async fn check_unchanged(&self) -> Result<(), Error> {
+        let metadata = match &self.content {
+            Content::Path(path) => tokio::fs::metadata(path).await,
+            Content::File(file) => file.metadata(),
+            Content::Bytes(_) | Content::Reader { .. } => return Ok(()),
+        };
+        let version = metadata.map(|metadata| FileVersion::of(&metadata)).map_err(|error| self.unreadable(error))?;
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        Err(Error::SourceChanged { name: self.shown_name() })
+    }
+
+    /// The path of the file, or else the name.
+    fn shown_name(&self) -> String {
+        match &self.content {
             Content::Path(path) => path.display().to_string(),
             _ => self.name.clone(),
-        };
-        Error::SourceUnreadable { name, error }
+        }
+    }
+
+    fn unreadable(&self, error: io::Error) -> Error {
+        Error::SourceUnreadable { name: self.shown_name(), error }
+    }
+
+    /// Opens the file of the source on a thread that may block.
+    async fn open(&self, open: impl FnOnce() -> io::Result<Arc<File>> + Send + 'static) -> Result<OpenedFile, Error> {
+        let opened = tokio::task::spawn_blocking(move || open().and_then(read_start)).await;
+        opened.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(|error| self.unreadable(error))
     }
 
     /// A request body of the source, from its start, and the length of that body.
@@ -118,44 +158,56 @@ impl Source {
     /// The source cannot be opened, or is not a regular file.
     pub(crate) async fn body(&mut self) -> Result<(reqwest::Body, u64), Error> {
         self.body.reset();
-        let (content, len) = match &self.content {
-            Content::Bytes(bytes) => (body::Content::Open(Box::new(Cursor::new(bytes.clone()))), bytes.len() as u64),
+        let (content, len, version) = match &self.content {
             Content::Path(path) => {
-                let (file, len) = open(path).await.map_err(|error| self.unreadable(error))?;
-                (body::Content::Open(Box::new(file)), len)
+                let path = path.clone();
+                self.open(move || open(&path)).await?
             }
             Content::File(file) => {
-                let (file, len) = rewind(file).await.map_err(|error| self.unreadable(error))?;
-                (body::Content::Open(Box::new(file)), len)
+                let file = Arc::clone(file);
+                self.open(move || Ok(file)).await?
             }
-            Content::Reader { len, reader } => (body::Content::OneTime(reader.clone()), *len),
+            Content::Bytes(bytes) => (body::Content::Bytes(bytes.clone()), bytes.len() as u64, None),
+            Content::Reader { len, reader } => (body::Content::OneTime(reader.clone()), *len, None),
         };
+        self.version = version;
         self.len = len;
         Ok((reqwest::Body::wrap(SizedBody::new(content, len, self.body.clone())), len))
     }
 }
 
-/// Opens a file; also returns its length in bytes.
-async fn open(path: &Path) -> io::Result<(tokio::fs::File, u64)> {
+/// A file that is sent, its length in bytes, and its version.
+type OpenedFile = (body::Content, u64, Option<FileVersion>);
+
+/// Opens a file.
+fn open(path: &Path) -> io::Result<Arc<File>> {
     // Checked before it is opened as well: opening a pipe waits for a writer.
-    len_of(&tokio::fs::metadata(path).await?)?;
-    let file = tokio::fs::File::open(path).await?;
-    let len = len_of(&file.metadata().await?)?;
-    Ok((file, len))
+    version_of(&std::fs::metadata(path)?)?;
+    Ok(Arc::new(File::open(path)?))
 }
 
-/// An open file at its start, and its length in bytes.
-async fn rewind(file: &std::fs::File) -> io::Result<(tokio::fs::File, u64)> {
-    let mut file = tokio::fs::File::from_std(file.try_clone()?);
-    let len = len_of(&file.metadata().await?)?;
-    file.rewind().await?;
-    Ok((file, len))
+/// The content and the version of an open file. Blocks.
+///
+/// If the file has just changed, waits a moment first: a later change would not be noticed
+/// otherwise.
+fn read_start(file: Arc<File>) -> io::Result<OpenedFile> {
+    let mut version = version_of(&file.metadata()?)?;
+    if !version.is_settled() {
+        std::thread::sleep(SETTLING);
+        version = version_of(&file.metadata()?)?;
+    }
+    let content = if version.size <= CHUNK as u64 {
+        body::Content::Bytes(file_chunks::read(&file, 0, version.size as usize)?)
+    } else {
+        body::Content::File(FileChunks::new(file))
+    };
+    Ok((content, version.size, Some(version)))
 }
 
-/// The length of a regular file.
-fn len_of(metadata: &Metadata) -> io::Result<u64> {
+/// The version of a regular file.
+fn version_of(metadata: &Metadata) -> io::Result<FileVersion> {
     match metadata.file_type() {
-        kind if kind.is_file() => Ok(metadata.len()),
+        kind if kind.is_file() => Ok(FileVersion::of(metadata)),
         kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         _ => Err(io::Error::other("not a regular file, so its length is unknown")),
     }

@@ -44,6 +44,13 @@ impl SessionKind {
     }
 }
 
+impl Ticket {
+    /// The node of the session.
+    pub fn node(&self) -> SocketAddr {
+        self.node
+    }
+}
+
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.kind.keyword(), self.node, self.id)?;
@@ -58,7 +65,7 @@ impl FromStr for Ticket {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = |reason| Error::InvalidTicket { ticket: text.to_owned(), reason };
+        let invalid = |reason| Error::InvalidTicket { ticket: without_cookie(text), reason };
         // The cookie is the rest of the line: it may contain spaces.
         let mut parts = text.trim().splitn(4, ' ');
         let kind = parts.next().and_then(|word| SessionKind::ALL.into_iter().find(|kind| kind.keyword() == word));
@@ -76,6 +83,11 @@ impl FromStr for Ticket {
         }
         Ok(Self { kind, node, id, cookie })
     }
+}
+
+/// The first three words of a ticket. The rest is as secret as the session.
+pub(crate) fn without_cookie(ticket: &str) -> String {
+    ticket.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
