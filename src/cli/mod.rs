@@ -63,7 +63,7 @@ enum Command {
     Nominate(nominate::NominateArgs),
     Unregister(unregister::UnregisterArgs),
     Events(events::EventsArgs),
-    Scan(scan::ScanArgs),
+    Scan(Box<scan::ScanArgs>),
     Pin(pin::PinArgs),
     FakeCore(fake_core::FakeCoreArgs),
 }

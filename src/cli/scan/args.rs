@@ -8,6 +8,7 @@ use clap::Args;
 use evenkeel_client::{Affinity, Cluster};
 
 use super::super::cluster_args::{ClusterArgs, cluster_url};
+use super::option_args::OptionArgs;
 use crate::tls;
 
 /// Scan files and folders on a cluster
@@ -41,11 +42,11 @@ pub(in crate::cli) struct ScanArgs {
     pub(super) json: bool,
     /// Record the progress in this journal, and continue from it if it exists. Unchanged files
     /// that are allowed or blocked are not scanned again
-    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,
     /// If the node of a file is gone, send the file to another node, at most this many times
-    #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with = "batch")]
-    resubmit: u32,
+    #[arg(long, value_name = "TIMES", default_value_t = 0)]
+    pub(super) resubmit: u32,
     /// Write the signed result of the batch to this file
     #[arg(long, value_name = "FILE", requires = "batch")]
     pub(super) signed_result: Option<PathBuf>,
@@ -62,6 +63,8 @@ pub(in crate::cli) struct ScanArgs {
     /// Longest wait for the result of a file or for the batch to close
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     timeout: Duration,
+    #[command(flatten)]
+    options: OptionArgs,
     #[command(flatten)]
     cluster_args: ClusterArgs,
 }
@@ -94,6 +97,6 @@ impl ScanArgs {
             }
             builder = builder.root_certificates(certificates);
         }
-        Ok(builder.build()?)
+        Ok(self.options.apply(builder)?.build()?)
     }
 }

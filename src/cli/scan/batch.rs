@@ -1,48 +1,61 @@
 //! Scans all files in one batch: sends them, closes the batch, and reads the result of each file.
 //!
+//! ```text
+//!  open, or resume ──► fill (batch_files) ──► close ──► results
+//!    ▲                                          │
+//!    └──── the session is lost: `--resubmit` ───┤
+//!                                               └─► interrupted or refused: cancel
+//! ```
+//!
 //! A file that cannot be sent gets a result that says so; the others stay in the batch. If the
-//! batch cannot be closed, or on an interrupt, the batch is cancelled and every file gets the
-//! verdict `failed`. The scan as a whole fails if results cannot be written.
+//! batch cannot be closed, or on an interrupt, every file gets the verdict `failed`. The batch is
+//! then cancelled; after an interrupt with `--resume`, it stays open for the next run. The scan as
+//! a whole fails if results cannot be written.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use anyhow::Context;
-use evenkeel_client::{BatchStatus, ClosedBatch, Cluster, OpenBatch, ResumedSession, Source, Ticket};
+use evenkeel_client::{BatchStatus, CloseError, ClosedBatch, Cluster, Error, OpenBatch, ResumedSession, Ticket};
 use futures_util::{StreamExt, stream};
 
 use super::args::ScanArgs;
+use super::batch_files::{BatchFiles, SentFile};
 use super::files::ListedFile;
+use super::journal::{Journal, PreviousRuns};
 use super::output::Output;
-use super::parallel::{Unfinished, for_each_file};
+use super::parallel::Unfinished;
 use super::progress::ProgressBars;
-use super::results::{BatchResult, FileResult};
+use super::results::{BatchResult, CHANGED, FileResult, ScanVerdict};
 use crate::signals::EndSignals;
 
-/// A file after the attempt to send it.
-struct SentFile {
-    file: ListedFile,
-    start: Instant,
-    /// The `data_id` of the file, or the result of a file that is not in the batch.
-    data_id: Result<String, FileResult>,
+/// How an attempt to scan the batch ended.
+enum End {
+    /// The batch is closed.
+    Closed(ClosedBatch, BatchStatus),
+    /// No node accepted the batch. Each file has a result that says why.
+    NotOpened,
+    /// The batch is not closed.
+    Unclosed { ticket: Ticket, why: WhyUnclosed, reason: String },
 }
 
-/// A batch while files are sent into it.
-struct FillingBatch {
-    batch: OpenBatch,
-    bars: ProgressBars,
-    /// Why the session is lost, once it is; the files that follow fail at once.
-    lost: OnceLock<String>,
+/// Why a batch is not closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum WhyUnclosed {
+    /// Its node is gone, or no longer knows it.
+    Lost,
+    /// A signal arrived.
+    Interrupted,
+    /// The node refuses to close it, or needs too long.
+    Refused,
 }
 
 /// Scans all files in one batch.
 ///
 /// # Errors
-/// Results cannot be written.
+/// The journal of `--resume` cannot be used, or results cannot be written.
 pub(super) async fn scan(
     args: &ScanArgs,
     cluster: Cluster,
@@ -53,109 +66,144 @@ pub(super) async fn scan(
     if files.is_empty() {
         return Ok(());
     }
+    let (journal, previous) = Journal::open(args.resume.as_deref(), &args.cluster)?;
     let mut signals = EndSignals::catch()?;
-    let batch = match open(&cluster, &mut signals).await {
-        Ok(batch) => batch,
-        Err(result) => {
-            let with_path = |file: ListedFile| FileResult { path: file.path, ..result.clone() };
-            return files.into_iter().try_for_each(|file| output.add_file(with_path(file)));
-        }
-    };
-    let (node, ticket) = (batch.node(), batch.ticket());
-    let filling = Arc::new(FillingBatch { batch, bars: bars.clone(), lost: OnceLock::new() });
-    let (sent, is_interrupted) = fill(&filling, files, args.concurrency(), &mut signals).await?;
-    let closed = match Arc::into_inner(filling) {
-        Some(filling) if !is_interrupted => tokio::select! {
-            closed = close(filling.batch) => closed,
-            _ = signals.recv() => Err(Unfinished::Interrupted.into()),
-        },
-        // After an interrupt, an aborted task may still hold the batch.
-        _ => Err(Unfinished::Interrupted.into()),
-    };
-    match closed {
-        Ok((closed, status)) => {
-            let results = file_results(&closed, &sent, args.concurrency(), signals.recv()).await;
-            report(sent, &results, output)?;
-            output.add_batch(BatchResult::new(node, closed.batch_id(), &status))?;
-            save_signed_result(&closed, args, output).await;
-            Ok(())
-        }
-        Err(reason) => {
-            // A second interrupt does not wait for the node.
-            tokio::select! {
-                () = cancel(&cluster, &ticket) => {}
-                _ = signals.recv() => {}
+    let mut scan = BatchScan { args, cluster, bars, journal, previous };
+    let mut resubmissions = args.resubmit;
+    loop {
+        let (sent, end) = scan.attempt(files.clone(), &mut signals).await?;
+        match end {
+            End::Unclosed { why: WhyUnclosed::Lost, .. } if resubmissions > 0 => {
+                resubmissions -= 1;
+                bars.start_over();
             }
-            add_results(sent, output, |path, data_id| FileResult {
-                node: Some(node),
-                data_id: Some(data_id),
-                ..FileResult::failed(path, reason.to_string())
-            })
+            end => return scan.report(sent, end, output, &mut signals).await,
         }
     }
 }
 
-/// Opens a batch. The error is the result of every file, without its path.
-async fn open(cluster: &Cluster, signals: &mut EndSignals) -> Result<OpenBatch, FileResult> {
-    tokio::select! {
-        opened = cluster.open_batch() => opened.map_err(|error| FileResult::from_error(PathBuf::new(), &error)),
-        _ = signals.recv() => Err(FileResult::failed(PathBuf::new(), Unfinished::Interrupted.to_string())),
-    }
+/// The scan of one batch.
+struct BatchScan<'a> {
+    args: &'a ScanArgs,
+    cluster: Cluster,
+    bars: &'a ProgressBars,
+    journal: Journal,
+    /// The batch of a previous run, until it has been tried.
+    previous: PreviousRuns,
 }
 
-/// Sends all files into the batch; returns them, and true if it was interrupted.
-async fn fill(
-    filling: &Arc<FillingBatch>,
-    files: Vec<ListedFile>,
-    concurrency: usize,
-    signals: &mut EndSignals,
-) -> anyhow::Result<(Vec<SentFile>, bool)> {
-    let work = |file: ListedFile| {
-        let filling = Arc::clone(filling);
-        async move { filling.send(file).await }
-    };
-    let mut sent = Vec::new();
-    let is_interrupted = for_each_file(files, concurrency, work, pin!(signals.recv()), |file, result| {
-        filling.bars.count_file();
-        sent.push(result.unwrap_or_else(|reason| {
-            let data_id = Err(FileResult::failed(file.path.clone(), reason.to_string()));
-            SentFile { file, start: Instant::now(), data_id }
-        }));
-        Ok(())
-    })
-    .await?;
-    Ok((sent, is_interrupted))
-}
-
-impl FillingBatch {
-    /// Sends a file unless the session is lost.
-    async fn send(&self, file: ListedFile) -> SentFile {
-        let start = Instant::now();
-        let data_id = match self.lost.get() {
-            Some(reason) => Err(FileResult::failed(file.path.clone(), reason.clone())),
-            None => self.upload(&file).await,
+impl BatchScan<'_> {
+    /// Opens a batch, or resumes that of a previous run, and sends all files; returns them, and how
+    /// it ended.
+    async fn attempt(
+        &mut self,
+        files: Vec<ListedFile>,
+        signals: &mut EndSignals,
+    ) -> anyhow::Result<(Vec<SentFile>, End)> {
+        let previous = std::mem::take(&mut self.previous);
+        let open = async {
+            match self.resume(&previous, &files).await {
+                Some(resumed) => Ok(resumed),
+                None => self.cluster.open_batch().await.map(|batch| (batch, HashMap::new())),
+            }
         };
-        SentFile { file, start, data_id }
+        let opened = tokio::select! {
+            opened = open => opened.map_err(|error| FileResult::from_error(PathBuf::new(), &error)),
+            _ = signals.recv() => Err(FileResult::failed(PathBuf::new(), Unfinished::Interrupted.to_string())),
+        };
+        let (batch, in_batch) = match opened {
+            Ok(opened) => opened,
+            Err(result) => {
+                let not_sent = |file: ListedFile| SentFile::failed(file, result.clone());
+                return Ok((files.into_iter().map(not_sent).collect(), End::NotOpened));
+            }
+        };
+        let ticket = batch.ticket();
+        self.journal.batch_opened(&ticket);
+        let filling = BatchFiles::new(batch, self.bars.clone(), &self.journal, in_batch);
+        let (sent, batch, is_interrupted) = filling.send_all(files, self.args.concurrency(), signals).await?;
+        let unclosed = |why, reason: String| End::Unclosed { ticket: ticket.clone(), why, reason };
+        let interrupted = || unclosed(WhyUnclosed::Interrupted, Unfinished::Interrupted.to_string());
+        let end = match batch {
+            Some(batch) if !is_interrupted => tokio::select! {
+                closed = close(batch) => match closed {
+                    Ok((closed, status)) => End::Closed(closed, status),
+                    Err(error) if error.is_session_lost() => unclosed(WhyUnclosed::Lost, error.to_string()),
+                    Err(error) => unclosed(WhyUnclosed::Refused, error.to_string()),
+                },
+                _ = signals.recv() => interrupted(),
+            },
+            _ => interrupted(),
+        };
+        Ok((sent, end))
     }
 
-    async fn upload(&self, file: &ListedFile) -> Result<String, FileResult> {
-        let opened = file.open();
-        let (file, opened) = opened.map_err(|error| FileResult::failed(file.path.clone(), error.to_string()))?;
-        let mut source = Source::file(file.name(), opened);
-        let _bar = self.bars.add_file(&file.path, file.version.size, source.bytes_sent());
-        self.batch.send(&mut source).await.map_err(|error| {
-            if error.is_session_lost() {
-                self.lost.get_or_init(|| error.to_string());
+    /// The batch of the previous run, with the `data_id` of each file in it, by path. None if it
+    /// cannot be continued: its node is gone, or the batch has a file in a version that it has no
+    /// longer.
+    async fn resume(
+        &self,
+        previous: &PreviousRuns,
+        files: &[ListedFile],
+    ) -> Option<(OpenBatch, HashMap<PathBuf, String>)> {
+        let Ok(ResumedSession::OpenBatch(batch)) = self.cluster.resume(previous.batch()?) else { return None };
+        let status = batch.status().await.ok()?;
+        let in_batch: HashMap<_, _> = files
+            .iter()
+            .filter_map(|file| Some((file.path.clone(), previous.data_id_in_batch(file)?.to_owned())))
+            .collect();
+        let is_listed = |id: &String| status.files.iter().any(|file| file.data_id == *id);
+        let is_whole = in_batch.len() == previous.files_in_batch() && in_batch.values().all(is_listed);
+        let is_complete = in_batch.len() == files.len();
+        if is_whole && (!status.is_closed || is_complete) {
+            return Some((batch, in_batch));
+        }
+        // Its result would be about files that have changed or are no longer scanned.
+        if !status.is_closed {
+            let _ = batch.cancel().await;
+        }
+        None
+    }
+
+    /// Adds the results of all files and of the batch.
+    async fn report(
+        &self,
+        sent: Vec<SentFile>,
+        end: End,
+        output: &mut Output,
+        signals: &mut EndSignals,
+    ) -> anyhow::Result<()> {
+        match end {
+            End::Closed(closed, status) => {
+                let results = file_results(&closed, &sent, self.args.concurrency(), signals.recv()).await;
+                let interrupted = |path| FileResult::failed(path, Unfinished::Interrupted.to_string());
+                add_results(sent, output, |path, id| results.get(id).cloned().unwrap_or_else(|| interrupted(path)))?;
+                output.add_batch(BatchResult::new(closed.node(), closed.batch_id(), &status))?;
+                save_signed_result(&closed, self.args, output).await;
+                Ok(())
             }
-            // The session of the error is the batch; the file has no identifier.
-            FileResult { data_id: None, ..FileResult::from_error(file.path.clone(), &error) }
-        })
+            End::NotOpened => add_results(sent, output, |path, _| FileResult::failed(path, String::new())),
+            End::Unclosed { ticket, why, reason } => {
+                if why != WhyUnclosed::Interrupted || self.args.resume.is_none() {
+                    // A second interrupt does not wait for the node.
+                    tokio::select! {
+                        () = cancel(&self.cluster, &ticket) => {}
+                        _ = signals.recv() => {}
+                    }
+                }
+                add_results(sent, output, |path, data_id| FileResult {
+                    node: Some(ticket.node()),
+                    data_id: Some(data_id.to_owned()),
+                    ..FileResult::failed(path, reason.clone())
+                })
+            }
+        }
     }
 }
 
 /// Closes the batch and reads its status.
-async fn close(batch: OpenBatch) -> anyhow::Result<(ClosedBatch, BatchStatus)> {
-    let closed = batch.close().await?;
+async fn close(batch: OpenBatch) -> Result<(ClosedBatch, BatchStatus), Error> {
+    let closed = batch.close().await.map_err(|CloseError { error, .. }| error)?;
     let status = closed.results().await?;
     Ok((closed, status))
 }
@@ -176,18 +224,9 @@ async fn file_results(
     concurrency: usize,
     interrupt: impl Future,
 ) -> HashMap<String, FileResult> {
-    let in_batch = sent.iter().filter_map(|sent| Some((&sent.file.path, sent.data_id.as_ref().ok()?)));
-    let queries = in_batch.map(|(path, data_id)| async move {
-        let undecided =
-            || FileResult::failed(path.clone(), "the batch is closed without a verdict on the file".to_owned());
-        let result = match closed.file(data_id).await {
-            Ok(progress) => {
-                progress.report.map_or_else(undecided, |report| FileResult::from_report(path.clone(), &report))
-            }
-            Err(error) => FileResult::from_error(path.clone(), &error),
-        };
-        (data_id.clone(), result)
-    });
+    let in_batch = sent.iter().filter_map(|sent| Some((&sent.file, sent.data_id.as_ref().ok()?)));
+    let queries =
+        in_batch.map(|(file, data_id)| async move { (data_id.clone(), file_result(closed, file, data_id).await) });
     let mut queries = stream::iter(queries).buffer_unordered(concurrency);
     let mut interrupt = pin!(interrupt);
     let mut results = HashMap::new();
@@ -202,22 +241,35 @@ async fn file_results(
     }
 }
 
-/// Adds the results of all files of a closed batch. Files in the batch without a result were
-/// interrupted.
-fn report(sent: Vec<SentFile>, results: &HashMap<String, FileResult>, output: &mut Output) -> anyhow::Result<()> {
-    let interrupted = |path| FileResult::failed(path, Unfinished::Interrupted.to_string());
-    add_results(sent, output, |path, data_id| results.get(&data_id).cloned().unwrap_or_else(|| interrupted(path)))
+/// The result of a file in a closed batch.
+async fn file_result(closed: &ClosedBatch, file: &ListedFile, data_id: &str) -> FileResult {
+    let path = file.path.clone();
+    let report = match closed.file(data_id).await {
+        Ok(progress) => progress.report,
+        Err(error) => return FileResult::from_error(path, &error),
+    };
+    match report {
+        Some(report) if file.is_unchanged().await => FileResult::from_report(path, &report),
+        Some(report) => {
+            FileResult { verdict: ScanVerdict::Failed(CHANGED.to_owned()), ..FileResult::from_report(path, &report) }
+        }
+        None => FileResult {
+            node: Some(closed.node()),
+            data_id: Some(data_id.to_owned()),
+            ..FileResult::failed(path, "the batch is closed without a verdict on the file".to_owned())
+        },
+    }
 }
 
 /// Adds the results of all files; `result_in_batch` returns that of a file in the batch.
 fn add_results(
     sent: Vec<SentFile>,
     output: &mut Output,
-    result_in_batch: impl Fn(PathBuf, String) -> FileResult,
+    result_in_batch: impl Fn(PathBuf, &str) -> FileResult,
 ) -> anyhow::Result<()> {
     for SentFile { file, start, data_id } in sent {
         let result = match data_id {
-            Ok(data_id) => result_in_batch(file.path, data_id),
+            Ok(data_id) => result_in_batch(file.path, &data_id),
             Err(result) => result,
         };
         output.add_file(FileResult { duration: start.elapsed(), ..result })?;

@@ -5,9 +5,11 @@
 use std::collections::HashSet;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use evenkeel_client::FileVersion;
 use walkdir::WalkDir;
 
 /// A file to scan.
@@ -18,15 +20,8 @@ pub(super) struct ListedFile {
     pub(super) version: FileVersion,
 }
 
-/// Distinguishes a file from a later one at the same path.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct FileVersion {
-    /// In bytes.
-    pub(super) size: u64,
-    /// Modification time in nanoseconds since 1970, which can be negative, at the precision of the
-    /// file system.
-    pub(super) modified: i128,
-}
+/// Wait for a file that has just changed: a later change would not be noticed otherwise.
+const SETTLING: Duration = Duration::from_millis(25);
 
 /// The files below the paths that were named.
 #[derive(Debug, Default)]
@@ -37,22 +32,29 @@ pub(super) struct FileList {
     pub(super) unreadable: Vec<(PathBuf, String)>,
 }
 
-impl FileVersion {
-    fn of(metadata: &Metadata) -> Self {
-        let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Self { size: metadata.len(), modified }
-    }
-}
-
 impl ListedFile {
     /// Opens the file; returns it with its current version, which may differ from the listed one.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(super) fn open(&self) -> io::Result<(Self, fs::File)> {
-        // Non-blocking: if the path leads to a pipe by now, opening it would wait for a writer.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path)?;
-        Ok((Self { path: self.path.clone(), version: FileVersion::of(&file.metadata()?) }, file))
+    pub(super) async fn open(&self) -> io::Result<(Self, fs::File)> {
+        let path = self.path.clone();
+        let open = move || {
+            // Non-blocking: if the path leads to a pipe by now, opening it would wait for a writer.
+            let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path)?;
+            let mut version = FileVersion::of(&file.metadata()?);
+            if !version.is_settled() {
+                std::thread::sleep(SETTLING);
+                version = FileVersion::of(&file.metadata()?);
+            }
+            Ok((Self { path, version }, file))
+        };
+        tokio::task::spawn_blocking(open).await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+    }
+
+    /// Returns true if the same content is still at the path.
+    pub(super) async fn is_unchanged(&self) -> bool {
+        tokio::fs::metadata(&self.path).await.is_ok_and(|metadata| FileVersion::of(&metadata) == self.version)
     }
 
     /// The last part of the path.

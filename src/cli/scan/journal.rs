@@ -6,7 +6,6 @@
 //! warning, and the scan continues without it.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,13 +14,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
-use evenkeel_client::Ticket;
+use evenkeel_client::{FileVersion, Ticket};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use super::files::{FileVersion, ListedFile};
-use super::results::FileResult;
+use super::files::ListedFile;
+use super::results::{FileResult, hex};
 
 /// A line of the journal.
 #[derive(Debug, Deserialize, Serialize)]
@@ -30,11 +29,34 @@ struct Line {
     cluster: String,
     /// The file, as [`path_key`] writes it.
     path: String,
-    size: u64,
-    /// Nanoseconds since 1970, as text: JSON numbers are too short.
-    modified: String,
+    /// The version of the file. Lines without one, of earlier releases, are of no file.
+    #[serde(default)]
+    version: Option<JournalVersion>,
     #[serde(flatten)]
     entry: Entry,
+}
+
+/// The version of a file, as text: JSON numbers are too short.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct JournalVersion {
+    device: String,
+    inode: String,
+    size: String,
+    modified: String,
+    changed: String,
+}
+
+impl From<FileVersion> for JournalVersion {
+    fn from(version: FileVersion) -> Self {
+        let FileVersion { device, inode, size, modified, changed, .. } = version;
+        Self {
+            device: device.to_string(),
+            inode: inode.to_string(),
+            size: size.to_string(),
+            modified: modified.to_string(),
+            changed: changed.to_string(),
+        }
+    }
 }
 
 /// What happened to a file.
@@ -47,6 +69,10 @@ enum Entry {
     Done(FileResult),
     /// It failed and has to be sent again; holds the reason.
     Failed(String),
+    /// A batch was opened; holds its ticket. The path is empty.
+    Batch(String),
+    /// It was sent into the latest batch; holds its `data_id`.
+    InBatch(String),
 }
 
 /// How far a previous run came with a file.
@@ -60,7 +86,13 @@ pub(super) enum PreviousProgress {
 
 /// How far previous runs came, by path.
 #[derive(Debug, Default)]
-pub(super) struct PreviousRuns(HashMap<String, (FileVersion, PreviousProgress)>);
+pub(super) struct PreviousRuns {
+    files: HashMap<String, (JournalVersion, PreviousProgress)>,
+    /// The latest batch.
+    batch: Option<Ticket>,
+    /// The files in it, with the `data_id` of each.
+    in_batch: HashMap<String, (Option<JournalVersion>, String)>,
+}
 
 /// The journal; without a file it records nothing.
 #[derive(Debug, Default)]
@@ -73,8 +105,24 @@ pub(super) struct Journal {
 impl PreviousRuns {
     /// How far previous runs came with a file; none if the file has changed since.
     pub(super) fn progress_of(&self, file: &ListedFile) -> Option<&PreviousProgress> {
-        let (version, progress) = self.0.get(&path_key(&file.path))?;
-        (*version == file.version).then_some(progress)
+        let (version, progress) = self.files.get(&path_key(&file.path))?;
+        (*version == file.version.into()).then_some(progress)
+    }
+
+    /// The latest batch.
+    pub(super) fn batch(&self) -> Option<&Ticket> {
+        self.batch.as_ref()
+    }
+
+    /// Number of files in the latest batch.
+    pub(super) fn files_in_batch(&self) -> usize {
+        self.in_batch.len()
+    }
+
+    /// The `data_id` of a file in the latest batch; none if the file has changed since.
+    pub(super) fn data_id_in_batch(&self, file: &ListedFile) -> Option<&str> {
+        let (version, data_id) = self.in_batch.get(&path_key(&file.path))?;
+        (version.as_ref() == Some(&file.version.into())).then_some(data_id)
     }
 }
 
@@ -129,10 +177,24 @@ impl Journal {
         self.record(file, Entry::Failed(reason.to_owned()));
     }
 
+    /// Records that a batch was opened, or that a run continues it.
+    pub(super) fn batch_opened(&self, ticket: &Ticket) {
+        self.add(String::new(), None, Entry::Batch(ticket.to_string()));
+    }
+
+    /// Records that a file was sent into the batch.
+    pub(super) fn sent_into_batch(&self, file: &ListedFile, data_id: &str) {
+        self.record(file, Entry::InBatch(data_id.to_owned()));
+    }
+
     fn record(&self, file: &ListedFile, entry: Entry) {
-        let FileVersion { size, modified } = file.version;
-        let (cluster, path, modified) = (self.cluster.clone(), path_key(&file.path), modified.to_string());
-        if let Err(error) = self.write(&Line { cluster, path, size, modified, entry }) {
+        // A file whose next change may leave no trace has no version: the next run scans it again.
+        let version = file.version.is_settled().then(|| file.version.into());
+        self.add(path_key(&file.path), version, entry);
+    }
+
+    fn add(&self, path: String, version: Option<JournalVersion>, entry: Entry) {
+        if let Err(error) = self.write(&Line { cluster: self.cluster.clone(), path, version, entry }) {
             self.warn(&error);
         }
     }
@@ -160,7 +222,7 @@ impl Journal {
 /// # Errors
 /// The file is not a journal.
 fn parse(bytes: &[u8], cluster: &str) -> anyhow::Result<PreviousRuns> {
-    let mut previous = HashMap::new();
+    let mut previous = PreviousRuns::default();
     let lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut parsed = 0;
     for text in &lines {
@@ -169,35 +231,35 @@ fn parse(bytes: &[u8], cluster: &str) -> anyhow::Result<PreviousRuns> {
         if line.cluster != cluster {
             continue;
         }
-        let version = FileVersion { size: line.size, modified: line.modified.parse().unwrap_or_default() };
         let progress = match line.entry {
             Entry::Done(result) => Some(PreviousProgress::Done(result)),
             Entry::Sent(ticket) => ticket.parse().ok().map(PreviousProgress::Sent),
             Entry::Failed(_) => None,
+            Entry::Batch(ticket) => {
+                previous.batch = ticket.parse().ok();
+                previous.in_batch.clear();
+                continue;
+            }
+            Entry::InBatch(data_id) => {
+                previous.in_batch.insert(line.path, (line.version, data_id));
+                continue;
+            }
         };
-        match progress {
-            Some(progress) => drop(previous.insert(line.path, (version, progress))),
-            None => drop(previous.remove(&line.path)),
+        match progress.zip(line.version) {
+            Some((progress, version)) => drop(previous.files.insert(line.path, (version, progress))),
+            None => drop(previous.files.remove(&line.path)),
         }
     }
     // A journal with nothing but an incomplete first line is accepted.
     let is_journal = parsed > 0 || lines.len() <= 1 && bytes.first().is_none_or(|&byte| byte == b'{');
-    if is_journal { Ok(PreviousRuns(previous)) } else { bail!("this is not the journal of a scan") }
+    if is_journal { Ok(previous) } else { bail!("this is not the journal of a scan") }
 }
 
 /// The absolute path as text, so that runs from other folders find the file; its bytes in
 /// hexadecimal if the path is not UTF-8.
 fn path_key(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-    path.to_str().map_or_else(|| hex(path.as_os_str().as_encoded_bytes()), str::to_owned)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("bytes ".to_owned(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    path.to_str().map_or_else(|| format!("bytes {}", hex(path.as_os_str().as_encoded_bytes())), str::to_owned)
 }
 
 #[cfg(test)]
@@ -208,7 +270,9 @@ mod tests {
     const CLUSTER: &str = "http://core.lb.example:8008";
 
     fn file(name: &str, size: u64) -> ListedFile {
-        ListedFile { path: PathBuf::from(name), version: FileVersion { size, modified: 1_700_000_000_123_456_789 } }
+        let modified = 1_700_000_000_123_456_789;
+        let version = FileVersion { device: 1, inode: u64::MAX, size, modified, changed: modified };
+        ListedFile { path: PathBuf::from(name), version }
     }
 
     fn result(name: &str) -> FileResult {

@@ -15,8 +15,10 @@
 
 mod args;
 mod batch;
+mod batch_files;
 mod files;
 mod journal;
+mod option_args;
 mod output;
 mod parallel;
 mod progress;

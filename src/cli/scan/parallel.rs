@@ -5,9 +5,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::files::ListedFile;
@@ -36,26 +34,23 @@ pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Sen
     mut interrupt: Pin<&mut impl Future<Output = &'static str>>,
     mut take: impl FnMut(ListedFile, Result<T, Unfinished>) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
-    let permits = Arc::new(Semaphore::new(concurrency));
+    let mut waiting = files.into_iter();
     let mut tasks = JoinSet::new();
-    let mut unfinished = HashMap::new();
-    for file in files {
-        let (permits, work) = (Arc::clone(&permits), work(file.clone()));
-        let task = tasks.spawn(async move {
-            let _permit = permits.acquire().await;
-            work.await
-        });
-        unfinished.insert(task.id(), file);
-    }
+    let mut running = HashMap::new();
     let mut is_interrupted = false;
     loop {
+        // Only files in work have a task, so memory does not grow with the number of files.
+        while !is_interrupted && running.len() < concurrency.max(1) {
+            let Some(file) = waiting.next() else { break };
+            running.insert(tasks.spawn(work(file.clone())).id(), file);
+        }
         let (id, result) = tokio::select! {
             // Results come first: a verdict that has arrived is not lost to the interrupt.
             biased;
             joined = tasks.join_next_with_id() => match joined {
                 None => break,
                 Some(Ok((id, result))) => (id, Ok(result)),
-                Some(Err(error)) if error.is_cancelled() => continue,
+                Some(Err(error)) if error.is_cancelled() => (error.id(), Err(Unfinished::Interrupted)),
                 Some(Err(error)) => (error.id(), Err(Unfinished::Panicked(error))),
             },
             _ = &mut interrupt, if !is_interrupted => {
@@ -64,11 +59,11 @@ pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Sen
                 continue;
             }
         };
-        if let Some(file) = unfinished.remove(&id) {
+        if let Some(file) = running.remove(&id) {
             take(file, result)?;
         }
     }
-    for file in unfinished.into_values() {
+    for file in waiting {
         take(file, Err(Unfinished::Interrupted))?;
     }
     Ok(is_interrupted)

@@ -1,10 +1,11 @@
 //! Progress bars on a terminal: one for the whole scan and one per file in progress.
 //!
-//! Nothing is drawn if results are JSON or standard error is not a terminal.
+//! Nothing is drawn if results are JSON or standard error is not a terminal. There are never more
+//! bars than the terminal has rows, and on a narrow terminal they are shorter.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,6 +18,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Columns of a path; fewer on a narrow terminal.
 const PATH_WIDTH: usize = 38;
 
+/// Fewest columns for a bar of 16 columns beside the path.
+const WIDE: u16 = 60;
+
 /// What the bar of a file shows: bytes sent, or percent scanned.
 const SENDING: &str = "sending ";
 const SCANNING: &str = "scanning";
@@ -26,14 +30,21 @@ const SCANNING: &str = "scanning";
 pub(super) struct ProgressBars {
     all: MultiProgress,
     overall: ProgressBar,
+    is_wide: bool,
+    /// Rows that are left for the bars of files.
+    free_rows: Arc<AtomicUsize>,
 }
 
-/// The bar of a file; removed when it is dropped.
-pub(super) struct FileBar {
+/// The bar of a file; removed when it is dropped. A file without a free row has no bar.
+pub(super) struct FileBar(Option<VisibleBar>);
+
+struct VisibleBar {
     bar: ProgressBar,
     /// Size of the file in bytes.
     size: u64,
+    is_wide: bool,
     all: MultiProgress,
+    free_rows: Arc<AtomicUsize>,
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -46,15 +57,27 @@ impl ProgressBars {
     pub(super) fn new(files: usize, is_visible: bool) -> Self {
         let target = if is_visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let all = MultiProgress::with_draw_target(target);
+        let (rows, columns) = console::Term::stderr().size();
+        let is_wide = columns >= WIDE;
         let overall = all.add(ProgressBar::new(files as u64));
-        overall.set_style(style("{pos} of {len} files [{bar:24}] {elapsed}"));
-        overall.enable_steady_tick(TICK);
-        Self { all, overall }
+        let template =
+            if is_wide { "{pos} of {len} files [{bar:24}] {elapsed}" } else { "{pos} of {len} files {elapsed}" };
+        overall.set_style(style(template));
+        if !all.is_hidden() {
+            overall.enable_steady_tick(TICK);
+        }
+        // One row is for the overall bar, and one for the cursor.
+        let free_rows = if all.is_hidden() { 0 } else { usize::from(rows.saturating_sub(2)) };
+        Self { all, overall, is_wide, free_rows: Arc::new(AtomicUsize::new(free_rows)) }
     }
 
     /// Adds the bar of a file of `size` bytes, which reads the number of bytes sent from
     /// `bytes_sent`.
     pub(super) fn add_file(&self, path: &Path, size: u64, bytes_sent: Arc<AtomicU64>) -> FileBar {
+        let take_row = |free: usize| free.checked_sub(1);
+        if self.free_rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_row).is_err() {
+            return FileBar(None);
+        }
         let bar = self.all.insert_before(&self.overall, ProgressBar::new(size));
         bar.set_message(fit(&path.display().to_string(), PATH_WIDTH));
         let weak = bar.downgrade();
@@ -66,7 +89,8 @@ impl ProgressBars {
                 tokio::time::sleep(TICK).await;
             }
         });
-        let bar = FileBar { bar, size, all: self.all.clone() };
+        let (all, free_rows) = (self.all.clone(), Arc::clone(&self.free_rows));
+        let bar = FileBar(Some(VisibleBar { bar, size, is_wide: self.is_wide, all, free_rows }));
         bar.show_sending();
         bar
     }
@@ -74,6 +98,11 @@ impl ProgressBars {
     /// Counts a file as done.
     pub(super) fn count_file(&self) {
         self.overall.inc(1);
+    }
+
+    /// Counts from the start: all files are sent again.
+    pub(super) fn start_over(&self) {
+        self.overall.set_position(0);
     }
 
     /// Removes all bars.
@@ -85,25 +114,37 @@ impl ProgressBars {
 impl FileBar {
     /// Shows that the file is being sent.
     pub(super) fn show_sending(&self) {
-        self.bar.set_prefix(SENDING);
-        self.bar.set_style(style("{wide_msg} {prefix} [{bar:16}] {bytes:>10}"));
-        self.bar.set_length(self.size);
+        if let Some(VisibleBar { bar, size, is_wide, .. }) = &self.0 {
+            bar.set_prefix(SENDING);
+            let template =
+                if *is_wide { "{wide_msg} {prefix} [{bar:16}] {bytes:>10}" } else { "{wide_msg} {bytes:>10}" };
+            bar.set_style(style(template));
+            bar.set_length(*size);
+        }
     }
 
     /// Shows that the file is being scanned, and how far in percent.
     pub(super) fn show_scanning(&self, percent: u8) {
-        if self.bar.prefix() != SCANNING {
-            self.bar.set_prefix(SCANNING);
-            self.bar.set_style(style("{wide_msg} {prefix} [{bar:16}] {percent:>8} %"));
-            self.bar.set_length(100);
+        if let Some(VisibleBar { bar, is_wide, .. }) = &self.0 {
+            if bar.prefix() != SCANNING {
+                bar.set_prefix(SCANNING);
+                let template = if *is_wide {
+                    "{wide_msg} {prefix} [{bar:16}] {percent:>8} %"
+                } else {
+                    "{wide_msg} {percent:>8} %"
+                };
+                bar.set_style(style(template));
+                bar.set_length(100);
+            }
+            bar.set_position(u64::from(percent));
         }
-        self.bar.set_position(u64::from(percent));
     }
 }
 
-impl Drop for FileBar {
+impl Drop for VisibleBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         self.all.remove(&self.bar);
+        self.free_rows.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The scans create them, the output prints them, and the journal stores those of files.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use std::time::Duration;
 use evenkeel_client::{BatchStatus, Error, Report, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+/// The reason for a file whose verdict is about a content that it no longer has.
+pub(super) const CHANGED: &str = "the file changed while it was scanned";
 
 /// The result of a file. The journal of `--resume` stores it in this form.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -23,8 +27,24 @@ pub(super) struct FileResult {
     pub(super) node: Option<SocketAddr>,
     /// The identifier that the node gave to the file.
     pub(super) data_id: Option<String>,
+    /// What the node found; none without a report.
+    #[serde(default)]
+    pub(super) findings: Option<Findings>,
     #[serde(rename = "seconds", with = "seconds")]
     pub(super) duration: Duration,
+}
+
+/// What the report of a node says in detail.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Findings {
+    /// The overall result, for example `No Threat Detected`.
+    result: String,
+    /// The overall result as a number.
+    result_code: Option<i64>,
+    /// The names of the threats.
+    threats: Vec<String>,
+    /// The SHA-256 of the file in hexadecimal; empty if the node has not computed it.
+    sha256: String,
 }
 
 /// The scan verdict of a file or a batch.
@@ -45,6 +65,15 @@ pub(super) struct BatchResult {
     pub(super) node: SocketAddr,
     pub(super) batch_id: String,
     pub(super) verdict: ScanVerdict,
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 mod seconds {
@@ -96,13 +125,26 @@ impl ScanVerdict {
 impl FileResult {
     /// The result of a file with a report.
     pub(super) fn from_report(path: PathBuf, report: &Report) -> Self {
-        let (node, data_id) = (Some(report.node), Some(report.data_id.clone()));
-        Self { path, verdict: (&report.verdict).into(), node, data_id, duration: Duration::ZERO }
+        let findings = Findings {
+            result: report.result.clone(),
+            result_code: report.result_code,
+            threats: report.threats.clone(),
+            sha256: report.hashes.sha256.clone(),
+        };
+        Self {
+            path,
+            verdict: (&report.verdict).into(),
+            node: Some(report.node),
+            data_id: Some(report.data_id.clone()),
+            findings: Some(findings),
+            duration: Duration::ZERO,
+        }
     }
 
     /// The result of a file that did not reach a node.
     pub(super) fn failed(path: PathBuf, reason: String) -> Self {
-        Self { path, verdict: ScanVerdict::Failed(reason), node: None, data_id: None, duration: Duration::ZERO }
+        let verdict = ScanVerdict::Failed(reason);
+        Self { path, verdict, node: None, data_id: None, findings: None, duration: Duration::ZERO }
     }
 
     /// The result of a file whose session failed; has the node and the session of the error.
@@ -115,15 +157,25 @@ impl FileResult {
     /// One line of JSON.
     pub(super) fn json(&self) -> String {
         let (verdict, reason) = self.verdict.word_and_reason();
-        json!({
+        let mut line = json!({
             "path": self.path.to_string_lossy(),
             "verdict": verdict,
             "reason": reason,
             "node": self.node,
             "data_id": self.data_id,
             "seconds": self.duration.as_secs_f64(),
-        })
-        .to_string()
+        });
+        if let Some(Findings { result, result_code, threats, sha256 }) = &self.findings {
+            line["result"] = result.as_str().into();
+            line["result_code"] = (*result_code).into();
+            line["threats"] = threats.as_slice().into();
+            line["sha256"] = sha256.as_str().into();
+        }
+        if self.path.to_str().is_none() {
+            // Several such paths can look the same in `path`.
+            line["path_hex"] = hex(self.path.as_os_str().as_encoded_bytes()).into();
+        }
+        line.to_string()
     }
 }
 

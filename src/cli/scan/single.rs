@@ -3,13 +3,17 @@
 //! A file that fails gets a result that says so. The scan as a whole fails if the journal cannot be
 //! used or results cannot be written.
 
+use std::collections::HashMap;
 use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use evenkeel_client::{Cluster, Error, FileScan, Report, ResumedSession, ScanEvent, Source};
+use evenkeel_client::{Cluster, Error, FileScan, Report, ResumedSession, ScanEvent, Source, Ticket};
+use futures_util::{StreamExt, stream};
 
 use super::args::ScanArgs;
 use super::files::ListedFile;
@@ -17,7 +21,7 @@ use super::journal::{Journal, PreviousProgress, PreviousRuns};
 use super::output::Output;
 use super::parallel::for_each_file;
 use super::progress::ProgressBars;
-use super::results::FileResult;
+use super::results::{CHANGED, FileResult, ScanVerdict};
 use crate::signals::EndSignals;
 
 /// Scans each file in a session of its own.
@@ -32,18 +36,42 @@ pub(super) async fn scan(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (journal, previous) = Journal::open(args.resume.as_deref(), &args.cluster)?;
-    let scanner = Arc::new(Scanner { cluster, bars: bars.clone(), journal, previous });
+    let scanner = Arc::new(Scanner { cluster, bars: bars.clone(), journal, previous, started: Mutex::default() });
     let work = |file: ListedFile| {
         let scanner = Arc::clone(&scanner);
         async move { scanner.scan(file).await }
     };
     let mut signals = EndSignals::catch()?;
+    let mut abandoned = Vec::new();
     for_each_file(files, args.concurrency(), work, pin!(signals.recv()), |file, result| {
         bars.count_file();
-        output.add_file(result.unwrap_or_else(|reason| FileResult::failed(file.path, reason.to_string())))
+        let started = scanner.started().remove(&file.path);
+        output.add_file(result.unwrap_or_else(|reason| {
+            let failed = FileResult::failed(file.path, reason.to_string());
+            let Some(StartedScan { node, data_id, ticket }) = started else { return failed };
+            abandoned.push(ticket);
+            FileResult { node: Some(node), data_id: Some(data_id), ..failed }
+        }))
     })
     .await?;
+    // With a journal, the next run continues these scans.
+    if args.resume.is_none() {
+        let cancelling =
+            stream::iter(&abandoned).for_each_concurrent(args.concurrency(), |ticket| scanner.cancel(ticket));
+        // A second interrupt does not wait for the nodes.
+        tokio::select! {
+            () = cancelling => {}
+            _ = signals.recv() => {}
+        }
+    }
     Ok(())
+}
+
+/// A scan that a node has started.
+struct StartedScan {
+    node: SocketAddr,
+    data_id: String,
+    ticket: Ticket,
 }
 
 /// What the scans of all files share.
@@ -52,13 +80,33 @@ struct Scanner {
     bars: ProgressBars,
     journal: Journal,
     previous: PreviousRuns,
+    /// The running scans, by path.
+    started: Mutex<HashMap<PathBuf, StartedScan>>,
 }
 
 impl Scanner {
+    /// A map stays valid after a panic, so lock poisoning is ignored.
+    fn started(&self) -> MutexGuard<'_, HashMap<PathBuf, StartedScan>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cancels a scan whose result is not needed. Errors are ignored: there is nothing left to do.
+    async fn cancel(&self, ticket: &Ticket) {
+        if let Ok(ResumedSession::File(scan)) = self.cluster.resume(ticket) {
+            let _ = scan.cancel().await;
+        }
+    }
+
+    /// Records that a node has started the scan of a file.
+    fn note_started(&self, file: &ListedFile, scan: &FileScan) {
+        let started = StartedScan { node: scan.node(), data_id: scan.data_id().to_owned(), ticket: scan.ticket() };
+        self.started().insert(file.path.clone(), started);
+    }
+
     /// Scans a file unless a previous run has a verdict on it.
     async fn scan(&self, file: ListedFile) -> FileResult {
         let start = Instant::now();
-        let (file, opened) = match file.open() {
+        let (file, opened) = match file.open().await {
             Ok(opened) => opened,
             Err(error) => return FileResult::failed(file.path, error.to_string()),
         };
@@ -72,10 +120,15 @@ impl Scanner {
         };
         let duration = start.elapsed();
         match report {
-            Ok(report) => {
+            Ok(report) if file.is_unchanged().await => {
                 let result = FileResult { duration, ..FileResult::from_report(file.path.clone(), &report) };
                 self.journal.done(&file, &result);
                 result
+            }
+            Ok(report) => {
+                self.journal.failed(&file, CHANGED);
+                let verdict = ScanVerdict::Failed(CHANGED.to_owned());
+                FileResult { duration, verdict, ..FileResult::from_report(file.path, &report) }
             }
             Err(error) => {
                 // A slow scan continues at its node, so its session stays in the journal for the
@@ -90,6 +143,7 @@ impl Scanner {
 
     /// Waits for the session of a previous run; sends the file again if that session is lost.
     async fn resume(&self, file: &ListedFile, opened: fs::File, scan: &FileScan) -> Result<Report, Error> {
+        self.note_started(file, scan);
         let size = file.version.size;
         let bar = self.bars.add_file(&file.path, size, Arc::new(AtomicU64::new(size)));
         match scan.result_with_progress(|percent| bar.show_scanning(percent)).await {
@@ -106,9 +160,15 @@ impl Scanner {
         let mut source = Source::file(file.name(), opened);
         let bar = self.bars.add_file(&file.path, file.version.size, source.bytes_sent());
         let on_event = |event: ScanEvent<'_>| match event {
-            ScanEvent::Started(scan) => self.journal.sent(file, &scan.ticket()),
+            ScanEvent::Started(scan) => {
+                self.note_started(file, scan);
+                self.journal.sent(file, &scan.ticket());
+            }
             ScanEvent::Progress(percent) => bar.show_scanning(percent),
-            ScanEvent::Lost(_) => bar.show_sending(),
+            ScanEvent::Lost(_) => {
+                self.started().remove(&file.path);
+                bar.show_sending();
+            }
             // Events of later versions of the library are not shown.
             _ => {}
         };

@@ -11,6 +11,7 @@ pub(crate) mod c_icap;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod commands;
+pub(crate) mod core_double;
 pub(crate) mod fake_core_process;
 pub(crate) mod haproxy;
 pub(crate) mod namespace;
@@ -41,8 +42,8 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A loopback address that is free for UDP and TCP, for programs that cannot take port 0.
 ///
-/// It is below the ports that the system assigns. Tests of one process get different addresses until
-/// 2,000 are used. Another process can take an address before the program binds it.
+/// It is below the ports that the system assigns. Tests of one process get different addresses
+/// until 2,000 are used. Another process can take an address before the program binds it.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = 20_000 + (std::process::id() % 10_000) as u16;

@@ -1,0 +1,125 @@
+//! Sends files into an open batch, several at a time.
+//!
+//! The batch scan calls it. Files that a previous run has sent are not sent again. A file that
+//! cannot be sent gets a result; once the session is lost, all files that follow get it, too.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use evenkeel_client::{OpenBatch, Source};
+
+use super::files::ListedFile;
+use super::journal::Journal;
+use super::parallel::for_each_file;
+use super::progress::ProgressBars;
+use super::results::FileResult;
+use crate::signals::EndSignals;
+
+/// A file after the attempt to send it.
+pub(super) struct SentFile {
+    pub(super) file: ListedFile,
+    pub(super) start: Instant,
+    /// The `data_id` of the file, or the result of a file that is not in the batch.
+    pub(super) data_id: Result<String, FileResult>,
+}
+
+impl SentFile {
+    /// A file that is not in the batch; `result` may have no path.
+    pub(super) fn failed(file: ListedFile, result: FileResult) -> Self {
+        let result = FileResult { path: file.path.clone(), ..result };
+        Self { file, start: Instant::now(), data_id: Err(result) }
+    }
+}
+
+/// A batch while files are sent into it.
+pub(super) struct BatchFiles<'j> {
+    filling: Arc<Filling>,
+    journal: &'j Journal,
+}
+
+struct Filling {
+    batch: OpenBatch,
+    bars: ProgressBars,
+    /// The `data_id` of files that are in the batch already, by path.
+    in_batch: HashMap<PathBuf, String>,
+    /// Why the session is lost, once it is; the files that follow fail at once.
+    lost: OnceLock<String>,
+}
+
+impl<'j> BatchFiles<'j> {
+    /// A batch that has some of the files.
+    pub(super) fn new(
+        batch: OpenBatch,
+        bars: ProgressBars,
+        journal: &'j Journal,
+        in_batch: HashMap<PathBuf, String>,
+    ) -> Self {
+        Self { filling: Arc::new(Filling { batch, bars, in_batch, lost: OnceLock::new() }), journal }
+    }
+
+    /// Sends all files. Returns them, the batch, and true if it was interrupted; after an
+    /// interrupt, an aborted task may still hold the batch.
+    ///
+    /// # Errors
+    /// None of its own; those of [`for_each_file`].
+    pub(super) async fn send_all(
+        self,
+        files: Vec<ListedFile>,
+        concurrency: usize,
+        signals: &mut EndSignals,
+    ) -> anyhow::Result<(Vec<SentFile>, Option<OpenBatch>, bool)> {
+        let Self { filling, journal } = self;
+        let work = |file: ListedFile| {
+            let filling = Arc::clone(&filling);
+            async move { filling.send(file).await }
+        };
+        let mut sent = Vec::new();
+        let is_interrupted = for_each_file(files, concurrency, work, pin!(signals.recv()), |file, result| {
+            filling.bars.count_file();
+            let result = result.unwrap_or_else(|reason| {
+                let failed = FileResult::failed(PathBuf::new(), reason.to_string());
+                SentFile::failed(file, failed)
+            });
+            if let Ok(data_id) = &result.data_id {
+                journal.sent_into_batch(&result.file, data_id);
+            }
+            sent.push(result);
+            Ok(())
+        })
+        .await?;
+        Ok((sent, Arc::into_inner(filling).map(|filling| filling.batch), is_interrupted))
+    }
+}
+
+impl Filling {
+    /// Sends a file, unless it is in the batch or the session is lost.
+    async fn send(&self, file: ListedFile) -> SentFile {
+        let start = Instant::now();
+        if let Some(data_id) = self.in_batch.get(&file.path) {
+            return SentFile { data_id: Ok(data_id.clone()), file, start };
+        }
+        if let Some(reason) = self.lost.get() {
+            return SentFile::failed(file, FileResult::failed(PathBuf::new(), reason.clone()));
+        }
+        match file.open().await {
+            Ok((file, opened)) => SentFile { data_id: self.upload(&file, opened).await, file, start },
+            Err(error) => SentFile::failed(file, FileResult::failed(PathBuf::new(), error.to_string())),
+        }
+    }
+
+    async fn upload(&self, file: &ListedFile, opened: fs::File) -> Result<String, FileResult> {
+        let mut source = Source::file(file.name(), opened);
+        let _bar = self.bars.add_file(&file.path, file.version.size, source.bytes_sent());
+        self.batch.send(&mut source).await.map_err(|error| {
+            if error.is_session_lost() {
+                self.lost.get_or_init(|| error.to_string());
+            }
+            // The session of the error is the batch; the file has no identifier.
+            FileResult { data_id: None, ..FileResult::from_error(file.path.clone(), &error) }
+        })
+    }
+}
