@@ -84,7 +84,11 @@ fn the_configuration_reference_has_exactly_the_keys_that_are_read() {
             documented.entry(title.clone()).or_default().insert(key.to_owned());
         }
     }
-    assert_eq!(documented, read_keys);
+    let titles = |keys: &BTreeMap<String, BTreeSet<String>>| keys.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(titles(&documented), titles(&read_keys), "docs/configuration.md, and the sections that are read");
+    for (title, keys) in &read_keys {
+        assert_eq!(&documented[title], keys, "docs/configuration.md, and the keys of {title} that are read");
+    }
     let text = std::fs::read_to_string(full).expect("the copy can be read");
     let sample = DeTable::parse(&text).expect("the sample is TOML");
     for (title, keys) in &read_keys {
@@ -132,14 +136,19 @@ fn listed_below<'t>(configuration: &'t DeTable<'t>, key: &str) -> Vec<&'t DeTabl
     lists.flat_map(|list| list.iter()).filter_map(is_table).collect()
 }
 
-/// The values that `check` accepts instead of the wrong one in this configuration.
-fn accepted_values(wrong: &str) -> BTreeSet<String> {
+/// What `check` prints about a wrong configuration.
+fn refusal_of(wrong: &str) -> String {
     let directory = tempfile::tempdir().expect("the test can create a directory");
     let path = directory.path().join("evenkeel.toml");
     std::fs::write(&path, wrong).expect("the test can write its directory");
     let output =
         Command::new(PROGRAM).args(["check", "--config"]).arg(&path).output().expect("the built program starts");
-    let text = String::from_utf8(output.stderr).expect("the output is text");
+    String::from_utf8(output.stderr).expect("the output is text")
+}
+
+/// The values that `check` accepts instead of the wrong one in this configuration.
+fn accepted_values(wrong: &str) -> BTreeSet<String> {
+    let text = refusal_of(wrong);
     let (_, list) = text.split_once("accepted: ").unwrap_or_else(|| panic!("{text}"));
     list.lines().next().expect("the output has a line").split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -162,6 +171,35 @@ fn the_documented_kinds_of_events_and_monitors_are_the_accepted_ones() {
         assert!(reference.contains(&format!("`\"{kind}\"`")), "docs/configuration.md lacks {kind} at `kind`");
         assert!(reference.contains(&format!("\n`{kind}`: ")), "docs/configuration.md lacks the keys of {kind}");
         assert!(sample.contains(&format!("kind = \"{kind}\"")), "config/full.toml lacks {kind}");
+    }
+}
+
+#[test]
+fn the_reference_has_exactly_the_keys_of_each_kind_of_monitor() {
+    let document = read("docs/configuration.md");
+    let kinds = accepted_values("[monitors.a]\nkind = \"x\"\n");
+    // The first table is about all kinds. The line above each other table names its kinds.
+    let mut documented: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut current: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    for line in section(&document, "`[monitors.NAME]`").lines() {
+        let named: Vec<&str> = code_spans(line).filter(|span| kinds.contains(*span)).collect();
+        if line.starts_with("| `") {
+            for kind in &current {
+                documented.entry(kind).or_default().extend(code_spans(line).next());
+            }
+        } else if line.starts_with("With TLS (") {
+            current = named;
+        } else if let [kind, ..] = named[..]
+            && line.starts_with(&format!("`{kind}`: "))
+        {
+            current = vec![kind];
+        }
+    }
+    for kind in &kinds {
+        let refusal = refusal_of(&format!("[monitors.a]\nkind = \"{kind}\"\nnosuchkeyatall = 1\n"));
+        let (_, list) = refusal.split_once("^ accepted: ").unwrap_or_else(|| panic!("{refusal}"));
+        let accepted: BTreeSet<&str> = list.lines().next().expect("the list is a line").split(", ").collect();
+        assert_eq!(documented[kind.as_str()], accepted, "docs/configuration.md, and the keys of {kind}");
     }
 }
 
