@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use evenkeel_client::{Cluster, Error, ScanOptions, Source, Verdict};
@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use crate::support::cluster::Wait;
 use crate::support::core_double::CoreDouble;
 use crate::support::fake_core_process::eicar;
+use crate::support::program::{output_of, required, signal};
+use crate::support::repository;
 use crate::support::server::PROGRAM;
+use crate::support::wait_until;
 
 /// The verdicts of `evenkeel scan --json`, by file name, and its exit code.
 fn scan(double: &CoreDouble, folder: &Path, options: &[&str]) -> (Option<i32>, BTreeMap<String, String>, Vec<Value>) {
@@ -192,4 +195,132 @@ fn the_timeout_bounds_a_scan_whose_node_drips_or_stalls() {
         assert!(verdicts.values().all(|verdict| verdict == "failed"), "{verdicts:?}");
         double.set_faults(&json!({ "clear": true }));
     }
+}
+
+/// `cp -p`, `rsync -a` and `tar` keep size and modification time.
+#[test]
+fn a_file_that_replaces_another_of_the_same_size_and_time_is_scanned() {
+    let double = CoreDouble::start(&[]);
+    let folder = tempfile::tempdir().expect("the test can create a directory");
+    let (file, journal) = (folder.path().join("a.bin"), folder.path().join("journal"));
+    std::fs::write(&file, vec![b'x'; eicar().len()]).expect("the test can write its directory");
+    let modified = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("the file exists");
+    let options = ["--resume", journal.to_str().expect("the path is text")];
+    let verdict = || scan(&double, &file, &options).1["a.bin"].clone();
+    assert_eq!((verdict().as_str(), verdict().as_str(), double.counter("uploads")), ("allowed", "allowed", 1));
+    // Written in place, and moved to its place.
+    for replace in [true, false] {
+        let other = if replace { folder.path().join("other") } else { file.clone() };
+        let content = if replace { eicar() } else { vec![b'y'; eicar().len()] };
+        std::fs::write(&other, content).expect("the test can write its directory");
+        let opened = std::fs::File::options().write(true).open(&other).expect("the file exists");
+        opened.set_modified(modified).expect("the time can be set");
+        if replace {
+            std::fs::rename(&other, &file).expect("the test can write its directory");
+        }
+        assert_eq!(verdict(), if replace { "blocked" } else { "allowed" });
+    }
+    assert_eq!(double.counter("uploads"), 3);
+}
+
+/// Each way to change a file after its upload has begun.
+#[test]
+fn a_file_that_changes_while_it_is_scanned_is_never_allowed() {
+    let double = CoreDouble::start(&["--scan-seconds", "1"]);
+    let changes: [fn(&Path); 4] = [
+        |file| {
+            let mut file = std::fs::File::options().append(true).open(file).expect("the file exists");
+            std::io::Write::write_all(&mut file, b"more").expect("the test can write its directory");
+        },
+        |file| std::fs::write(file, eicar()).expect("the test can write its directory"),
+        |file| {
+            let other = file.with_extension("new");
+            std::fs::write(&other, eicar()).expect("the test can write its directory");
+            std::fs::rename(&other, file).expect("the test can write its directory");
+        },
+        |file| std::fs::remove_file(file).expect("the test can write its directory"),
+    ];
+    for options in [&[][..], &["--batch"]] {
+        for (at, change) in changes.iter().enumerate() {
+            let folder = tempfile::tempdir().expect("the test can create a directory");
+            let file = folder.path().join("a.bin");
+            std::fs::write(&file, vec![b'x'; eicar().len()]).expect("the test can write its directory");
+            let uploads = double.counter("uploads");
+            let (code, verdicts, lines) = std::thread::scope(|scope| {
+                let scan = scope.spawn(|| scan(&double, &file, options));
+                wait_until("the file is sent", || double.counter("uploads") > uploads);
+                change(&file);
+                scan.join().expect("the scan does not panic")
+            });
+            assert_eq!((code, verdicts["a.bin"].as_str()), (Some(1), "failed"), "{at} {options:?}: {lines:?}");
+            assert!(lines[0]["reason"].as_str().is_some_and(|reason| reason.contains("changed")), "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_names_the_session_and_cancels_it() {
+    let double = CoreDouble::start(&["--scan-seconds", "600"]);
+    let folder = clean_and_infected();
+    let mut command = Command::new(PROGRAM);
+    command.arg("scan").arg(folder.path()).args(["--cluster", &double.url(), "--json"]);
+    let child = command.stdout(Stdio::piped()).spawn().expect("the built program starts");
+    wait_until("both files are sent", || double.counter("uploads") == 2);
+    signal("INT", child.id());
+    let output = child.wait_with_output().expect("the process was not waited for yet");
+    let text = String::from_utf8(output.stdout).expect("the output is text");
+    for line in text.lines().map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON")) {
+        assert_eq!((line["verdict"].as_str(), line["reason"].as_str()), (Some("failed"), Some("interrupted")));
+        assert_eq!(line["node"], double.address.as_str());
+        assert!(line["data_id"].as_str().is_some_and(|id| id.len() == 32), "{line}");
+    }
+    assert_eq!((output.status.code(), double.counter("cancelled")), (Some(1), 2));
+}
+
+#[test]
+fn an_interrupted_batch_is_continued_with_its_journal() {
+    let double = CoreDouble::start(&[]);
+    let folder = clean_and_infected();
+    std::fs::write(folder.path().join("slow.txt"), "SLOW-600").expect("the test can write its directory");
+    let journal = folder.path().with_extension("journal");
+    let options = ["--batch", "--resume", journal.to_str().expect("the path is text")];
+    let mut command = Command::new(PROGRAM);
+    command.arg("scan").arg(folder.path()).args(["--cluster", &double.url(), "--json"]).args(options);
+    let child = command.stdout(Stdio::piped()).spawn().expect("the built program starts");
+    let recorded = || std::fs::read_to_string(&journal).map_or(0, |text| text.matches("in_batch").count());
+    wait_until("all files are in the batch", || recorded() == 3);
+    signal("INT", child.id());
+    assert_eq!(child.wait_with_output().expect("the process was not waited for yet").status.code(), Some(1));
+    assert_eq!(double.counter("cancelled"), 0, "the next run continues the batch");
+    // The slow file is replaced, so its batch cannot be used: all files are sent into another.
+    std::fs::write(folder.path().join("slow.txt"), "SLOW-1").expect("the test can write its directory");
+    let (code, verdicts, _) = scan(&double, folder.path(), &options);
+    assert_eq!((code, verdicts["slow.txt"].as_str(), verdicts["virus.com"].as_str()), (Some(2), "allowed", "blocked"));
+    assert_eq!(double.counter("uploads"), 6);
+    // The closed batch is read again.
+    let (code, verdicts, _) = scan(&double, folder.path(), &options);
+    assert_eq!((code, verdicts["clean.txt"].as_str()), (Some(2), "allowed"));
+    assert_eq!(double.counter("uploads"), 6, "nothing was sent again");
+    std::fs::remove_file(&journal).expect("the journal exists");
+}
+
+/// One upload of a batch breaks, and the node lives.
+#[test]
+fn a_broken_upload_does_not_give_up_a_batch() {
+    let double = CoreDouble::start(&[]);
+    let folder = tempfile::tempdir().expect("the test can create a directory");
+    for i in 0..60 {
+        std::fs::write(folder.path().join(format!("{i}")), format!("harmless {i}")).expect("the test can write there");
+    }
+    double.set_faults(&json!({ "reset": "after-body", "path": "/file", "method": "POST", "count": 3 }));
+    let (code, verdicts, lines) = scan(&double, folder.path(), &["--batch"]);
+    assert_eq!((code, verdicts.values().filter(|verdict| *verdict == "allowed").count()), (Some(0), 60), "{lines:?}");
+}
+
+/// The tests of the double itself, against the facts of the vendor's documents.
+#[test]
+fn the_double_follows_the_documents() {
+    let mut tests = Command::new(required("python3", "python3"));
+    tests.args(["-m", "unittest", "discover", "-s", "tests/core_double"]).current_dir(repository::root());
+    output_of(&mut tests);
 }
