@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use evenkeel_client::{Cluster, Error, Method, ResumedSession, ScanEvent, Source, Ticket, Verdict};
+use evenkeel_client::{
+    Cluster, Error, Method, ResolveError, ResumedSession, ScanEvent, SkipReason, Source, Ticket, Verdict,
+};
 use tokio::task::JoinSet;
 
 use crate::support::certificates::self_signed;
@@ -344,4 +346,63 @@ fn over_https_the_certificate_must_be_for_the_shared_name() {
     // The connections of the first cluster have the right certificate.
     let refused = connect().scan(&mut Source::bytes("a", "x")).wait().expect_err("the certificate has another name");
     assert!(refused.to_string().contains("certificate not valid for name \"core.lb.example\""), "{refused}");
+}
+
+/// Reasons that no later attempt changes end the search at once.
+#[test]
+fn final_reasons_end_the_search_and_others_are_kept() {
+    let nodes = Nodes::start(1);
+    let server = start_server(&nodes);
+    let error = |url: &str, deadline| {
+        let cluster =
+            Cluster::builder(url).name_servers(vec![server.address()]).deadline(Duration::from_secs(deadline));
+        let cluster = cluster.root_certificates(vec![self_signed("core.lb.example").cert.der().clone()]);
+        let error = cluster.build().expect("the options are valid").scan(&mut Source::bytes("a", "x")).wait();
+        error.expect_err("no node accepts the session")
+    };
+    let (port, day) = (nodes.port, 86_400);
+    let missing = error(&format!("http://missing.lb.example:{port}"), day);
+    assert!(matches!(missing, Error::Resolve { reason: ResolveError::NoSuchName, .. }), "{missing}");
+    let refused = error(&format!("http://core.elsewhere.example:{port}"), day);
+    assert!(matches!(refused, Error::Resolve { reason: ResolveError::Refused, .. }), "{refused}");
+    let no_tls = error(&format!("https://core.lb.example:{port}"), day);
+    let is_protocol = |reason: &SkipReason| matches!(reason, SkipReason::ProtocolMismatch(_));
+    let Error::NoNodeReachable { skipped, .. } = &no_tls else { panic!("{no_tls}") };
+    assert!(skipped.iter().all(|skipped| is_protocol(&skipped.reason)), "{no_tls}");
+    // A node that is too busy until the deadline is still named as such.
+    nodes.set_faults(0, r#"{"scan": 503}"#);
+    let busy = error(&format!("http://core.lb.example:{port}"), 1);
+    assert!(matches!(busy, Error::AllNodesBusy { .. }) && busy.to_string().contains("too busy"), "{busy}");
+}
+
+/// `openssl req -x509` marks its certificates as those of a CA; curl accepts them from a server.
+#[test]
+fn a_self_signed_certificate_of_openssl_is_accepted_if_it_is_given() {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
+    let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+    let (certificate, key) = (path("cert.pem"), path("key.pem"));
+    output_of(
+        Command::new(required("openssl", "openssl"))
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=core.lb.example"])
+            .args(["-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate])
+            .stderr(Stdio::null()),
+    );
+    let node = FakeCoreProcess::start(&["--certificate", &certificate, "--key", &key]);
+    let port = node.url.rsplit(':').next().expect("the URL has a port");
+    let file = directory.path().join("a.txt");
+    std::fs::write(&file, "harmless").expect("the test can write its directory");
+    let scan = |more: &[&str]| {
+        let output = Command::new(PROGRAM)
+            .arg("scan")
+            .arg(&file)
+            .args(["--cluster", &format!("https://localhost:{port}"), "--deadline", "5s"])
+            .args(more)
+            .output()
+            .expect("the built program starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, table) = scan(&["--ca", &certificate]);
+    assert_eq!(code, Some(0), "{table}");
+    let (code, table) = scan(&[]);
+    assert!(code == Some(1) && table.contains("certificate"), "{table}");
 }
