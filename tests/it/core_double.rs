@@ -317,6 +317,25 @@ fn a_broken_upload_does_not_give_up_a_batch() {
     assert_eq!((code, verdicts.values().filter(|verdict| *verdict == "allowed").count()), (Some(0), 60), "{lines:?}");
 }
 
+#[test]
+fn known_hashes_are_not_sent_and_sanitized_copies_are_saved() {
+    let double = CoreDouble::start(&[]);
+    let folder = clean_and_infected();
+    std::fs::write(folder.path().join("a.doc"), "SANITIZE-SAMPLE").expect("the test can write its directory");
+    let copies = tempfile::tempdir().expect("the test can create a directory");
+    let options = ["--hash-first", "--sanitized", copies.path().to_str().expect("the path is text")];
+    for _ in 0..2 {
+        let (code, verdicts, lines) = scan(&double, folder.path(), &options);
+        assert_eq!((code, verdicts["virus.com"].as_str()), (Some(2), "blocked"));
+        let copy = lines.iter().find_map(|line| line["sanitized"].as_str()).expect("one file has a sanitized copy");
+        assert!(copy.ends_with("-a.doc") && std::fs::metadata(copy).is_ok_and(|copy| copy.len() > 0), "{copy}");
+        assert_eq!(double.counter("uploads"), 3, "known files are not sent again");
+    }
+    std::fs::remove_dir_all(copies.path()).expect("the folder exists");
+    let (code, verdicts, lines) = scan(&double, folder.path(), &options);
+    assert_eq!((code, verdicts["a.doc"].as_str()), (Some(2), "failed"), "{lines:?}");
+}
+
 /// The tests of the double itself, against the facts of the vendor's documents.
 #[test]
 fn the_double_follows_the_documents() {

@@ -14,6 +14,7 @@ use crate::exchange::NotStarted;
 use crate::file_scan::FileScan;
 use crate::pin::Pin;
 use crate::report::Report;
+use crate::sanitized::SanitizedFile;
 use crate::search::NodeSearch;
 use crate::source::Source;
 use crate::ticket::{SessionKind, Ticket, without_cookie};
@@ -127,6 +128,16 @@ impl Cluster {
             return Err(Error::InvalidHash(hash.to_owned()));
         }
         self.pin().await?.lookup_hash(hash).await
+    }
+
+    /// Downloads the sanitized copy of a file that a node of this cluster has reported about. With
+    /// [`Affinity::Cookie`](crate::Affinity::Cookie), use [`FileScan::sanitized`], which sends the
+    /// cookie.
+    ///
+    /// # Errors
+    /// The node is gone, or has no sanitized file: [`Error::NotSanitized`].
+    pub async fn sanitized(&self, report: &Report) -> Result<SanitizedFile, Error> {
+        Pin::new(report.node, &self.0, None)?.converted(&report.data_id).await
     }
 
     /// Opens a batch at a node. Nodes are skipped as in [`scan`](Self::scan).

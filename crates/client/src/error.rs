@@ -268,7 +268,9 @@ impl Error {
     /// causes, and only the message of the node distinguishes them.
     pub(crate) fn from_response(session: SessionRef, status: u16, message: String) -> Self {
         match status {
-            400 if message.contains("another instance") => Self::BatchOnOtherNode { session, message },
+            400 if message.contains("another instance") || message.contains("given batch") => {
+                Self::BatchOnOtherNode { session, message }
+            }
             403 => Self::AccessDenied { session, message },
             411 => Self::LengthRequired { session, message },
             422 => Self::EmptyFile { session, message },
@@ -288,6 +290,7 @@ mod tests {
     fn every_documented_status_has_a_variant_with_the_message_of_the_node() {
         for (status, message, prefix) in [
             (400, "Cannot scan batch in another instance.", "the batch is not at node 10.0.0.11:8008"),
+            (400, "Can not scan in given batch.", "the batch is not at node 10.0.0.11:8008"),
             (403, "Access denied", "node 10.0.0.11:8008 denied access"),
             (411, "Missing Content-Length header.", "node 10.0.0.11:8008 requires a Content-Length"),
             (422, "File is empty.", "node 10.0.0.11:8008 refused an empty file"),

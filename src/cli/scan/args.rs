@@ -47,6 +47,12 @@ pub(in crate::cli) struct ScanArgs {
     /// If the node of a file is gone, send the file to another node, at most this many times
     #[arg(long, value_name = "TIMES", default_value_t = 0)]
     pub(super) resubmit: u32,
+    /// Before a file is sent, ask a node for a result for its SHA-256, and use it if there is one
+    #[arg(long, conflicts_with = "batch")]
+    pub(super) hash_first: bool,
+    /// Write sanitized copies of files into this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "batch")]
+    pub(super) sanitized: Option<PathBuf>,
     /// Write the signed result of the batch to this file
     #[arg(long, value_name = "FILE", requires = "batch")]
     pub(super) signed_result: Option<PathBuf>,

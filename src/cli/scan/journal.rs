@@ -66,7 +66,7 @@ enum Entry {
     /// It was sent; holds the ticket of the session.
     Sent(String),
     /// There is a verdict.
-    Done(FileResult),
+    Done(Box<FileResult>),
     /// It failed and has to be sent again; holds the reason.
     Failed(String),
     /// A batch was opened; holds its ticket. The path is empty.
@@ -169,7 +169,7 @@ impl Journal {
 
     /// Records the verdict on a file.
     pub(super) fn done(&self, file: &ListedFile, result: &FileResult) {
-        self.record(file, Entry::Done(result.clone()));
+        self.record(file, Entry::Done(Box::new(result.clone())));
     }
 
     /// Records that a file failed.
@@ -232,7 +232,7 @@ fn parse(bytes: &[u8], cluster: &str) -> anyhow::Result<PreviousRuns> {
             continue;
         }
         let progress = match line.entry {
-            Entry::Done(result) => Some(PreviousProgress::Done(result)),
+            Entry::Done(result) => Some(PreviousProgress::Done(*result)),
             Entry::Sent(ticket) => ticket.parse().ok().map(PreviousProgress::Sent),
             Entry::Failed(_) => None,
             Entry::Batch(ticket) => {

@@ -16,6 +16,7 @@
 mod args;
 mod batch;
 mod batch_files;
+mod content;
 mod files;
 mod journal;
 mod option_args;

@@ -30,6 +30,9 @@ pub(super) struct FileResult {
     /// What the node found; none without a report.
     #[serde(default)]
     pub(super) findings: Option<Findings>,
+    /// Where the sanitized copy is; none without one.
+    #[serde(default)]
+    pub(super) sanitized: Option<PathBuf>,
     #[serde(rename = "seconds", with = "seconds")]
     pub(super) duration: Duration,
 }
@@ -137,6 +140,7 @@ impl FileResult {
             node: Some(report.node),
             data_id: Some(report.data_id.clone()),
             findings: Some(findings),
+            sanitized: None,
             duration: Duration::ZERO,
         }
     }
@@ -144,7 +148,7 @@ impl FileResult {
     /// The result of a file that did not reach a node.
     pub(super) fn failed(path: PathBuf, reason: String) -> Self {
         let verdict = ScanVerdict::Failed(reason);
-        Self { path, verdict, node: None, data_id: None, findings: None, duration: Duration::ZERO }
+        Self { path, verdict, node: None, data_id: None, findings: None, sanitized: None, duration: Duration::ZERO }
     }
 
     /// The result of a file whose session failed; has the node and the session of the error.
@@ -170,6 +174,9 @@ impl FileResult {
             line["result_code"] = (*result_code).into();
             line["threats"] = threats.as_slice().into();
             line["sha256"] = sha256.as_str().into();
+        }
+        if let Some(sanitized) = &self.sanitized {
+            line["sanitized"] = sanitized.to_string_lossy().into();
         }
         if self.path.to_str().is_none() {
             // Several such paths can look the same in `path`.

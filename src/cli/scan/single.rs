@@ -16,6 +16,7 @@ use evenkeel_client::{Cluster, Error, FileScan, Report, ResumedSession, ScanEven
 use futures_util::{StreamExt, stream};
 
 use super::args::ScanArgs;
+use super::content;
 use super::files::ListedFile;
 use super::journal::{Journal, PreviousProgress, PreviousRuns};
 use super::output::Output;
@@ -36,7 +37,15 @@ pub(super) async fn scan(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (journal, previous) = Journal::open(args.resume.as_deref(), &args.cluster)?;
-    let scanner = Arc::new(Scanner { cluster, bars: bars.clone(), journal, previous, started: Mutex::default() });
+    let scanner = Arc::new(Scanner {
+        cluster,
+        bars: bars.clone(),
+        journal,
+        previous,
+        hash_first: args.hash_first,
+        sanitized: args.sanitized.clone(),
+        started: Mutex::default(),
+    });
     let work = |file: ListedFile| {
         let scanner = Arc::clone(&scanner);
         async move { scanner.scan(file).await }
@@ -80,6 +89,10 @@ struct Scanner {
     bars: ProgressBars,
     journal: Journal,
     previous: PreviousRuns,
+    /// Nodes are asked for the hash of a file before it is sent.
+    hash_first: bool,
+    /// The folder for sanitized copies.
+    sanitized: Option<PathBuf>,
     /// The running scans, by path.
     started: Mutex<HashMap<PathBuf, StartedScan>>,
 }
@@ -116,14 +129,27 @@ impl Scanner {
                 Ok(ResumedSession::File(scan)) => self.resume(&file, opened, &scan).await,
                 _ => self.send(&file, opened).await,
             },
-            None => self.send(&file, opened).await,
+            None => match self.known(&opened).await {
+                Some(report) => Ok(report),
+                None => self.send(&file, opened).await,
+            },
         };
         let duration = start.elapsed();
         match report {
             Ok(report) if file.is_unchanged().await => {
                 let result = FileResult { duration, ..FileResult::from_report(file.path.clone(), &report) };
-                self.journal.done(&file, &result);
-                result
+                match self.save_sanitized(&file, &report).await {
+                    Ok(sanitized) => {
+                        let result = FileResult { sanitized, ..result };
+                        self.journal.done(&file, &result);
+                        result
+                    }
+                    Err(reason) => {
+                        self.journal.failed(&file, &reason);
+                        let verdict = ScanVerdict::Failed(format!("the sanitized copy is missing: {reason}"));
+                        FileResult { verdict, ..result }
+                    }
+                }
             }
             Ok(report) => {
                 self.journal.failed(&file, CHANGED);
@@ -138,6 +164,24 @@ impl Scanner {
                 }
                 FileResult { duration, ..FileResult::from_error(file.path, &error) }
             }
+        }
+    }
+
+    /// The result that a node has for a file with the same hash. Errors are ignored: the file is
+    /// sent then.
+    async fn known(&self, opened: &fs::File) -> Option<Report> {
+        if !self.hash_first {
+            return None;
+        }
+        let hash = content::sha256(opened).await.ok()?;
+        self.cluster.lookup_hash(&hash).await.ok()?
+    }
+
+    /// Saves the sanitized copy of a file, if the command line asks for it and the node has one.
+    async fn save_sanitized(&self, file: &ListedFile, report: &Report) -> Result<Option<PathBuf>, String> {
+        match &self.sanitized {
+            Some(folder) => content::save_sanitized(&self.cluster, report, folder, &file.name()).await,
+            None => Ok(None),
         }
     }
 

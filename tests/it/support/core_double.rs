@@ -1,5 +1,5 @@
-//! The test double of `tests/core_double`: a Core node that was written from the vendor's documents,
-//! independently of the client library and of the fake Core node.
+//! The test double of `tests/core_double`: a Core node that was written from the vendor's
+//! documents, independently of the client library and of the fake Core node.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ChildStdout, Command, Stdio};
