@@ -16,6 +16,7 @@ mod encrypted;
 mod endurance;
 mod events;
 mod fake_core;
+mod fake_core_license;
 mod fragments;
 mod malformed_packets;
 mod monitors;

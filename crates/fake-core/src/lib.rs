@@ -24,9 +24,11 @@
 //! | `POST /file/batch/{id}/close`, `…/cancel` | ends a batch; close is refused while a scan is in progress |
 //! | `GET /file/batch/{id}/certificate` | the signed result of a closed batch |
 //! | `GET /readyz` | 200 or the configured status, with the checks behind it as JSON |
-//! | `GET /version`, `GET /stat/nodes`, `POST /login` | what real nodes report, in short |
+//! | `GET /version`, `GET /stat/nodes` | what real nodes report |
+//! | `POST /login`, `POST /logout` | a `session_id`, which is accepted as API key |
+//! | `GET /admin/license`, `POST …/activation` | the license; activates a node that is not a hot backup |
 //! | `GET /admin/license/backup` | whether the node is a hot backup |
-//! | `POST`, `DELETE /admin/license/backup` | makes the node a hot backup, or an ordinary node |
+//! | `POST`, `DELETE /admin/license/backup` | registers an unlicensed node as a hot backup, or unregisters a hot backup |
 //! | `POST /admin/license/backup/nomination` | makes a hot backup active; 400 if the node is not one |
 //! | `GET /_fake` | current faults and counters |
 //! | `PUT /_fake` | sets faults from a JSON object; members that are left out keep their values |
@@ -40,17 +42,22 @@
 //!
 //! # Modules, from the bottom
 //! - `faults`: the values that tests set. `connection`: TCP streams that a handler can reset.
-//!   `upload`: reading a file. `response`: errors as JSON.
-//! - `outage`: how the node becomes unreachable. `store`: files and batches.
+//!   `upload`: reading a file. `headers`: texts of headers. `response`: errors as JSON.
+//! - `outage`: how the node becomes unreachable. `license`: whether it takes scans. `store`: files
+//!   and batches. `engines`: what scans them.
 //! - `node`: [`FakeCore`] and the state behind it.
-//! - `sessions`, `admin`, `control`: the handlers. `api`: their routes.
+//! - `sessions`, `licensing`, `admin`, `control`: the handlers. `api`: their routes.
 //! - `server`: the listening side.
 
 mod admin;
 mod api;
 mod connection;
 mod control;
+mod engines;
 mod faults;
+mod headers;
+mod license;
+mod licensing;
 mod node;
 mod outage;
 mod response;

@@ -12,6 +12,7 @@ use axum::{Extension, Json};
 use serde_json::json;
 
 use crate::connection::ConnectionHandle;
+use crate::license::License;
 use crate::node::{FakeCore, NodeState};
 use crate::response::{error_response, status_of};
 use crate::store::{Batch, File};
@@ -34,10 +35,8 @@ fn refusal(state: &NodeState) -> Option<Response> {
         StatusCode::FORBIDDEN => DENIED,
         _ => FAILED,
     };
-    if state.faults.license_expired {
+    if state.faults.license_expired || state.license != License::Active {
         Some(error_response(StatusCode::INTERNAL_SERVER_ERROR, EXPIRED))
-    } else if state.is_backup {
-        Some(error_response(StatusCode::INTERNAL_SERVER_ERROR, FAILED))
     } else if !status.is_success() {
         Some(error_response(status, text))
     } else if state.sessions.scans_in_progress() >= state.faults.queue {
