@@ -66,7 +66,7 @@ fn a_batch_can_be_closed_once_its_files_are_done() {
     let header = format!("batch: {batch}");
     let slow = one.submit("a", &["-H", &header]);
     let (status, body) = other.request("/file", &["-d", "b", "-H", &header]);
-    assert_eq!((status, &body["err"]), (400, &json!("Cannot scan batch in another instance.")));
+    assert_eq!((status, &body["err"]), (400, &json!("Can not scan in given batch.")));
     assert_eq!(other.counter("wrong_node"), 1);
     let path = format!("/file/batch/{batch}");
     let (status, _) = one.request(&format!("{path}/close"), &["-X", "POST"]);

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 
 use crate::node::FakeCore;
 use crate::response::error_response;
-use crate::{admin, control, licensing, sessions};
+use crate::{admin, batches, control, files, licensing, rules, sessions};
 
 /// Path of faults and counters. No fault but an outage applies to it.
 const CONTROL_PATH: &str = "/_fake";
@@ -24,12 +24,16 @@ pub(crate) fn router(core: FakeCore) -> Router {
     let common = axum::middleware::from_fn_with_state(core.clone(), apply_common_faults);
     Router::new()
         .route("/file", post(sessions::submit_file))
-        .route("/file/batch", post(sessions::open_batch))
-        .route("/file/{id}", get(sessions::file_status))
-        .route("/file/batch/{id}", get(sessions::batch_status))
-        .route("/file/batch/{id}/close", post(sessions::close_batch))
-        .route("/file/batch/{id}/cancel", post(sessions::cancel_batch))
-        .route("/file/batch/{id}/certificate", get(sessions::batch_certificate))
+        .route("/file/rules", get(rules::list_rules))
+        .route("/file/{id}", get(files::file_status))
+        .route("/file/{id}/cancel", post(files::cancel))
+        .route("/file/converted/{id}", get(files::converted))
+        .route("/hash/{hash}", get(files::by_hash))
+        .route("/file/batch", post(batches::open_batch))
+        .route("/file/batch/{id}", get(batches::batch_status))
+        .route("/file/batch/{id}/close", post(batches::close_batch))
+        .route("/file/batch/{id}/cancel", post(batches::cancel_batch))
+        .route("/file/batch/{id}/certificate", get(batches::batch_certificate))
         .route("/readyz", get(admin::readyz))
         .route("/version", get(admin::version))
         .route("/stat/nodes", get(admin::stat_nodes))

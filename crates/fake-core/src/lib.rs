@@ -19,8 +19,12 @@
 //! |---|---|
 //! | `POST /file` | accepts a file and starts its scan: `data_id` |
 //! | `GET /file/{data_id}` | progress and result; the EICAR test string is infected |
+//! | `POST /file/{data_id}/cancel` | cancels a scan; also accepted for a batch |
+//! | `GET /hash/{hash}` | the result of the latest file with this MD5, SHA-1 or SHA-256 |
+//! | `GET /file/converted/{data_id}` | the sanitized copy of a file that was sent with the rule `sanitize` |
+//! | `GET /file/rules` | the rules of the header `rule`, for the client's `user_agent` |
 //! | `POST /file/batch` | opens a batch: `batch_id`, which uploads carry in the header `batch` |
-//! | `GET /file/batch/{id}` | progress and result of the files of a batch |
+//! | `GET /file/batch/{id}` | progress and result of a batch, with 50 of its files per page (`first`, `size`) |
 //! | `POST /file/batch/{id}/close`, `…/cancel` | ends a batch; close is refused while a scan is in progress |
 //! | `GET /file/batch/{id}/certificate` | the signed result of a closed batch |
 //! | `GET /readyz` | 200 or the configured status, with the checks behind it as JSON |
@@ -42,28 +46,35 @@
 //!
 //! # Modules, from the bottom
 //! - `faults`: the values that tests set. `connection`: TCP streams that a handler can reset.
-//!   `upload`: reading a file. `headers`: texts of headers. `response`: errors as JSON.
+//!   `upload`: reading a file. `headers`, `rules`, `submission`: the headers of an upload.
+//!   `response`: errors as JSON.
 //! - `outage`: how the node becomes unreachable. `license`: whether it takes scans. `store`: files
-//!   and batches. `engines`: what scans them.
+//!   and batches. `engines`, `report`: their JSON.
 //! - `node`: [`FakeCore`] and the state behind it.
-//! - `sessions`, `licensing`, `admin`, `control`: the handlers. `api`: their routes.
+//! - `sessions`, `files`, `batches`, `licensing`, `admin`, `control`: the handlers. `api`: their
+//!   routes.
 //! - `server`: the listening side.
 
 mod admin;
 mod api;
+mod batches;
 mod connection;
 mod control;
 mod engines;
 mod faults;
+mod files;
 mod headers;
 mod license;
 mod licensing;
 mod node;
 mod outage;
+mod report;
 mod response;
+mod rules;
 mod server;
 mod sessions;
 mod store;
+mod submission;
 mod upload;
 
 pub use faults::FaultsError;

@@ -36,6 +36,8 @@ pub struct Counters {
     pub uploads: u64,
     /// Cancelled batches.
     pub cancelled: u64,
+    /// Single cancellations of files.
+    pub cancelled_files: u64,
     /// Requests for a session of another node.
     pub wrong_node: u64,
     /// Requests for a session of this node that it lost in an outage.
