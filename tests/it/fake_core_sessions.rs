@@ -1,8 +1,9 @@
 //! Files and batches of the fake Core node, with curl as client: pages, cancellation, hashes, rules,
-//! headers of uploads and sanitized copies, as the vendor documents them.
+//! headers of uploads, sanitized copies and callbacks, as the vendor documents them.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
@@ -71,18 +72,23 @@ fn unknown_identifiers_are_answered_as_documented() {
     let id = "0123456789abcdef0123456789abcdef";
     let not_found = (404, json!({ "err": "Not found" }));
     assert_eq!(get(&node, &format!("/file/{id}")), (200, json!({ id: "Not Found" })));
-    for path in [format!("/file/batch/{id}"), format!("/file/batch/{id}/certificate")] {
+    for path in [format!("/file/batch/{id}"), format!("/file/batch/{id}/certificate"), format!("/file/webhook/{id}")] {
         assert_eq!(get(&node, &path), not_found, "{path}");
     }
-    for path in [format!("/file/{id}/cancel"), format!("/file/batch/{id}/cancel"), format!("/file/batch/{id}/close")] {
+    for path in [
+        format!("/file/{id}/cancel"),
+        format!("/file/batch/{id}/cancel"),
+        format!("/file/batch/{id}/close"),
+        format!("/file/batch/{id}/close/callback"),
+    ] {
         assert_eq!(post(&node, &path), not_found, "{path}");
     }
     assert_eq!(get(&node, &format!("/file/converted/{id}")).0, 404);
-    assert_eq!(node.counter("wrong_node"), 7);
+    assert_eq!(node.counter("wrong_node"), 9);
     // A hash is no session.
     assert_eq!(get(&node, &format!("/hash/{id}")), (200, json!({ id: "Not Found" })));
     assert_eq!(get(&node, "/hash/xyz").0, 404);
-    assert_eq!(node.counter("wrong_node"), 7);
+    assert_eq!(node.counter("wrong_node"), 9);
     let lost = node.request("/file", &["-d", "x", "-H", &format!("batch: {id}")]);
     assert_eq!(lost, (400, json!({ "err": "Can not scan in given batch." })));
 }
@@ -225,4 +231,50 @@ fn a_batch_that_was_closed_during_an_upload_refuses_the_file() {
         response.starts_with("HTTP/1.1 400") && response.contains("Batch closed during file upload."),
         "{response}"
     );
+}
+
+/// Accepts one request, answers it with a status, and returns its head and body.
+fn receive(listener: &TcpListener, status: u16) -> (String, Value) {
+    let (stream, _) = listener.accept().expect("the listener accepts");
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut line) = (String::new(), String::new());
+    while reader.read_line(&mut line).expect("the node sends a request") > 2 {
+        head += &std::mem::take(&mut line).to_lowercase();
+    }
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).expect("there is a body");
+    let mut body = vec![0; length.parse().expect("the length is a number")];
+    reader.read_exact(&mut body).expect("the body is complete");
+    write!(reader.get_mut(), "HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n").expect("the node reads the response");
+    (head, serde_json::from_slice(&body).expect("the body is JSON"))
+}
+
+#[test]
+fn callbacks_are_repeated_until_they_succeed() {
+    let node = start_node();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let url = format!("http://{}/result?x=1", listener.local_addr().expect("a bound socket has an address"));
+    let refused = node.request("/file", &["-d", "x", "-H", "callbackurl: nowhere"]);
+    assert_eq!(refused, (400, json!({ "err": "Callback url is invalid." })));
+    let file = node.submit("x", &["-H", &format!("callbackurl: {url}")]);
+    let webhook = |id: &str| get(&node, &format!("/file/webhook/{id}")).1;
+    assert_eq!(webhook(&file)["url"], url.as_str());
+    let (head, report) = receive(&listener, 500);
+    assert!(head.starts_with("post /result?x=1 http/1.1"), "{head}");
+    assert_eq!((&report["data_id"], &report["process_info"]["result"]), (&json!(file), &json!("Allowed")));
+    wait_until("the failure is visible", || webhook(&file)["status_code"] == 444);
+    assert_eq!(receive(&listener, 200).1["data_id"], file.as_str());
+    wait_until("the success is visible", || webhook(&file)["status_code"] == 200);
+    // The node closes a batch with a callback by itself, as soon as its files are scanned.
+    node.set_faults(&json!({ "scan_ms": 60_000 }));
+    let batch = open_batch(&node);
+    let header = format!("callbackurl: {url}");
+    let slow = node.submit("x", &["-H", &format!("batch: {batch}")]);
+    let set = node.request(&format!("/file/batch/{batch}/close/callback"), &["-X", "POST", "-H", &header]);
+    assert_eq!(set, (200, json!({ batch.as_str(): "Callback url set" })));
+    assert_eq!(get(&node, &format!("/file/batch/{batch}")).1["is_closed"], false);
+    assert_eq!(post(&node, &format!("/file/{slow}/cancel")).0, 200);
+    let report = receive(&listener, 200).1;
+    assert_eq!((&report["batch_id"], &report["is_closed"]), (&json!(batch), &json!(true)));
+    let closed = node.request(&format!("/file/batch/{batch}/close"), &["-X", "POST", "-H", &header]);
+    assert_eq!(closed.0, 400);
 }

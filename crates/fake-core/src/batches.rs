@@ -17,7 +17,7 @@ use crate::response::error_response;
 use crate::rules::Rule;
 use crate::sessions::{about, refusal, unknown_session};
 use crate::store::Batch;
-use crate::submission::NO_RULE;
+use crate::submission::{NO_CALLBACK, NO_RULE, callback_url};
 
 /// Longest header `user-data` in bytes.
 const MAX_USER_DATA: usize = 1024;
@@ -66,8 +66,12 @@ pub(crate) async fn batch_status(
     }
 }
 
-/// `POST /file/batch/{id}/close`. Refused until all files of the batch are scanned.
-pub(crate) async fn close_batch(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+/// `POST /file/batch/{id}/close`. Refused until all files of the batch are scanned, unless the
+/// header `callbackurl` leaves it to the node to close the batch.
+pub(crate) async fn close_batch(State(core): State<FakeCore>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if headers.contains_key("callbackurl") {
+        return close_batch_later(State(core), Path(id), headers).await;
+    }
     let mut state = core.state();
     let Some(batch) = state.sessions.batches.get(&id) else { return unknown_session(&core, &mut state, &id) };
     if !state.sessions.is_scanned(batch) {
@@ -83,6 +87,28 @@ pub(crate) async fn close_batch(State(core): State<FakeCore>, Path(id): Path<Str
     }
 }
 
+/// `POST /file/batch/{id}/close/callback`: the node closes the batch as soon as its files are
+/// scanned, and sends the report.
+pub(crate) async fn close_batch_later(
+    State(core): State<FakeCore>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    {
+        let mut state = core.state();
+        let Some(batch) = state.sessions.batches.get(&id) else { return unknown_session(&core, &mut state, &id) };
+        if batch.is_closed {
+            return error_response(StatusCode::BAD_REQUEST, NO_CALLBACK);
+        }
+    }
+    match callback_url(&headers) {
+        Ok(Some(url)) => core.call_back(&id, url),
+        Ok(None) => return error_response(StatusCode::FORBIDDEN, "No callback url given."),
+        Err(()) => return error_response(StatusCode::BAD_REQUEST, NO_CALLBACK),
+    }
+    about(&id, "Callback url set")
+}
+
 /// `POST /file/batch/{id}/cancel`.
 pub(crate) async fn cancel_batch(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
     let mut state = core.state();
@@ -91,6 +117,7 @@ pub(crate) async fn cancel_batch(State(core): State<FakeCore>, Path(id): Path<St
     }
     state.sessions.cancel_batch(&id);
     state.counters.cancelled += 1;
+    core.scans_changed.notify_waiters();
     about(&id, "cancelled")
 }
 

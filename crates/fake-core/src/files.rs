@@ -1,10 +1,12 @@
-//! Handlers of uploaded files: results, cancellation, lookup by hash, and sanitized copies.
+//! Handlers of uploaded files: results, cancellation, lookup by hash, sanitized copies, and the
+//! outcome of callbacks.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
 use crate::headers::{as_sent, url_decoded};
 use crate::node::FakeCore;
@@ -41,6 +43,7 @@ pub(crate) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>)
     } else {
         return unknown_session(&core, &mut state, &id);
     }
+    core.scans_changed.notify_waiters();
     about(&id, "cancelled")
 }
 
@@ -70,4 +73,24 @@ pub(crate) async fn converted(State(core): State<FakeCore>, Path(id): Path<Strin
     let copy = format!("sanitized copy of {}\n", file.upload.sha256);
     ([(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, disposition)], copy)
         .into_response()
+}
+
+/// `GET /file/webhook/{id}`: the latest attempt of the callback of a file or a batch.
+pub(crate) async fn webhook(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+    let mut state = core.state();
+    let sessions = &state.sessions;
+    if let Some(callback) = sessions.callbacks.get(&id) {
+        let requested = callback.latest.map(|(at, _)| humantime::format_rfc3339_millis(at).to_string());
+        return Json(json!({
+            "data_id": id,
+            "request_time": requested.unwrap_or_default(),
+            "status_code": callback.latest.map_or(0, |(_, status)| status),
+            "url": callback.url.to_string(),
+        }))
+        .into_response();
+    }
+    if sessions.time_left(&id).is_none() {
+        return unknown_session(&core, &mut state, &id);
+    }
+    error_response(StatusCode::NOT_FOUND, "Not found")
 }

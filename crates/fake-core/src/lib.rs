@@ -22,10 +22,12 @@
 //! | `POST /file/{data_id}/cancel` | cancels a scan; also accepted for a batch |
 //! | `GET /hash/{hash}` | the result of the latest file with this MD5, SHA-1 or SHA-256 |
 //! | `GET /file/converted/{data_id}` | the sanitized copy of a file that was sent with the rule `sanitize` |
+//! | `GET /file/webhook/{id}` | the latest attempt of a callback |
 //! | `GET /file/rules` | the rules of the header `rule`, for the client's `user_agent` |
 //! | `POST /file/batch` | opens a batch: `batch_id`, which uploads carry in the header `batch` |
 //! | `GET /file/batch/{id}` | progress and result of a batch, with 50 of its files per page (`first`, `size`) |
 //! | `POST /file/batch/{id}/close`, `…/cancel` | ends a batch; close is refused while a scan is in progress |
+//! | `POST /file/batch/{id}/close/callback` | closes a batch when its files are scanned, and sends the report |
 //! | `GET /file/batch/{id}/certificate` | the signed result of a closed batch |
 //! | `GET /readyz` | 200 or the configured status, with the checks behind it as JSON |
 //! | `GET /version`, `GET /stat/nodes` | what real nodes report |
@@ -50,7 +52,7 @@
 //!   `response`: errors as JSON.
 //! - `outage`: how the node becomes unreachable. `license`: whether it takes scans. `store`: files
 //!   and batches. `engines`, `report`: their JSON.
-//! - `node`: [`FakeCore`] and the state behind it.
+//! - `node`: [`FakeCore`] and the state behind it. `callback`: reports that the node sends.
 //! - `sessions`, `files`, `batches`, `licensing`, `admin`, `control`: the handlers. `api`: their
 //!   routes.
 //! - `server`: the listening side.
@@ -58,6 +60,7 @@
 mod admin;
 mod api;
 mod batches;
+mod callback;
 mod connection;
 mod control;
 mod engines;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderValue;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::faults::{Faults, FaultsError, FaultsUpdate};
 use crate::license::License;
@@ -83,6 +83,8 @@ pub struct FakeCore {
     pub(crate) certificates: Option<Certificates>,
     /// Start of the first period of `flap_ms`.
     pub(crate) created: tokio::time::Instant,
+    /// Wakes callbacks after scans were cancelled or forgotten.
+    pub(crate) scans_changed: Arc<Notify>,
     state: Arc<Mutex<NodeState>>,
 }
 
@@ -106,6 +108,7 @@ impl FakeCore {
             apikey: None,
             certificates: None,
             created: tokio::time::Instant::now(),
+            scans_changed: Arc::default(),
             state: Arc::new(Mutex::new(state)),
         }
     }

@@ -106,7 +106,7 @@ pub(crate) async fn submit_file(
     if upload.size == 0 {
         return error_response(StatusCode::UNPROCESSABLE_ENTITY, "File is empty.");
     }
-    let id = core.new_id();
+    let (id, callback) = (core.new_id(), submission.callback.clone());
     {
         let mut state = core.state();
         // The batch can have been closed while the file was on its way.
@@ -121,6 +121,9 @@ pub(crate) async fn submit_file(
             Some(batch) => batch.files.push(id.clone()),
             None => state.counters.sessions += 1,
         }
+    }
+    if let Some(url) = callback {
+        core.call_back(&id, url);
     }
     Json(json!({ "data_id": id })).into_response()
 }

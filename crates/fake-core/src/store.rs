@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use axum::http::Uri;
 use tokio::time::Instant;
 
 use crate::rules::Rule;
@@ -17,6 +18,8 @@ use crate::upload::Upload;
 pub(crate) struct SessionStore {
     pub(crate) files: HashMap<String, File>,
     pub(crate) batches: HashMap<String, Batch>,
+    /// Callbacks of files and batches.
+    pub(crate) callbacks: HashMap<String, Callback>,
 }
 
 /// A file whose scan has started.
@@ -46,6 +49,14 @@ pub(crate) struct Batch {
     pub(crate) opened: SystemTime,
     /// The same time.
     pub(crate) start: Instant,
+}
+
+/// The callback of a file or a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Callback {
+    pub(crate) url: Uri,
+    /// Time and outcome of the latest attempt.
+    pub(crate) latest: Option<(SystemTime, u16)>,
 }
 
 /// The result of a scan.
@@ -170,6 +181,13 @@ impl SessionStore {
     /// The scans of all files of a batch have ended.
     pub(crate) fn is_scanned(&self, batch: &Batch) -> bool {
         self.files_of(batch).all(|(_, file)| file.is_scanned())
+    }
+
+    /// Time until the scan of a file, or those of all files of a batch, end. `None` if the node does
+    /// not know the session.
+    pub(crate) fn time_left(&self, id: &str) -> Option<Duration> {
+        let of_batch = |batch| self.files_of(batch).map(|(_, file)| file.time_left()).max().unwrap_or_default();
+        self.files.get(id).map(File::time_left).or_else(|| self.batches.get(id).map(of_batch))
     }
 
     /// Time from the opening of a batch to the end of its last scan.

@@ -1,6 +1,6 @@
 //! What the headers of an upload say, and why a node refuses it because of them.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use crate::rules::Rule;
 // Texts of Core nodes.
 pub(crate) const NO_RULE: &str = "No available rule is present for scanning.";
 const TOO_LARGE: &str = "Failed to request scan. File size exceeded the maximum size permitted by your configuration.";
+pub(crate) const NO_CALLBACK: &str = "Callback url is invalid.";
 
 /// The headers of an upload.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Submission {
     pub(crate) metadata: Option<Value>,
     /// The file is an encrypted archive, and no password was sent.
     pub(crate) is_locked: bool,
+    /// Where the result is sent.
+    pub(crate) callback: Option<Uri>,
 }
 
 impl Submission {
@@ -32,6 +35,7 @@ impl Submission {
     /// The response of a node that refuses the upload.
     pub(crate) fn read(headers: &HeaderMap, default: Option<&'static Rule>) -> Result<Self, Box<Response>> {
         let refused = |status, message| Err(Box::new(error_response(status, message)));
+        let Ok(callback) = callback_url(headers) else { return refused(StatusCode::BAD_REQUEST, NO_CALLBACK) };
         let Some(rule) = Rule::named(headers, default) else {
             return refused(StatusCode::INTERNAL_SERVER_ERROR, NO_RULE);
         };
@@ -47,6 +51,7 @@ impl Submission {
             metadata: decoded(headers, "metadata")
                 .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))),
             is_locked: is_encrypted && !has_password(headers),
+            callback,
             name,
         })
     }
@@ -58,6 +63,17 @@ fn has_password(headers: &HeaderMap) -> bool {
         let number = name.as_str().strip_prefix("archivepwd");
         number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) && !value.is_empty()
     })
+}
+
+/// The URL in the header `callbackurl`, if there is one.
+///
+/// # Errors
+/// It is not an HTTP URL.
+pub(crate) fn callback_url(headers: &HeaderMap) -> Result<Option<Uri>, ()> {
+    let Some(url) = headers.get("callbackurl") else { return Ok(None) };
+    let url = Uri::try_from(url.as_bytes()).map_err(drop)?;
+    let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+    if is_http && url.host().is_some_and(|host| !host.is_empty()) { Ok(Some(url)) } else { Err(()) }
 }
 
 #[cfg(test)]
@@ -85,5 +101,13 @@ mod tests {
         let metadata = |text| read(&[("metadata", text)]).unwrap().metadata;
         assert_eq!(metadata("%7B%22a%22:1%7D"), Some(json!({ "a": 1 })));
         assert_eq!(metadata("{a}"), Some(json!("{a}")));
+    }
+
+    #[test]
+    fn callbacks_that_are_not_http_urls_are_refused() {
+        for url in ["", "x", "/x", "ftp://a/", "http://"] {
+            assert_eq!(read(&[("callbackurl", url)]).unwrap_err(), StatusCode::BAD_REQUEST, "{url}");
+        }
+        assert!(read(&[("callbackurl", "http://[::1]:80/x?y")]).unwrap().callback.is_some());
     }
 }
