@@ -12,7 +12,7 @@ use crate::support::nodes::Nodes;
 use crate::support::program::required;
 use crate::support::repository;
 use crate::support::server::Server;
-use crate::support::wait_until;
+use crate::support::{accept, wait_until};
 
 /// Starts three nodes; the last one is a hot backup.
 fn start_nodes() -> Nodes {
@@ -329,8 +329,7 @@ fn deactivate(node: &FakeCoreProcess, body: &str) -> (Output, String) {
         .env("HEADERS_FILE", file("headers", "apikey: k\n"));
     std::thread::scope(|scope| {
         let request = scope.spawn(|| {
-            let (stream, _) = listener.accept().expect("the listener accepts");
-            let mut reader = BufReader::new(stream);
+            let mut reader = BufReader::new(accept(&listener));
             let mut line = String::new();
             reader.read_line(&mut line).expect("curl sends a request");
             let response =

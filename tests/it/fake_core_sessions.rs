@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::support::fake_core_process::{FakeCoreProcess, eicar};
-use crate::support::wait_until;
+use crate::support::{accept, wait_until};
 
 /// A node whose scans end at once.
 fn start_node() -> FakeCoreProcess {
@@ -235,8 +235,7 @@ fn a_batch_that_was_closed_during_an_upload_refuses_the_file() {
 
 /// Accepts one request, answers it with a status, and returns its head and body.
 fn receive(listener: &TcpListener, status: u16) -> (String, Value) {
-    let (stream, _) = listener.accept().expect("the listener accepts");
-    let mut reader = BufReader::new(stream);
+    let mut reader = BufReader::new(accept(listener));
     let (mut head, mut line) = (String::new(), String::new());
     while reader.read_line(&mut line).expect("the node sends a request") > 2 {
         head += &std::mem::take(&mut line).to_lowercase();
