@@ -36,17 +36,21 @@ done
 
 # Refused while files are in progress.
 until=$(($(date +%s) + 600))
-until answer=$(ask --fail --request POST "$url/file/batch/$id/close" 2>/dev/null); do
+while answer=$(ask --write-out ' %{http_code}' --request POST "$url/file/batch/$id/close" 2>/dev/null) || true; do
+    case $answer in
+        *'"Not Found"'* | *' 404') give_up "the node does not know $id" ;;
+        *' 200') break ;;
+    esac
     [ "$(date +%s)" -lt "$until" ] || give_up "$id is not closed after 600 s"
     sleep 0.5
 done
-case $answer in *'"Not Found"'*) give_up "the node does not know $id" ;; esac
 
-result=$(ask --fail "$url/file/batch/$id") || give_up "there is no result of $id"
-ask --fail "$url/file/batch/$id/certificate" || give_up "there is no signed result of $id"
+signed=$(ask --fail "$url/file/batch/$id/certificate") || give_up "there is no signed result of $id"
 trap - EXIT
-case $result in
-    *'"process_info":{"result":"Allowed"'*) exit 0 ;;
-    *'"process_info":{"result":"Blocked"'*) exit 2 ;;
-    *) echo "no verdict: $result" >&2; exit 1 ;;
+printf '%s\n' "$signed"
+# The verdict of the whole batch is below the key process_info that is not indented.
+case $(printf '%s\n' "$signed" | sed -n '/^process_info:/,/^[^ ]/s/^  result: *//p') in
+    Allowed) exit 0 ;;
+    Blocked) exit 2 ;;
+    *) echo "no verdict: $signed" >&2; exit 1 ;;
 esac

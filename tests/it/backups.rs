@@ -2,11 +2,17 @@
 //! auto-nomination, and the errors of both.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output};
 
 use crate::support::commands::{answered, refusal, run};
+use crate::support::fake_core_process::FakeCoreProcess;
 use crate::support::nodes::Nodes;
+use crate::support::program::required;
+use crate::support::repository;
 use crate::support::server::Server;
-use crate::support::wait_until;
+use crate::support::{accept, wait_until};
 
 /// Starts three nodes; the last one is a hot backup.
 fn start_nodes() -> Nodes {
@@ -36,9 +42,13 @@ fn start_server(nodes: &Nodes, keys: &str) -> Server {
         "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
          [zones.\"lb.example\"]\nfile = \"lb.zone\"\n{monitors}\
          [actions.nominate]\nkind = \"http\"\nport = {port}\nmethod = \"POST\"\npath = \"/admin/license/backup/nomination\"\n\
+         [actions.unregister]\nkind = \"sequence\"\nsteps = [\"deactivate\", \"register\"]\n\
+         [actions.deactivate]\nkind = \"http\"\nport = {port}\nmethod = \"PUT\"\npath = \"/_fake\"\n\
+         body = '{{\"unregistered\": true}}'\n\
          [actions.register]\nkind = \"http\"\nport = {port}\nmethod = \"POST\"\npath = \"/admin/license/backup\"\n\
+         headers = {{ activation-key = \"key\", active-deployment-id = \"other\" }}\n\
          [pools.core]\nmonitors = [\"ready\", \"active\"]\nstandby_monitors = [\"standby\"]\n\
-         nominate_action = \"nominate\"\nunregister_action = \"register\"\n{keys}nodes = [{{ name = \"one\", address = \"{one}\" }}, \
+         nominate_action = \"nominate\"\nunregister_action = \"unregister\"\n{keys}nodes = [{{ name = \"one\", address = \"{one}\" }}, \
          {{ name = \"two\", address = \"{two}\" }}, {{ name = \"spare\", address = \"{spare}\", role = \"backup\" }}]\n\
          [names.\"core.lb.example\"]\npool = \"core\"\nttl = \"1s\"\n"
     );
@@ -209,7 +219,7 @@ fn a_nominated_backup_that_was_removed_can_be_unregistered() {
     let keys = [
         "standby_monitors = [\"standby\"]\n",
         "nominate_action = \"nominate\"\n",
-        "unregister_action = \"register\"\n",
+        "unregister_action = \"unregister\"\n",
     ];
     let without = keys.iter().fold(without, |text, key| text.replace(key, ""));
     server.reload(&without);
@@ -272,4 +282,77 @@ fn a_replaced_node_that_was_removed_meanwhile_returns_as_active() {
     server.reload(&config);
     wait_until("node one is answered", || answered(&server) == BTreeSet::from([1, 2]));
     assert!(!run(&server, "status").contains("replaced"), "{}", run(&server, "status"));
+}
+
+#[test]
+fn a_step_that_the_node_refuses_ends_the_sequence() {
+    let nodes = start_nodes();
+    let mut server = start_server(&nodes, "");
+    let config = std::fs::read_to_string(server.directory().join("evenkeel.toml")).expect("the file can be read");
+    run(&server, "nominate core/spare --replace one");
+    wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
+    let [right, wrong] = ["\"deactivate\", \"register\"", "\"register\", \"deactivate\""];
+    server.reload(&config.replace(right, wrong));
+    let message = refusal(&server, "unregister core/spare");
+    let expected = "the action has failed, and no role has changed: step \"register\": status 400";
+    assert!(message.contains(expected) && !message.contains("carried out"), "{message}");
+    assert_eq!(answered(&server), BTreeSet::from([2, 3]), "the node is still active");
+    // A node without a license cannot be nominated; the first step has taken the license away.
+    server.reload(&config.replace(right, "\"deactivate\", \"nominate\""));
+    let message = refusal(&server, "unregister core/spare");
+    assert!(message.contains("step \"nominate\": status 400"), "{message}");
+    assert!(message.contains("; step \"deactivate\" has been carried out"), "{message}");
+    server.reload(&config);
+    run(&server, "unregister core/spare");
+    wait_until("the node is a backup again", || run(&server, "status").contains("standby health up, not serving"));
+}
+
+/// Runs the recipe for a node, with a license server that answers with this body. Returns the
+/// outcome, and the path that the license server was asked for.
+fn deactivate(node: &FakeCoreProcess, body: &str) -> (Output, String) {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("the test can write its directory");
+        path
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let license_server = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+    let (address, port) = node.url.trim_start_matches("http://").rsplit_once(':').expect("the URL has a port");
+    let mut recipe = Command::new(repository::root().join("examples/recipes/deactivate_core.sh"));
+    recipe
+        .env("EVENKEEL_ADDRESS", address)
+        .env("CORE_PORT", port)
+        .env("LICENSE_SERVER", license_server)
+        .env("no_proxy", "*")
+        .env("ACTIVATION_KEY_FILE", file("key", "a b\n"))
+        .env("HEADERS_FILE", file("headers", "apikey: k\n"));
+    std::thread::scope(|scope| {
+        let request = scope.spawn(|| {
+            let mut reader = BufReader::new(accept(&listener));
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("curl sends a request");
+            let response =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            reader.get_mut().write_all(response.as_bytes()).expect("curl reads the response");
+            line
+        });
+        let outcome = recipe.output().expect("the recipe starts");
+        (outcome, request.join().expect("the recipe asks the license server"))
+    })
+}
+
+#[test]
+fn the_recipe_deactivates_a_node_at_the_license_server() {
+    required("curl", "curl");
+    let node = FakeCoreProcess::start(&["--apikey", "k"]);
+    let license = node.request("/admin/license", &["-H", "apikey: k"]).1;
+    let deployment = license["deployment"].as_str().expect("the deployment ID is text");
+    let (outcome, request) = deactivate(&node, "");
+    assert!(outcome.status.success(), "{outcome:?}");
+    let expected = format!("deployment={deployment}");
+    assert!(request.starts_with("GET /deactivation?") && request.contains(&expected), "{request}");
+    assert!(request.contains("key=a%20b") || request.contains("key=a+b"), "{request}");
+    let (outcome, _) = deactivate(&node, "error: 'unknown key'");
+    assert_eq!((outcome.status.code(), outcome.stdout.as_slice()), (Some(1), &b"error: 'unknown key'\n"[..]));
 }

@@ -112,7 +112,7 @@ fn a_batch_is_opened_filled_and_closed_at_one_node() {
     }
     let signed = closed.signed_result().wait().expect("the node has the signed result");
     assert!(
-        signed.starts_with("---\n") && signed.ends_with("\ncertificate: fake\n"),
+        signed.starts_with("---\n") && signed.ends_with("\n  -----END CERTIFICATE-----\n...\n"),
         "the signed result is complete: {signed}"
     );
     let ticket = closed.ticket().to_string().parse().expect("the ticket is valid");

@@ -16,6 +16,8 @@ mod encrypted;
 mod endurance;
 mod events;
 mod fake_core;
+mod fake_core_license;
+mod fake_core_sessions;
 mod fragments;
 mod malformed_packets;
 mod monitors;

@@ -1,16 +1,25 @@
-//! Handlers of everything but scans: readiness, hot backup, and what a node reports of itself.
+//! Handlers of what a node reports of itself, and of logins.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::engines;
+use crate::license::License;
 use crate::node::FakeCore;
 use crate::response::{error_response, status_of};
 
 /// The `threshold` member of `/readyz`, as real nodes report it.
 const QUEUE_THRESHOLD: usize = 80;
+
+/// The reported version.
+const VERSION: &str = "5.0.0-fake";
+
+/// User and password that `POST /login` accepts.
+const CREDENTIALS: (&str, &str) = ("admin", "admin");
 
 /// `GET /readyz`. The body is always that of `?verbose=true`.
 pub(crate) async fn readyz(State(core): State<FakeCore>) -> Response {
@@ -18,13 +27,18 @@ pub(crate) async fn readyz(State(core): State<FakeCore>) -> Response {
     let faults = state.faults;
     // The node is ready in even periods of `flap_ms` and not ready in odd ones.
     let is_odd_period = faults.flap_ms > 0 && (core.created.elapsed().as_millis() as u64 / faults.flap_ms) % 2 == 1;
-    let status = status_of(if is_odd_period || faults.license_expired { 503 } else { faults.readyz });
+    let license = match state.license {
+        _ if faults.license_expired => "expired",
+        License::Unlicensed => "invalid",
+        License::Active | License::Backup { .. } => "ok",
+    };
+    let status = status_of(if is_odd_period || license != "ok" { 503 } else { faults.readyz });
     // A node that is not ready reports a full queue, unless its license is the reason.
-    let is_queue_ok = status.is_success() || faults.license_expired;
+    let is_queue_ok = status.is_success() || license != "ok";
     let queued = if is_queue_ok { state.sessions.scans_in_progress() } else { faults.queue };
     let body = json!({
         "database": { "status": true },
-        "license": { "status": if faults.license_expired { "expired" } else { "ok" } },
+        "license": { "status": license },
         "scan_queue": {
             "max_number_in_queue": faults.queue,
             "number_in_queue": queued,
@@ -39,54 +53,51 @@ pub(crate) async fn readyz(State(core): State<FakeCore>) -> Response {
 
 /// `GET /version`.
 pub(crate) async fn version() -> Json<Value> {
-    Json(json!({ "version": "5.0.0-fake", "product_id": "MSCL" }))
+    Json(json!({ "version": VERSION, "product_id": "MSCL" }))
 }
 
-/// `POST /login`: accepts all credentials.
-pub(crate) async fn login() -> Json<Value> {
-    let token = || format!("{:016x}", fastrand::u64(..));
-    Json(json!({ "oms-csrf-token": token(), "session_id": token() }))
+/// `POST /login`: starts a login, whose `session_id` is accepted in the header `apikey`.
+pub(crate) async fn login(State(core): State<FakeCore>, body: Bytes) -> Response {
+    let request = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    if (request["user"].as_str(), request["password"].as_str()) != (Some(CREDENTIALS.0), Some(CREDENTIALS.1)) {
+        return error_response(StatusCode::FORBIDDEN, "Failed to login");
+    }
+    let (token, session_id) = (core.new_id(), core.new_id());
+    core.state().logins.insert(session_id.clone());
+    Json(json!({ "oms-csrf-token": token, "session_id": session_id })).into_response()
+}
+
+/// `POST /logout`.
+pub(crate) async fn logout(State(core): State<FakeCore>, headers: HeaderMap) -> Response {
+    let session_id = headers.get("apikey").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    if core.state().logins.remove(session_id) {
+        Json(json!({ "response": "Logout success" })).into_response()
+    } else {
+        error_response(StatusCode::BAD_REQUEST, "Logout error")
+    }
 }
 
 /// `GET /stat/nodes`.
 pub(crate) async fn stat_nodes(State(core): State<FakeCore>) -> Json<Value> {
-    let scans = core.state().sessions.scans_in_progress();
+    let state = core.state();
+    let (scans, queue) = (state.sessions.scans_in_progress(), state.faults.queue);
     let node = json!({
-        "id": core.name.to_str().unwrap_or_default(),
-        "scan_queue": scans,
-        "load": 0,
+        "address": "",
+        "available_mem": 2825,
+        "cpu_cores": 8,
+        "engines": engines::statuses(),
         "free_disk_space": 1_000_000_000,
+        "id": core.name.to_str().unwrap_or_default(),
+        "issues": [],
+        "load": 0,
+        "os": "Linux",
+        "scan_queue": scans,
+        "scan_queue_details": { "available_slots": queue.saturating_sub(scans), "total_scan_queue": queue },
+        "total_disk_space": 2_000_000_000,
+        "total_mem": 40_100,
+        "total_scan_queue": queue,
+        "uptime": core.created.elapsed().as_secs(),
+        "version": VERSION,
     });
-    Json(json!({ "statuses": [node], "total_scan_queue": scans }))
-}
-
-/// `GET /admin/license/backup`.
-pub(crate) async fn backup_status(State(core): State<FakeCore>) -> Json<Value> {
-    Json(json!({ "is_backup": core.state().is_backup }))
-}
-
-/// `POST /admin/license/backup`.
-pub(crate) async fn register_backup(State(core): State<FakeCore>) -> Json<Value> {
-    core.state().is_backup = true;
-    Json(json!({ "is_backup": true }))
-}
-
-/// `DELETE /admin/license/backup`.
-pub(crate) async fn unregister_backup(State(core): State<FakeCore>) -> Json<Value> {
-    core.state().is_backup = false;
-    Json(json!({ "is_backup": false }))
-}
-
-/// `POST /admin/license/backup/nomination`.
-pub(crate) async fn nominate_backup(State(core): State<FakeCore>) -> Response {
-    let mut state = core.state();
-    let status = status_of(state.faults.nomination);
-    if !status.is_success() {
-        return error_response(status, "Nomination failed");
-    }
-    if !state.is_backup {
-        return error_response(StatusCode::BAD_REQUEST, "Not a backup instance");
-    }
-    state.is_backup = false;
-    Json(json!({ "is_backup": false })).into_response()
+    Json(json!({ "external_nodes_allowed": false, "max_node_count": 1, "statuses": [node] }))
 }

@@ -5,20 +5,36 @@ use axum::http::StatusCode;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::connection::ConnectionHandle;
-use crate::faults::FaultsUpdate;
-use crate::node::FakeCore;
+use crate::faults::{Faults, FaultsUpdate};
+use crate::license::License;
+use crate::node::{Counters, FakeCore, NodeState};
 use crate::outage::OutageRequest;
 use crate::response::error_response;
 
-/// `GET /_fake`: faults and counters in one object.
+/// Faults, and counters if requested, in one object.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    faults: Faults,
+    unregistered: bool,
+    #[serde(flatten)]
+    counters: Option<Counters>,
+}
+
+impl Shown {
+    fn faults(state: &NodeState) -> Self {
+        Self { faults: state.faults, unregistered: state.license == License::Unlicensed, counters: None }
+    }
+}
+
+/// `GET /_fake`.
 pub(crate) async fn show_faults(State(core): State<FakeCore>) -> Response {
     let state = core.state();
-    let both = [serde_json::to_value(state.faults), serde_json::to_value(state.counters)];
-    let members = both.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
-    Json(members.collect::<serde_json::Map<_, _>>()).into_response()
+    Json(Shown { counters: Some(state.counters), ..Shown::faults(&state) }).into_response()
 }
 
 /// `PUT /_fake`: sets faults and returns all of them. The body needs no Content-Type, so that
@@ -35,10 +51,10 @@ pub(crate) async fn set_faults(
     let (faults, outages) = {
         let mut state = core.state();
         match state.faults.updated(&update) {
-            Ok(faults) => state.faults = faults,
+            Ok(faults) => state.set(faults, &update),
             Err(error) => return error_response(StatusCode::BAD_REQUEST, &error.to_string()),
         }
-        (state.faults, state.outages.clone())
+        (Shown::faults(&state), state.outages.clone())
     };
     if let (Some(outage), Some(outages)) = (update.outage, outages) {
         let (started, has_started) = oneshot::channel();

@@ -67,6 +67,9 @@ pub(crate) struct FaultsUpdate {
     queue: Option<usize>,
     license_expired: Option<bool>,
     wrong_certificate: Option<bool>,
+    /// Takes away the license, as the vendor does, or gives it back. The license is a state that
+    /// requests change as well, so [`Faults`] does not hold it.
+    pub(crate) unregistered: Option<bool>,
     /// Starts an outage. It is an action, so [`Faults`] does not hold it.
     pub(crate) outage: Option<Outage>,
 }

@@ -2,15 +2,17 @@
 //!
 //! Handlers lock the state for the time of one step and never across an `await`.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderValue;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::faults::{Faults, FaultsError, FaultsUpdate};
+use crate::license::License;
 use crate::outage::OutageRequest;
 use crate::store::SessionStore;
 
@@ -34,6 +36,8 @@ pub struct Counters {
     pub uploads: u64,
     /// Cancelled batches.
     pub cancelled: u64,
+    /// Single cancellations of files.
+    pub cancelled_files: u64,
     /// Requests for a session of another node.
     pub wrong_node: u64,
     /// Requests for a session of this node that it lost in an outage.
@@ -45,10 +49,25 @@ pub struct Counters {
 pub(crate) struct NodeState {
     pub(crate) faults: Faults,
     pub(crate) counters: Counters,
-    pub(crate) is_backup: bool,
+    pub(crate) license: License,
+    /// `session_id` of each login.
+    pub(crate) logins: HashSet<String>,
     pub(crate) sessions: SessionStore,
     /// Takes outage requests while the node listens.
     pub(crate) outages: Option<mpsc::Sender<OutageRequest>>,
+}
+
+impl NodeState {
+    /// Sets faults, and the license if `update` names it.
+    pub(crate) fn set(&mut self, faults: Faults, update: &FaultsUpdate) {
+        self.faults = faults;
+        match update.unregistered {
+            Some(true) => self.license = License::Unlicensed,
+            // As after an activation. A node with a license keeps it.
+            Some(false) if self.license == License::Unlicensed => self.license = License::Active,
+            Some(false) | None => {}
+        }
+    }
 }
 
 /// A fake Core node. Clones share faults, counters and sessions.
@@ -64,6 +83,8 @@ pub struct FakeCore {
     pub(crate) certificates: Option<Certificates>,
     /// Start of the first period of `flap_ms`.
     pub(crate) created: tokio::time::Instant,
+    /// Wakes callbacks after scans were cancelled or forgotten.
+    pub(crate) scans_changed: Arc<Notify>,
     state: Arc<Mutex<NodeState>>,
 }
 
@@ -76,7 +97,8 @@ impl FakeCore {
         let state = NodeState {
             faults: Faults::default(),
             counters: Counters::default(),
-            is_backup: false,
+            license: License::Active,
+            logins: HashSet::new(),
             sessions: SessionStore::default(),
             outages: None,
         };
@@ -86,6 +108,7 @@ impl FakeCore {
             apikey: None,
             certificates: None,
             created: tokio::time::Instant::now(),
+            scans_changed: Arc::default(),
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -93,11 +116,12 @@ impl FakeCore {
     /// Makes it a hot backup, which refuses scans until it is nominated.
     #[must_use]
     pub fn as_backup(self) -> Self {
-        self.state().is_backup = true;
+        self.state().license = License::Backup { is_online: true };
         self
     }
 
-    /// Sets faults from a JSON object, as `PUT /_fake` does, except for `outage`.
+    /// Sets faults from a JSON object, as `PUT /_fake` does, except for `outage`. `unregistered`
+    /// takes away the license that the node has until then.
     ///
     /// # Errors
     /// The object is malformed, or one of its values is not accepted.
@@ -107,11 +131,12 @@ impl FakeCore {
             return Err(FaultsError::OutageAtStart);
         }
         let faults = Faults::default().updated(&update)?;
-        self.state().faults = faults;
+        self.state().set(faults, &update);
         Ok(self)
     }
 
-    /// Refuses requests without this key in the `apikey` header, except `/readyz` and `/_fake`.
+    /// Refuses requests without this key, or the `session_id` of a login, in the `apikey` header.
+    /// `/readyz`, `/login` and `/_fake` need none.
     ///
     /// # Panics
     /// If `key` has characters that are not visible ASCII.
@@ -141,6 +166,11 @@ impl FakeCore {
     /// A new identifier of this node: 32 hexadecimal digits.
     pub(crate) fn new_id(&self) -> String {
         format!("{:08x}{:08x}{:016x}", self.id_prefix, fastrand::u32(..), fastrand::u64(..))
+    }
+
+    /// The deployment ID in its license.
+    pub(crate) fn deployment_id(&self) -> String {
+        format!("MSCL{:032X}", self.id_prefix)
     }
 
     /// Counts a request for a session that this node does not have.

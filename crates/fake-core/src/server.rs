@@ -108,6 +108,7 @@ impl Server {
         }
         if !outage.keeps_sessions {
             self.core.state().sessions = SessionStore::default();
+            self.core.scans_changed.notify_waiters();
         }
         // If the receiver is gone, the client has closed its connection before the response.
         let _ = started.send(());

@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use axum::http::Uri;
 use tokio::time::Instant;
 
+use crate::rules::Rule;
+use crate::submission::Submission;
 use crate::upload::Upload;
 
 /// Files and batches by identifier.
@@ -16,27 +18,45 @@ use crate::upload::Upload;
 pub(crate) struct SessionStore {
     pub(crate) files: HashMap<String, File>,
     pub(crate) batches: HashMap<String, Batch>,
+    /// Callbacks of files and batches.
+    pub(crate) callbacks: HashMap<String, Callback>,
 }
 
 /// A file whose scan has started.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct File {
-    name: String,
-    rule: String,
-    upload: Upload,
-    uploaded: SystemTime,
+    pub(crate) submission: Submission,
+    pub(crate) upload: Upload,
+    pub(crate) uploaded: SystemTime,
     scan_start: Instant,
     scan_duration: Duration,
-    is_cancelled: bool,
+    /// When the scan was cancelled, after its start.
+    cancelled_after: Option<Duration>,
 }
 
 /// A group of files with one result.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
     /// Identifiers of its files.
     pub(crate) files: Vec<String>,
     pub(crate) is_closed: bool,
     pub(crate) is_cancelled: bool,
+    /// Applies to files that name no rule.
+    pub(crate) rule: &'static Rule,
+    pub(crate) user_agent: String,
+    /// The header `user-data`.
+    pub(crate) user_data: String,
+    pub(crate) opened: SystemTime,
+    /// The same time.
+    pub(crate) start: Instant,
+}
+
+/// The callback of a file or a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Callback {
+    pub(crate) url: Uri,
+    /// Time and outcome of the latest attempt.
+    pub(crate) latest: Option<(SystemTime, u16)>,
 }
 
 /// The result of a scan.
@@ -44,6 +64,7 @@ pub(crate) struct Batch {
 pub(crate) enum ScanResult {
     NoThreat,
     Infected,
+    EncryptedArchive,
     Cancelled,
     InProgress,
 }
@@ -54,95 +75,95 @@ impl ScanResult {
         match self {
             Self::NoThreat => 0,
             Self::Infected => 1,
+            Self::EncryptedArchive => 12,
             Self::Cancelled => 19,
             Self::InProgress => 255,
         }
     }
 
-    /// `scan_all_result_a` of Core nodes.
+    /// Returns the text that Core nodes report as `scan_all_result_a`.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NoThreat => "No Threat Detected",
             Self::Infected => "Infected",
-            Self::Cancelled => "Canceled",
+            Self::EncryptedArchive => "Encrypted Archive",
+            Self::Cancelled => "Cancelled",
             Self::InProgress => "In Progress",
         }
     }
 
-    /// `process_info.result` of Core nodes.
-    fn process_result(self) -> &'static str {
+    /// Returns the text that Core nodes report as `process_info.result`.
+    pub(crate) fn process_result(self) -> &'static str {
         match self {
             Self::NoThreat => "Allowed",
-            Self::Infected | Self::Cancelled => "Blocked",
+            Self::Infected | Self::EncryptedArchive | Self::Cancelled => "Blocked",
             Self::InProgress => "Processing",
         }
+    }
+
+    /// Returns the text that Core nodes report as `process_info.blocked_reason`.
+    pub(crate) fn blocked_reason(self) -> &'static str {
+        if self.process_result() == "Blocked" { self.text() } else { "" }
     }
 }
 
 impl File {
     /// A file whose scan starts now.
-    pub(crate) fn new(name: String, rule: String, upload: Upload, scan_duration: Duration) -> Self {
+    pub(crate) fn new(submission: Submission, upload: Upload, scan_duration: Duration) -> Self {
         let (uploaded, scan_start) = (SystemTime::now(), Instant::now());
-        Self { name, rule, upload, uploaded, scan_start, scan_duration, is_cancelled: false }
+        Self { submission, upload, uploaded, scan_start, scan_duration, cancelled_after: None }
+    }
+
+    /// How long the scan takes in all.
+    pub(crate) fn total_time(&self) -> Duration {
+        self.cancelled_after.unwrap_or(self.scan_duration)
+    }
+
+    /// Time until the scan ends.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.total_time().saturating_sub(self.scan_start.elapsed())
+    }
+
+    /// The scan has ended.
+    pub(crate) fn is_scanned(&self) -> bool {
+        self.time_left().is_zero()
     }
 
     /// Progress in percent. It is 100 only when the scan has ended.
     pub(crate) fn progress(&self) -> u8 {
-        let elapsed = self.scan_start.elapsed();
-        if self.is_cancelled || elapsed >= self.scan_duration {
+        let left = self.time_left();
+        if left.is_zero() {
             return 100;
         }
+        let elapsed = self.scan_duration.saturating_sub(left);
         (elapsed.as_micros() * 99 / self.scan_duration.as_micros().max(1)) as u8
     }
 
     /// The result at this moment.
     pub(crate) fn result(&self) -> ScanResult {
-        match self.progress() {
-            100 if self.is_cancelled => ScanResult::Cancelled,
-            100 if self.upload.is_infected => ScanResult::Infected,
-            100 => ScanResult::NoThreat,
-            _ => ScanResult::InProgress,
+        if !self.is_scanned() {
+            ScanResult::InProgress
+        } else if self.cancelled_after.is_some() {
+            ScanResult::Cancelled
+        } else if self.submission.is_locked {
+            ScanResult::EncryptedArchive
+        } else if self.upload.is_infected {
+            ScanResult::Infected
+        } else {
+            ScanResult::NoThreat
         }
     }
 
-    /// The scan has ended.
-    pub(crate) fn is_scanned(&self) -> bool {
-        self.progress() == 100
+    /// The scan has ended and has made a sanitized copy.
+    pub(crate) fn is_sanitized(&self) -> bool {
+        self.submission.rule.sanitizes && self.result() == ScanResult::NoThreat
     }
 
     /// Cancels the scan. A scan that has ended keeps its result.
     pub(crate) fn cancel(&mut self) {
-        self.is_cancelled |= !self.is_scanned();
-    }
-
-    /// The body of `GET /file/{data_id}`.
-    pub(crate) fn to_json(&self, id: &str) -> Value {
-        let (result, progress) = (self.result(), self.progress());
-        let reason = if result == ScanResult::Infected { "Infected" } else { "" };
-        let uploaded = humantime::format_rfc3339_millis(self.uploaded).to_string();
-        json!({
-            "data_id": id,
-            "file_info": {
-                "display_name": self.name,
-                "file_size": self.upload.size,
-                "md5": self.upload.md5,
-                "sha1": self.upload.sha1,
-                "sha256": self.upload.sha256,
-                "upload_timestamp": uploaded,
-            },
-            "process_info": {
-                "progress_percentage": progress,
-                "result": result.process_result(),
-                "blocked_reason": reason,
-                "profile": self.rule,
-            },
-            "scan_results": {
-                "progress_percentage": progress,
-                "scan_all_result_a": result.text(),
-                "scan_all_result_i": result.code(),
-                "scan_details": {},
-            },
-        })
+        if !self.is_scanned() {
+            self.cancelled_after = Some(self.scan_start.elapsed());
+        }
     }
 }
 
@@ -152,45 +173,61 @@ impl SessionStore {
         self.files.values().filter(|file| !file.is_scanned()).count()
     }
 
+    /// The files of a batch.
+    pub(crate) fn files_of<'s>(&'s self, batch: &'s Batch) -> impl Iterator<Item = (&'s String, &'s File)> {
+        batch.files.iter().filter_map(|id| Some((id, self.files.get(id)?)))
+    }
+
     /// The scans of all files of a batch have ended.
     pub(crate) fn is_scanned(&self, batch: &Batch) -> bool {
-        batch.files.iter().all(|id| self.files.get(id).is_none_or(File::is_scanned))
+        self.files_of(batch).all(|(_, file)| file.is_scanned())
     }
 
-    /// The body of `GET /file/batch/{id}`.
-    pub(crate) fn batch_to_json(&self, id: &str, batch: &Batch) -> Value {
-        let files = batch.files.iter().filter_map(|id| Some((id, self.files.get(id)?)));
-        let files: Vec<Value> = files
-            .map(|(id, file)| {
-                json!({
-                    "data_id": id,
-                    "display_name": file.name,
-                    "progress_percentage": file.progress(),
-                    "scan_all_result_i": file.result().code(),
-                })
-            })
-            .collect();
-        let result = self.batch_result(batch);
-        json!({
-            "batch_id": id,
-            "is_closed": batch.is_closed,
-            "batch_files": { "batch_count": files.len(), "files_in_batch": files },
-            "process_info": { "result": result.process_result() },
-            "scan_results": { "scan_all_result_a": result.text(), "scan_all_result_i": result.code() },
-        })
+    /// Time until the scan of a file, or those of all files of a batch, end. `None` if the node does
+    /// not know the session.
+    pub(crate) fn time_left(&self, id: &str) -> Option<Duration> {
+        let of_batch = |batch| self.files_of(batch).map(|(_, file)| file.time_left()).max().unwrap_or_default();
+        self.files.get(id).map(File::time_left).or_else(|| self.batches.get(id).map(of_batch))
     }
 
-    /// The worst result of the files of a batch.
-    pub(crate) fn batch_result(&self, batch: &Batch) -> ScanResult {
-        let results = || batch.files.iter().filter_map(|id| Some(self.files.get(id)?.result()));
-        if batch.is_cancelled {
-            ScanResult::Cancelled
-        } else if results().any(|result| result == ScanResult::InProgress) {
-            ScanResult::InProgress
-        } else if results().any(|result| result == ScanResult::Infected) {
-            ScanResult::Infected
-        } else {
-            ScanResult::NoThreat
+    /// Time from the opening of a batch to the end of its last scan.
+    pub(crate) fn batch_time(&self, batch: &Batch) -> Duration {
+        let ends = self.files_of(batch).map(|(_, file)| file.scan_start + file.total_time());
+        ends.max().map(|end| end.saturating_duration_since(batch.start)).unwrap_or_default()
+    }
+
+    /// Cancels a batch, and the scans of its files that have not ended.
+    pub(crate) fn cancel_batch(&mut self, id: &str) {
+        let Some(batch) = self.batches.get_mut(id) else { return };
+        (batch.is_cancelled, batch.is_closed) = (true, true);
+        for file in &batch.files {
+            if let Some(file) = self.files.get_mut(file) {
+                file.cancel();
+            }
         }
+    }
+
+    /// The latest upload with this MD5, SHA-1 or SHA-256. Scans in progress count only if no scan of
+    /// the same file has ended, and only if they are wanted.
+    pub(crate) fn by_hash(&self, hash: &str, wants_unfinished: bool) -> Option<(&String, &File)> {
+        let has_hash = |file: &File| {
+            [&file.upload.md5, &file.upload.sha1, &file.upload.sha256].iter().any(|own| own.eq_ignore_ascii_case(hash))
+        };
+        let found = self.files.iter().filter(|(_, file)| has_hash(file) && (wants_unfinished || file.is_scanned()));
+        found.max_by_key(|(_, file)| (file.is_scanned(), file.scan_start))
+    }
+
+    /// The worst result of the files of a batch. An open batch without files has no result yet.
+    pub(crate) fn batch_result(&self, batch: &Batch) -> ScanResult {
+        let has = |result| self.files_of(batch).any(|(_, file)| file.result() == result);
+        if batch.is_cancelled {
+            return ScanResult::Cancelled;
+        }
+        if batch.files.is_empty() && !batch.is_closed {
+            return ScanResult::InProgress;
+        }
+        let from_worst =
+            [ScanResult::InProgress, ScanResult::Infected, ScanResult::EncryptedArchive, ScanResult::Cancelled];
+        from_worst.into_iter().find(|result| has(*result)).unwrap_or(ScanResult::NoThreat)
     }
 }

@@ -224,6 +224,16 @@ fn values_that_cannot_work_are_refused() {
         (format!("{GOOD}[actions.promote]\nkind = \"exec\"\n"), "`command` is missing"),
         (format!("{GOOD}[actions.promote]\nport = 80\n"), "`kind` is missing"),
         (format!("{GOOD}[actions.promote]\nkind = \"ping\"\n"), "`kind` cannot be \"ping\""),
+        (format!("{GOOD}[actions.promote]\nkind = \"sequence\"\n"), "`steps` is missing"),
+        (format!("{GOOD}[actions.promote]\nkind = \"sequence\"\nsteps = []\n"), "`steps` is empty"),
+        (
+            format!("{GOOD}[actions.promote]\nkind = \"sequence\"\nsteps = [\"register\"]\n"),
+            "`steps` names action \"register\", which is not defined",
+        ),
+        (
+            format!("{GOOD}[actions.promote]\nkind = \"sequence\"\nsteps = [\"promote\"]\n"),
+            "`steps` names action \"promote\", which is a sequence itself",
+        ),
         (GOOD.replace("10.0.0.1\" }", "10.0.0.1\", role = \"backup\" }"), "pool \"core\" has no active node"),
         (format!("{GOOD}[notifications.n]\nkind = \"webhook\"\n"), "`url` is missing"),
         (

@@ -36,6 +36,10 @@ fn samples() -> tempfile::TempDir {
     std::fs::write(copy.path().join("config/cert.pem"), chain).expect("the test can write its directory");
     write_private(&copy.path().join("config/key.pem"), &key);
     write_private(&copy.path().join("config/core.headers"), "apikey: 0123456789abcdef\n");
+    write_private(
+        &copy.path().join("config/register.headers"),
+        "apikey: 0123456789abcdef\nactivation-key: 0123\nactive-deployment-id: MSCL0123\n",
+    );
     write_private(&copy.path().join("config/web.credentials"), "probe:secret\n");
     write_private(&copy.path().join("config/chat.secret"), "0123456789abcdef\n");
     copy

@@ -40,6 +40,20 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Waits for a client; returns its connection.
+#[track_caller]
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).expect("the listener can be changed");
+    let mut accepted = None;
+    wait_until("a client connects", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    let (stream, _) = accepted.expect("a client has connected");
+    stream.set_read_timeout(Some(WAIT_LIMIT)).expect("the connection can be changed");
+    stream
+}
+
 /// A loopback address that is free for UDP and TCP, for programs that cannot take port 0.
 ///
 /// It is below the ports that the system assigns. Tests of one process get different addresses
