@@ -67,7 +67,10 @@ async fn apply_common_faults(State(core): State<FakeCore>, request: Request, nex
             state.counters.requests += 1;
             state.faults
         };
-        tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
+        // A sleep of zero lasts until the next tick of the timer, which is a millisecond.
+        if faults.slow_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
+        }
         if faults.hang {
             std::future::pending::<()>().await;
         }
