@@ -249,7 +249,7 @@ async fn file_result(closed: &ClosedBatch, file: &ListedFile, data_id: &str) -> 
         Err(error) => return FileResult::from_error(path, &error),
     };
     match report {
-        Some(report) if file.is_unchanged().await => FileResult::from_report(path, &report),
+        Some(report) if file.is_unchanged() => FileResult::from_report(path, &report),
         Some(report) => {
             FileResult { verdict: ScanVerdict::Failed(CHANGED.to_owned()), ..FileResult::from_report(path, &report) }
         }

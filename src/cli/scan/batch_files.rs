@@ -4,15 +4,14 @@
 //! cannot be sent gets a result; once the session is lost, all files that follow get it, too.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use evenkeel_client::{OpenBatch, Source};
+use evenkeel_client::OpenBatch;
 
-use super::files::ListedFile;
+use super::files::{Content, ListedFile};
 use super::journal::Journal;
 use super::parallel::for_each_file;
 use super::progress::ProgressBars;
@@ -106,13 +105,14 @@ impl Filling {
             return SentFile::failed(file, FileResult::failed(PathBuf::new(), reason.clone()));
         }
         match file.open().await {
-            Ok((file, opened)) => SentFile { data_id: self.upload(&file, opened).await, file, start },
+            Ok((file, opened)) => SentFile { data_id: self.upload(&file, &opened).await, file, start },
             Err(error) => SentFile::failed(file, FileResult::failed(PathBuf::new(), error.to_string())),
         }
     }
 
-    async fn upload(&self, file: &ListedFile, opened: fs::File) -> Result<String, FileResult> {
-        let mut source = Source::file(file.name(), opened);
+    async fn upload(&self, file: &ListedFile, opened: &Content) -> Result<String, FileResult> {
+        let source = opened.source(file.name());
+        let mut source = source.map_err(|error| FileResult::failed(file.path.clone(), error.to_string()))?;
         let _bar = self.bars.add_file(&file.path, file.version.size, source.bytes_sent());
         self.batch.send(&mut source).await.map_err(|error| {
             if error.is_session_lost() {

@@ -7,16 +7,20 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use evenkeel_client::{Cluster, Error, Report};
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, digest};
 
+use super::files::Content;
 use super::results::hex;
 
-/// The SHA-256 of an open file in hexadecimal.
+/// The SHA-256 of a content in hexadecimal.
 ///
 /// # Errors
 /// The file cannot be read.
-pub(super) async fn sha256(file: &File) -> io::Result<String> {
-    let mut file = file.try_clone()?;
+pub(super) async fn sha256(content: &Content) -> io::Result<String> {
+    let mut file = match content {
+        Content::Small(bytes) => return Ok(hex(digest(&SHA256, bytes).as_ref())),
+        Content::Large(file) => file.try_clone()?,
+    };
     let hash = move || {
         let (mut context, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 16]);
         loop {

@@ -4,12 +4,12 @@
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evenkeel_client::FileVersion;
+use evenkeel_client::{Bytes, FileVersion, Source};
 use walkdir::WalkDir;
 
 /// A file to scan.
@@ -20,8 +20,43 @@ pub(super) struct ListedFile {
     pub(super) version: FileVersion,
 }
 
+/// Largest file that is read at once, in bytes.
+const SMALL: u64 = 256 * 1024;
+
 /// Wait for a file that has just changed: a later change would not be noticed otherwise.
 const SETTLING: Duration = Duration::from_millis(25);
+
+/// The content of an open file.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A small file, which has been read.
+    Small(Bytes),
+    /// A file that is read while it is sent.
+    Large(fs::File),
+}
+
+impl Content {
+    /// Reads a small regular file; leaves all others to the client library.
+    fn read(mut file: fs::File, metadata: &Metadata) -> io::Result<Self> {
+        if !metadata.is_file() || metadata.len() > SMALL {
+            return Ok(Self::Large(file));
+        }
+        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        (&mut file).take(metadata.len()).read_to_end(&mut bytes)?;
+        Ok(Self::Small(bytes.into()))
+    }
+
+    /// The content as what a client sends.
+    ///
+    /// # Errors
+    /// The system has no file descriptor left.
+    pub(super) fn source(&self, name: String) -> io::Result<Source> {
+        Ok(match self {
+            Self::Small(bytes) => Source::bytes(name, bytes.clone()),
+            Self::Large(file) => Source::file(name, file.try_clone()?),
+        })
+    }
+}
 
 /// The files below the paths that were named.
 #[derive(Debug, Default)]
@@ -33,28 +68,31 @@ pub(super) struct FileList {
 }
 
 impl ListedFile {
-    /// Opens the file; returns it with its current version, which may differ from the listed one.
+    /// Opens the file; returns it with its current version, which may differ from the listed one, and
+    /// its content.
     ///
     /// # Errors
-    /// The file cannot be opened.
-    pub(super) async fn open(&self) -> io::Result<(Self, fs::File)> {
+    /// The file cannot be opened or read.
+    pub(super) async fn open(&self) -> io::Result<(Self, Content)> {
         let path = self.path.clone();
         let open = move || {
             // Non-blocking: if the path leads to a pipe by now, opening it would wait for a writer.
             let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path)?;
-            let mut version = FileVersion::of(&file.metadata()?);
-            if !version.is_settled() {
+            let mut metadata = file.metadata()?;
+            if !FileVersion::of(&metadata).is_settled() {
                 std::thread::sleep(SETTLING);
-                version = FileVersion::of(&file.metadata()?);
+                metadata = file.metadata()?;
             }
-            Ok((Self { path, version }, file))
+            let content = Content::read(file, &metadata)?;
+            Ok((Self { path, version: FileVersion::of(&metadata) }, content))
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
-    /// Returns true if the same content is still at the path.
-    pub(super) async fn is_unchanged(&self) -> bool {
-        tokio::fs::metadata(&self.path).await.is_ok_and(|metadata| FileVersion::of(&metadata) == self.version)
+    /// Returns true if the same content is still at the path. The file has just been read, so the
+    /// system has its metadata in memory.
+    pub(super) fn is_unchanged(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| FileVersion::of(&metadata) == self.version)
     }
 
     /// The last part of the path.

@@ -4,7 +4,6 @@
 //! used or results cannot be written.
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -12,12 +11,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use evenkeel_client::{Cluster, Error, FileScan, Report, ResumedSession, ScanEvent, Source, Ticket};
+use evenkeel_client::{Cluster, Error, FileScan, Report, ResumedSession, ScanEvent, Ticket};
 use futures_util::{StreamExt, stream};
 
 use super::args::ScanArgs;
 use super::content;
-use super::files::ListedFile;
+use super::files::{Content, ListedFile};
 use super::journal::{Journal, PreviousProgress, PreviousRuns};
 use super::output::Output;
 use super::parallel::for_each_file;
@@ -136,7 +135,7 @@ impl Scanner {
         };
         let duration = start.elapsed();
         match report {
-            Ok(report) if file.is_unchanged().await => {
+            Ok(report) if file.is_unchanged() => {
                 let result = FileResult { duration, ..FileResult::from_report(file.path.clone(), &report) };
                 match self.save_sanitized(&file, &report).await {
                     Ok(sanitized) => {
@@ -169,7 +168,7 @@ impl Scanner {
 
     /// The result that a node has for a file with the same hash. Errors are ignored: the file is
     /// sent then.
-    async fn known(&self, opened: &fs::File) -> Option<Report> {
+    async fn known(&self, opened: &Content) -> Option<Report> {
         if !self.hash_first {
             return None;
         }
@@ -186,7 +185,7 @@ impl Scanner {
     }
 
     /// Waits for the session of a previous run; sends the file again if that session is lost.
-    async fn resume(&self, file: &ListedFile, opened: fs::File, scan: &FileScan) -> Result<Report, Error> {
+    async fn resume(&self, file: &ListedFile, opened: Content, scan: &FileScan) -> Result<Report, Error> {
         self.note_started(file, scan);
         let size = file.version.size;
         let bar = self.bars.add_file(&file.path, size, Arc::new(AtomicU64::new(size)));
@@ -200,8 +199,9 @@ impl Scanner {
     }
 
     /// Sends a file and waits for its report.
-    async fn send(&self, file: &ListedFile, opened: fs::File) -> Result<Report, Error> {
-        let mut source = Source::file(file.name(), opened);
+    async fn send(&self, file: &ListedFile, opened: Content) -> Result<Report, Error> {
+        let source = opened.source(file.name());
+        let mut source = source.map_err(|error| Error::SourceUnreadable { name: file.name(), error })?;
         let bar = self.bars.add_file(&file.path, file.version.size, source.bytes_sent());
         let on_event = |event: ScanEvent<'_>| match event {
             ScanEvent::Started(scan) => {
