@@ -23,7 +23,7 @@ const CREDENTIALS: (&str, &str) = ("admin", "admin");
 
 /// `GET /readyz`. The body is always that of `?verbose=true`.
 pub(crate) async fn readyz(State(core): State<FakeCore>) -> Response {
-    let state = core.state();
+    let mut state = core.state();
     let faults = state.faults;
     // The node is ready in even periods of `flap_ms` and not ready in odd ones.
     let is_odd_period = faults.flap_ms > 0 && (core.created.elapsed().as_millis() as u64 / faults.flap_ms) % 2 == 1;
@@ -79,7 +79,7 @@ pub(crate) async fn logout(State(core): State<FakeCore>, headers: HeaderMap) -> 
 
 /// `GET /stat/nodes`.
 pub(crate) async fn stat_nodes(State(core): State<FakeCore>) -> Json<Value> {
-    let state = core.state();
+    let mut state = core.state();
     let (scans, queue) = (state.sessions.scans_in_progress(), state.faults.queue);
     let node = json!({
         "address": "",

@@ -25,7 +25,7 @@ const MAX_USER_DATA: usize = 1024;
 /// `POST /file/batch`.
 pub(crate) async fn open_batch(State(core): State<FakeCore>, headers: HeaderMap) -> Response {
     let mut state = core.state();
-    if let Some(response) = refusal(&state) {
+    if let Some(response) = refusal(&mut state) {
         return response;
     }
     let Some(rule) = Rule::named(&headers, None) else {

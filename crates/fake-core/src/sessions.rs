@@ -30,7 +30,7 @@ const WRONG_BATCH: &str = "Can not scan in given batch.";
 const CLOSED_BATCH: &str = "Batch closed during file upload.";
 
 /// The response to an upload or a new batch if the node refuses it.
-pub(crate) fn refusal(state: &NodeState) -> Option<Response> {
+pub(crate) fn refusal(state: &mut NodeState) -> Option<Response> {
     let status = status_of(state.faults.scan);
     let text = match status {
         StatusCode::SERVICE_UNAVAILABLE => BUSY,
@@ -85,7 +85,7 @@ pub(crate) async fn submit_file(
     let (submission, limit) = {
         let mut state = core.state();
         let refused = batch.as_deref().and_then(|batch| batch_refusal(&core, &mut state, batch, WRONG_BATCH));
-        if let Some(response) = refused.or_else(|| refusal(&state)) {
+        if let Some(response) = refused.or_else(|| refusal(&mut state)) {
             return response;
         }
         let batch = batch.as_ref().and_then(|batch| state.sessions.batches.get(batch));
@@ -115,7 +115,7 @@ pub(crate) async fn submit_file(
             return response;
         }
         let scan_duration = Duration::from_millis(state.faults.scan_ms);
-        state.sessions.files.insert(id.clone(), File::new(submission, upload, scan_duration));
+        state.sessions.add_file(id.clone(), File::new(submission, upload, scan_duration));
         state.counters.uploads += 1;
         match batch.and_then(|batch| state.sessions.batches.get_mut(&batch)) {
             Some(batch) => batch.files.push(id.clone()),

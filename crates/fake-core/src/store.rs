@@ -20,6 +20,8 @@ pub(crate) struct SessionStore {
     pub(crate) batches: HashMap<String, Batch>,
     /// Callbacks of files and batches.
     pub(crate) callbacks: HashMap<String, Callback>,
+    /// Identifiers of files whose scan had not ended when they were last counted.
+    unfinished: Vec<String>,
 }
 
 /// A file whose scan has started.
@@ -168,9 +170,18 @@ impl File {
 }
 
 impl SessionStore {
-    /// Number of scans that have not ended.
-    pub(crate) fn scans_in_progress(&self) -> usize {
-        self.files.values().filter(|file| !file.is_scanned()).count()
+    /// Adds a file.
+    pub(crate) fn add_file(&mut self, id: String, file: File) {
+        self.unfinished.push(id.clone());
+        self.files.insert(id, file);
+    }
+
+    /// Number of scans that have not ended. Scans that have ended are not looked at again, so a node
+    /// with many files is as fast as a new one.
+    pub(crate) fn scans_in_progress(&mut self) -> usize {
+        let files = &self.files;
+        self.unfinished.retain(|id| files.get(id).is_some_and(|file| !file.is_scanned()));
+        self.unfinished.len()
     }
 
     /// The files of a batch.
