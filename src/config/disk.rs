@@ -11,7 +11,7 @@ pub(super) struct Disk;
 
 impl ReadIncluded for Disk {
     fn read(&self, path: &Path) -> io::Result<Source> {
-        read(path)
+        read_regular(path)
     }
 
     fn canonical(&self, path: &Path) -> PathBuf {
@@ -19,7 +19,20 @@ impl ReadIncluded for Disk {
     }
 }
 
-/// Reads a whole file.
+/// Reads a whole regular file. Reading from a pipe would wait for its writer, and reading from a
+/// device might never end.
+///
+/// # Errors
+/// The file cannot be read, or is not a regular file.
+pub(super) fn read_regular(path: &Path) -> io::Result<Source> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    read(path)
+}
+
+/// Reads a whole file, which may be standard input.
 ///
 /// # Errors
 /// The file cannot be read.

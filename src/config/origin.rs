@@ -46,10 +46,10 @@ impl Origin {
     /// The file cannot be read.
     pub(super) fn read(&self, named: &str) -> io::Result<Source> {
         match self {
-            Self::File(_) => disk::read(&self.path(named)),
+            Self::File(_) => disk::read_regular(&self.path(named)),
             Self::Embedded(texts) => match texts.iter().find(|(name, _)| *name == named) {
                 Some((name, text)) => Ok(Source::from_text(name, *text)),
-                None => disk::read(Path::new(named)),
+                None => disk::read_regular(Path::new(named)),
             },
         }
     }

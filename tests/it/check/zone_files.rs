@@ -1,7 +1,9 @@
 //! Mistakes in zone files, with the place of each.
 
+use std::process::Command;
+
 use super::{GOOD, assert_refused, check, evenkeel};
-use crate::support::server::{Server, ZONE};
+use crate::support::server::{PROGRAM, Server, ZONE};
 
 #[test]
 fn mistakes_in_zone_files_have_file_and_line() {
@@ -103,5 +105,24 @@ fn included_zone_files_have_their_own_origin_and_line_numbers() {
     let server = Server::start_with(&files);
     for name in ["www.sub.lb.example", "deep.sub.lb.example", "last.lb.example"] {
         assert_eq!(server.client().ask(name, 1).answers.len(), 1, "{name}");
+    }
+}
+
+/// Reading from a pipe would wait for its writer, and so would a reload.
+#[test]
+fn a_zone_file_that_is_a_pipe_or_a_device_is_refused() {
+    let directory = tempfile::tempdir().expect("the test can create a directory");
+    let pipe = directory.path().join("pipe.zone");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("the test can write its directory");
+    std::fs::write(directory.path().join("lb.zone"), format!("{ZONE}$INCLUDE pipe.zone\n"))
+        .expect("the test can write its directory");
+    for file in ["pipe.zone", "/dev/zero", "lb.zone"] {
+        let path = directory.path().join("evenkeel.toml");
+        let config = format!("[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"lb.example\"]\nfile = \"{file}\"\n");
+        std::fs::write(&path, config).expect("the test can write its directory");
+        let output = Command::new(PROGRAM).arg("check").arg("--config").arg(&path).output();
+        let output = output.expect("the built program starts");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(78) && text.contains("not a regular file"), "{file}: {text}");
     }
 }

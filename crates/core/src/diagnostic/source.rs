@@ -72,7 +72,7 @@ impl Source {
         } else {
             line_start
         };
-        let text = |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace(['\t', '\r'], " ");
+        let text = |range: Range<usize>| String::from_utf8_lossy(&self.text[range]).replace(char::is_control, " ");
         let before = text(shown_from..start).chars().count();
         Place {
             line,
