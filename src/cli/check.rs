@@ -9,6 +9,7 @@ use evenkeel_core::plural::counted;
 
 use super::config_file::ConfigFileArgs;
 use super::exit_code::CONFIG;
+use super::runtime::{failed, unless_closed};
 use crate::config::{self, LoadedConfig};
 
 /// Load a configuration as `serve` does and report every error
@@ -26,9 +27,13 @@ impl CheckArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let loaded = config::load(&self.config_file_args.origin());
-        // If standard error is closed, the exit code still reports the error.
-        let _ = print(&loaded);
-        if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(CONFIG) }
+        let printed = print(&loaded);
+        match unless_closed(printed) {
+            // If standard error is closed, the exit code still reports the error.
+            _ if loaded.is_err() => ExitCode::from(CONFIG),
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        }
     }
 }
 

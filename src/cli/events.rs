@@ -12,7 +12,7 @@ use clap::Args;
 use evenkeel_core::node_id::NodeId;
 
 use super::admin_args::SocketArgs;
-use super::runtime::on_runtime;
+use super::runtime::{on_runtime, unless_closed};
 use crate::admin::client::AdminClient;
 use crate::events::{Event, KEPT, Page};
 
@@ -67,9 +67,9 @@ impl EventsArgs {
                 check_exists(&client, of).await?;
             }
             let recent = &matching[matching.len().saturating_sub(self.limit)..];
-            // A closed pipe ends the command without an error.
-            if recent.iter().try_for_each(|event| self.show(event)).is_err() || !self.follow {
-                return Ok(());
+            let shown = recent.iter().try_for_each(|event| self.show(event));
+            if shown.is_err() || !self.follow {
+                return unless_closed(shown);
             }
             self.follow(&client, past).await
         })

@@ -1,7 +1,7 @@
 //! Runs commands that send requests to a server or to nodes.
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -27,6 +27,19 @@ pub(super) fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> E
 /// Prints an error to standard error.
 pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
     // If standard error is closed, the exit code still reports the error.
-    let _ = writeln!(std::io::stderr(), "evenkeel: {error:#}");
+    let _ = writeln!(io::stderr(), "evenkeel: {error:#}");
     ExitCode::from(FAILED)
+}
+
+/// The result of writing to standard output. A reader that has closed the pipe needs no error.
+///
+/// # Errors
+/// Standard output cannot be written, for example because the disk is full.
+pub(super) fn unless_closed(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("standard output cannot be written")
+        }
+        _ => Ok(()),
+    }
 }

@@ -11,7 +11,7 @@ use evenkeel_core::status::{NodeStatus, OverrideStatus, PoolStatus, Status};
 use evenkeel_core::time::format_utc;
 
 use super::admin_args::SocketArgs;
-use super::runtime::on_runtime;
+use super::runtime::{on_runtime, unless_closed};
 use crate::clock::unix_now;
 
 /// Show the state of every node, and why it is eligible or not
@@ -34,9 +34,7 @@ impl StatusArgs {
         on_runtime(async {
             let status = self.socket_args.client()?.status().await?;
             let text = if self.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
-            // A closed standard output is not an error.
-            let _ = io::stdout().write_all(text.as_bytes());
-            Ok(())
+            unless_closed(io::stdout().write_all(text.as_bytes()))
         })
     }
 }
