@@ -1,5 +1,5 @@
-//! Role actions: a request to a node, a program, or a sequence of both, that runs before the role of
-//! the node changes.
+//! Role actions: a request to a node, a program, or a sequence of both, that runs before the role
+//! of the node changes.
 //!
 //! `admin/change_role.rs` runs the action of the pool before it nominates or unregisters a node. If
 //! the action fails, no role changes. [`ActionError`] says why it failed.

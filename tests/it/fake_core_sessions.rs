@@ -1,5 +1,5 @@
-//! Files and batches of the fake Core node, with curl as client: pages, cancellation, hashes, rules,
-//! headers of uploads, sanitized copies and callbacks, as the vendor documents them.
+//! Files and batches of the fake Core node, with curl as client: pages, cancellation, hashes,
+//! rules, headers of uploads, sanitized copies and callbacks, as the vendor documents them.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -221,7 +221,8 @@ fn a_batch_that_was_closed_during_an_upload_refuses_the_file() {
         "POST /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\nbatch: {batch}\r\nContent-Length: 2\r\n\r\na"
     )
     .expect("the node reads requests");
-    // The node answers a request that arrives later only after it has read the headers of the upload.
+    // The node answers a request that arrives later only after it has read the headers of the
+    // upload.
     wait_until("the upload has begun", || node.counter("requests") >= 2);
     assert_eq!(post(&node, &format!("/file/batch/{batch}/close")).0, 200, "the upload is not in progress yet");
     upload.write_all(b"b").expect("the node reads requests");

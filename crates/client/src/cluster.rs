@@ -7,6 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use tokio::time::timeout_at;
+
+use crate::backoff::deadline_in;
 use crate::batch::{ClosedBatch, OpenBatch};
 use crate::cluster_state::ClusterState;
 use crate::error::Error;
@@ -16,6 +19,7 @@ use crate::pin::Pin;
 use crate::report::Report;
 use crate::sanitized::SanitizedFile;
 use crate::search::NodeSearch;
+use crate::skip::SkipReason;
 use crate::source::Source;
 use crate::ticket::{SessionKind, Ticket, without_cookie};
 
@@ -127,7 +131,14 @@ impl Cluster {
         if hash.is_empty() || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Error::InvalidHash(hash.to_owned()));
         }
-        self.pin().await?.lookup_hash(hash).await
+        let deadline = deadline_in(self.0.options.deadline);
+        let pin = self.pin().await?;
+        // No session starts, so the request has no more time than the search for a node.
+        let known = timeout_at(deadline, pin.lookup_hash(hash)).await;
+        known.unwrap_or_else(|_| {
+            let reason = "no response before the deadline".to_owned();
+            Err(Error::NodeGone { session: pin.session(None), reason })
+        })
     }
 
     /// Downloads the sanitized copy of a file that a node of this cluster has reported about. With
@@ -185,7 +196,12 @@ impl Cluster {
             };
             let started = match &mut first {
                 FirstRequest::Scan(source) => pin.start_scan(source).await,
-                FirstRequest::OpenBatch => pin.open_batch().await,
+                // Nothing is uploaded, so a node that stays silent gets no more time than the
+                // search.
+                FirstRequest::OpenBatch => match timeout_at(search.deadline(), pin.open_batch()).await {
+                    Ok(started) => started,
+                    Err(_) => Err(NotStarted::Skipped(SkipReason::DeadlineReached)),
+                },
             };
             match started {
                 Ok(started) => return Ok(started),

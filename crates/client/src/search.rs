@@ -63,6 +63,11 @@ impl<'c> NodeSearch<'c> {
         }
     }
 
+    /// When the search ends.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Skips a node for the rest of this round.
     pub(crate) fn skip(&mut self, node: SocketAddr, reason: SkipReason) {
         self.skipped.push(SkippedNode { node, reason });

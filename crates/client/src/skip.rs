@@ -23,7 +23,7 @@ pub enum SkipReason {
     CertificateMismatch(String),
     /// The node does not speak HTTP, or not over the versions of TLS that the client supports.
     ProtocolMismatch(String),
-    /// The deadline was over before the address accepted a connection.
+    /// The deadline was over before the address accepted a connection, or responded.
     DeadlineReached,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for SkipReason {
             | Self::Busy(text)
             | Self::CertificateMismatch(text)
             | Self::ProtocolMismatch(text) => f.write_str(text),
-            Self::DeadlineReached => f.write_str("no connection before the deadline"),
+            Self::DeadlineReached => f.write_str("no response before the deadline"),
         }
     }
 }

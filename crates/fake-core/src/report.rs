@@ -165,7 +165,8 @@ pub(crate) fn batch_report(sessions: &SessionStore, id: &str, batch: &Batch, pag
     })
 }
 
-/// The body of `GET /file/batch/{id}/certificate`: two YAML documents, the report and its signature.
+/// The body of `GET /file/batch/{id}/certificate`: two YAML documents, the report and its
+/// signature.
 pub(crate) fn signed_result(sessions: &SessionStore, id: &str, batch: &Batch) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let result = sessions.batch_result(batch);

@@ -176,8 +176,8 @@ impl SessionStore {
         self.files.insert(id, file);
     }
 
-    /// Number of scans that have not ended. Scans that have ended are not looked at again, so a node
-    /// with many files is as fast as a new one.
+    /// Number of scans that have not ended. Scans that have ended are not looked at again, so a
+    /// node with many files is as fast as a new one.
     pub(crate) fn scans_in_progress(&mut self) -> usize {
         let files = &self.files;
         self.unfinished.retain(|id| files.get(id).is_some_and(|file| !file.is_scanned()));
@@ -194,8 +194,8 @@ impl SessionStore {
         self.files_of(batch).all(|(_, file)| file.is_scanned())
     }
 
-    /// Time until the scan of a file, or those of all files of a batch, end. `None` if the node does
-    /// not know the session.
+    /// Time until the scan of a file, or those of all files of a batch, end. `None` if the node
+    /// does not know the session.
     pub(crate) fn time_left(&self, id: &str) -> Option<Duration> {
         let of_batch = |batch| self.files_of(batch).map(|(_, file)| file.time_left()).max().unwrap_or_default();
         self.files.get(id).map(File::time_left).or_else(|| self.batches.get(id).map(of_batch))
@@ -218,8 +218,8 @@ impl SessionStore {
         }
     }
 
-    /// The latest upload with this MD5, SHA-1 or SHA-256. Scans in progress count only if no scan of
-    /// the same file has ended, and only if they are wanted.
+    /// The latest upload with this MD5, SHA-1 or SHA-256. Scans in progress count only if no scan
+    /// of the same file has ended, and only if they are wanted.
     pub(crate) fn by_hash(&self, hash: &str, wants_unfinished: bool) -> Option<(&String, &File)> {
         let has_hash = |file: &File| {
             [&file.upload.md5, &file.upload.sha1, &file.upload.sha256].iter().any(|own| own.eq_ignore_ascii_case(hash))

@@ -57,7 +57,8 @@ impl Submission {
     }
 }
 
-/// Returns true for a header `archivepwd`, `archivepwd1`, `archivepwd2` and so on that is not empty.
+/// Returns true for a header `archivepwd`, `archivepwd1`, `archivepwd2` and so on that is not
+/// empty.
 fn has_password(headers: &HeaderMap) -> bool {
     headers.iter().any(|(name, value)| {
         let number = name.as_str().strip_prefix("archivepwd");

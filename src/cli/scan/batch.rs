@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::time::Instant;
 
 use anyhow::Context;
 use evenkeel_client::{BatchStatus, CloseError, ClosedBatch, Cluster, Error, OpenBatch, ResumedSession, Ticket};
@@ -100,6 +101,7 @@ impl BatchScan<'_> {
         files: Vec<ListedFile>,
         signals: &mut EndSignals,
     ) -> anyhow::Result<(Vec<SentFile>, End)> {
+        let start = Instant::now();
         let previous = std::mem::take(&mut self.previous);
         let open = async {
             match self.resume(&previous, &files).await {
@@ -114,7 +116,7 @@ impl BatchScan<'_> {
         let (batch, in_batch) = match opened {
             Ok(opened) => opened,
             Err(result) => {
-                let not_sent = |file: ListedFile| SentFile::failed(file, result.clone());
+                let not_sent = |file: ListedFile| SentFile::failed(file, start, result.clone());
                 return Ok((files.into_iter().map(not_sent).collect(), End::NotOpened));
             }
         };

@@ -27,10 +27,10 @@ pub(super) struct SentFile {
 }
 
 impl SentFile {
-    /// A file that is not in the batch; `result` may have no path.
-    pub(super) fn failed(file: ListedFile, result: FileResult) -> Self {
+    /// A file that is not in the batch, and since when it was worked on; `result` may have no path.
+    pub(super) fn failed(file: ListedFile, start: Instant, result: FileResult) -> Self {
         let result = FileResult { path: file.path.clone(), ..result };
-        Self { file, start: Instant::now(), data_id: Err(result) }
+        Self { file, start, data_id: Err(result) }
     }
 }
 
@@ -81,7 +81,7 @@ impl<'j> BatchFiles<'j> {
             filling.bars.count_file();
             let result = result.unwrap_or_else(|reason| {
                 let failed = FileResult::failed(PathBuf::new(), reason.to_string());
-                SentFile::failed(file, failed)
+                SentFile::failed(file, Instant::now(), failed)
             });
             if let Ok(data_id) = &result.data_id {
                 journal.sent_into_batch(&result.file, data_id);
@@ -102,11 +102,11 @@ impl Filling {
             return SentFile { data_id: Ok(data_id.clone()), file, start };
         }
         if let Some(reason) = self.lost.get() {
-            return SentFile::failed(file, FileResult::failed(PathBuf::new(), reason.clone()));
+            return SentFile::failed(file, start, FileResult::failed(PathBuf::new(), reason.clone()));
         }
         match file.open().await {
             Ok((file, opened)) => SentFile { data_id: self.upload(&file, &opened).await, file, start },
-            Err(error) => SentFile::failed(file, FileResult::failed(PathBuf::new(), error.to_string())),
+            Err(error) => SentFile::failed(file, start, FileResult::failed(PathBuf::new(), error.to_string())),
         }
     }
 

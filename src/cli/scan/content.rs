@@ -54,10 +54,17 @@ pub(super) async fn save_sanitized(
     let path = folder.join(format!("{}-{name}", report.data_id));
     let unwritable = |error: io::Error| format!("{} cannot be written: {error}", path.display());
     let temporary = folder.join(format!("{}.part", report.data_id));
-    let mut file = File::create(&temporary).map_err(unwritable)?;
-    while let Some(chunk) = copy.chunk().await.map_err(|error| error.to_string())? {
-        file.write_all(&chunk).map_err(unwritable)?;
+    let mut download = async || {
+        let mut file = File::create(&temporary).map_err(unwritable)?;
+        while let Some(chunk) = copy.chunk().await.map_err(|error| error.to_string())? {
+            file.write_all(&chunk).map_err(unwritable)?;
+        }
+        fs::rename(&temporary, &path).map_err(unwritable)
+    };
+    if let Err(reason) = download().await {
+        // A part of a copy is of no use.
+        let _ = fs::remove_file(&temporary);
+        return Err(reason);
     }
-    fs::rename(&temporary, &path).map_err(unwritable)?;
     Ok(Some(path))
 }

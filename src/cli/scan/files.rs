@@ -68,8 +68,8 @@ pub(super) struct FileList {
 }
 
 impl ListedFile {
-    /// Opens the file; returns it with its current version, which may differ from the listed one, and
-    /// its content.
+    /// Opens the file; returns it with its current version, which may differ from the listed one,
+    /// and its content.
     ///
     /// # Errors
     /// The file cannot be opened or read.

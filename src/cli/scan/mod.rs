@@ -75,6 +75,10 @@ impl ScanArgs {
 async fn scan(args: &ScanArgs) -> anyhow::Result<Summary> {
     let listed = files::list(&args.paths);
     let cluster = args.cluster()?;
+    if let Some(folder) = &args.sanitized {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("--sanitized: {} cannot be created", folder.display()))?;
+    }
     let mut output = Output::new(args.json);
     exit_at_second_signal()?;
     let bars = ProgressBars::new(listed.files.len(), !args.json);
