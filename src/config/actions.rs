@@ -93,12 +93,7 @@ fn step(
     sequences: &[usize],
 ) -> Option<SequenceStep> {
     let Placed { value: name, span } = name;
-    let Some(position) = actions.iter().position(|action| action.name == name) else {
-        let hint = defined("action", &name, actions.iter().map(|action| action.name.as_str()));
-        report.error(span, format!("`steps` names action \"{name}\", which is not defined"), hint);
-        return None;
-    };
-    actions[position].is_used.set(true);
+    let position = find(report, "steps", &name, span.clone(), actions)?;
     match &actions[position].action {
         Some(RoleAction::Single(action)) => Some(SequenceStep { name, action: action.clone() }),
         // The step has been reported, unless it is a sequence.
@@ -111,16 +106,22 @@ fn step(
     }
 }
 
+/// The position of the action that a key names; the action is then used.
+fn find(report: &Report<'_>, key: &str, name: &str, span: Range<usize>, actions: &[DefinedAction]) -> Option<usize> {
+    let Some(position) = actions.iter().position(|action| action.name == name) else {
+        let hint = defined("action", name, actions.iter().map(|action| action.name.as_str()));
+        report.error(span, format!("`{key}` names action \"{name}\", which is not defined"), hint);
+        return None;
+    };
+    actions[position].is_used.set(true);
+    Some(position)
+}
+
 /// The action that a key of a pool names.
 pub(super) fn named_by(section: &Section<'_>, key: &'static str, actions: &[DefinedAction]) -> Option<RoleAction> {
     let name = section.string(key)?;
-    if let Some(found) = actions.iter().find(|action| action.name == name.value) {
-        found.is_used.set(true);
-        return found.action.clone();
-    }
-    let hint = defined("action", name.value, actions.iter().map(|action| action.name.as_str()));
-    section.report.error(name.span, format!("`{key}` names action \"{}\", which is not defined", name.value), hint);
-    None
+    let position = find(section.report, key, name.value, name.span, actions)?;
+    actions[position].action.clone()
 }
 
 /// Warns of actions that no pool uses: a name is probably misspelled.

@@ -10,6 +10,7 @@ use evenkeel_client::{Cluster, Error, ScanOptions, Source, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::cluster::Wait;
+use crate::support::commands::verdicts;
 use crate::support::core_double::CoreDouble;
 use crate::support::fake_core_process::eicar;
 use crate::support::program::{output_of, required, signal};
@@ -28,12 +29,7 @@ fn scan(double: &CoreDouble, folder: &Path, options: &[&str]) -> (Option<i32>, B
         .expect("the built program starts");
     let text = String::from_utf8(output.stdout).expect("the output is text");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
-    let verdict = |line: &Value| {
-        let path = Path::new(line["path"].as_str()?);
-        let name = path.file_name().expect("the path has a file name").to_string_lossy().into_owned();
-        Some((name, line["verdict"].as_str().expect("a line has a verdict").to_owned()))
-    };
-    (output.status.code(), lines.iter().filter_map(verdict).collect(), lines)
+    (output.status.code(), verdicts(&text), lines)
 }
 
 /// A folder with a clean and an infected file.

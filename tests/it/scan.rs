@@ -1,12 +1,12 @@
 //! `evenkeel scan` as users run it: folders, batches, blocked files, interrupts and `--resume`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::support::cluster::start_server;
+use crate::support::commands::verdicts;
 use crate::support::fake_core_process::eicar;
 use crate::support::nodes::Nodes;
 use crate::support::program::signal;
@@ -44,16 +44,6 @@ fn scan(nodes: &Nodes, server: &Server, folder: &Path, options: &[&str]) -> (Opt
         command(nodes, server, folder, options).output().expect("the built program starts");
     let text = |bytes| String::from_utf8(bytes).expect("the output is text");
     (status.code(), text(stdout), text(stderr))
-}
-
-/// The verdicts by file name, from the output of `--json`.
-fn verdicts(json: &str) -> BTreeMap<String, String> {
-    let line = |line: &str| {
-        let result: Value = serde_json::from_str(line).expect("the text is JSON");
-        let text = |key: &str| result[key].as_str().expect("the member is text").to_owned();
-        (text("path").rsplit('/').next().expect("a split text has a last part").to_owned(), text("verdict"))
-    };
-    json.lines().filter(|line| line.contains("\"path\"")).map(line).collect()
 }
 
 #[test]

@@ -8,12 +8,14 @@ use std::collections::HashSet;
 
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::exchange::{Headers, NotStarted};
 use crate::pin::Pin;
 use crate::report::{self, BatchPage, BatchStatus, Progress, Report};
 use crate::sanitized::SanitizedFile;
+use crate::scan_options::percent_encoded;
 use crate::session_id;
 use crate::source::Source;
 
@@ -59,8 +61,7 @@ impl Pin {
             json => json?,
         };
         let data_id = session_id::parse(&json, "data_id").map_err(|reason| self.invalid_response(None, reason))?;
-        let progress = report::parse_progress(self.node(), &data_id, json);
-        Ok(progress.map_err(|reason| self.invalid_response(Some(&data_id), reason))?.report)
+        Ok(self.parse_progress(&data_id, json)?.report)
     }
 
     /// `GET /file/converted/{data_id}`: the sanitized file.
@@ -71,6 +72,10 @@ impl Pin {
     /// `GET /file/{data_id}`: the progress of a file, in a batch or by itself.
     pub(crate) async fn file_progress(&self, data_id: &str) -> Result<Progress, Error> {
         let json = self.query_json(Method::GET, &format!("/file/{data_id}"), data_id).await?;
+        self.parse_progress(data_id, json)
+    }
+
+    fn parse_progress(&self, data_id: &str, json: Value) -> Result<Progress, Error> {
         let progress = report::parse_progress(self.node(), data_id, json);
         progress.map_err(|reason| self.invalid_response(Some(data_id), reason))
     }
@@ -130,17 +135,9 @@ impl Pin {
 /// The header `filename`; none for an empty name. Bytes that a header cannot carry are
 /// percent-encoded, and so is `%`.
 fn file_name_header(name: &str) -> Headers {
-    let encoded: String = name.bytes().map(encode_byte).collect();
+    let encoded = percent_encoded(name, |byte| byte.is_ascii_graphic() && byte != b'%' || byte == b' ');
     let value = HeaderValue::from_str(&encoded).ok().filter(|value| !value.is_empty());
     value.map(|value| vec![(HeaderName::from_static("filename"), value)]).unwrap_or_default()
-}
-
-fn encode_byte(byte: u8) -> String {
-    if byte.is_ascii_graphic() && byte != b'%' || byte == b' ' {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
-    }
 }
 
 #[cfg(test)]

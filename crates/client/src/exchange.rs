@@ -137,10 +137,8 @@ impl Pin {
         if response.status().is_success() {
             return Ok(SanitizedFile::new(response, self.session(Some(id)), self.options().stall_timeout));
         }
-        Err(self.read_success(response, ResponseKind::Text, Some(id)).await.map_or_else(
-            |error| error,
-            |text| Error::InvalidResponse { session: self.session(Some(id)), reason: message(&text) },
-        ))
+        let refusal = self.read_success(response, ResponseKind::Text, Some(id)).await;
+        refusal.and_then(|text| Err(self.invalid_response(Some(id), message(&text))))
     }
 
     /// Sends a source. A node that breaks off an upload has started nothing, and its refusal may

@@ -3,12 +3,16 @@
 //! [`Source`](crate::Source) compares versions to notice a file that changes while it is sent.
 //! Programs can store one to know later whether a verdict still holds.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Two changes within this time can leave the same change time: kernels count it in ticks of up to
 /// 10 ms.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+/// Wait for a file that has just changed, a little longer than [`CLOCK_TICK`].
+const SETTLING: Duration = Duration::from_millis(25);
 
 /// The version of a file. Times are in nanoseconds since 1970 and can be negative.
 ///
@@ -51,6 +55,20 @@ impl FileVersion {
         Self { device: 0, inode: 0, size: metadata.len(), modified, changed: 0 }
     }
 
+    /// The metadata of an open file. If the file has just changed, waits a moment first, so that a later
+    /// change of the content changes the version, too. Blocks.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn settled(file: &File) -> io::Result<Metadata> {
+        let metadata = file.metadata()?;
+        if Self::of(&metadata).is_settled() {
+            return Ok(metadata);
+        }
+        std::thread::sleep(SETTLING);
+        file.metadata()
+    }
+
     /// Returns true if a later change of the content changes the version, too. A file that changed
     /// within the latest tick of the clock can change again without a trace.
     pub fn is_settled(&self) -> bool {
@@ -87,7 +105,7 @@ mod tests {
         let before = std::fs::metadata(&path).unwrap();
         std::thread::sleep(CLOCK_TICK);
         std::fs::write(&path, "virus").unwrap();
-        std::fs::File::options().write(true).open(&path).unwrap().set_modified(before.modified().unwrap()).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(before.modified().unwrap()).unwrap();
         let after = std::fs::metadata(&path).unwrap();
         assert_eq!((before.len(), before.modified().unwrap()), (after.len(), after.modified().unwrap()));
         assert_ne!(FileVersion::of(&before), FileVersion::of(&after));

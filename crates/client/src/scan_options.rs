@@ -113,11 +113,13 @@ fn value(option: &str, text: &str) -> Result<HeaderValue, String> {
 
 /// URL encoding, which the vendor asks for: all but unreserved characters are escaped (RFC 3986
 /// §2.3).
-pub(crate) fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
+fn encoded(text: &str) -> String {
+    percent_encoded(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+}
+
+/// Escapes all bytes of a text but those to keep.
+pub(crate) fn percent_encoded(text: &str, is_kept: impl Fn(u8) -> bool) -> String {
+    let encode = |byte: u8| if is_kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(encode).collect()
 }
 

@@ -9,7 +9,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncRead;
@@ -18,9 +17,6 @@ use crate::body::{self, BodyState, OneTimeReader, SizedBody};
 use crate::error::Error;
 use crate::file_chunks::{self, CHUNK, FileChunks};
 use crate::file_version::FileVersion;
-
-/// Wait for a file that has just changed.
-const SETTLING: Duration = Duration::from_millis(25);
 
 /// Something to scan. Every source knows its length, because MetaDefender Core requires a
 /// `Content-Length`.
@@ -187,15 +183,8 @@ fn open(path: &Path) -> io::Result<Arc<File>> {
 }
 
 /// The content and the version of an open file. Blocks.
-///
-/// If the file has just changed, waits a moment first: a later change would not be noticed
-/// otherwise.
 fn read_start(file: Arc<File>) -> io::Result<OpenedFile> {
-    let mut version = version_of(&file.metadata()?)?;
-    if !version.is_settled() {
-        std::thread::sleep(SETTLING);
-        version = version_of(&file.metadata()?)?;
-    }
+    let version = version_of(&FileVersion::settled(&file)?)?;
     let content = if version.size <= CHUNK as u64 {
         body::Content::Bytes(file_chunks::read(&file, 0, version.size as usize)?)
     } else {

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use evenkeel_client::{Affinity, Cluster};
 
 use super::super::cluster_args::{ClusterArgs, cluster_url};
-use super::option_args::OptionArgs;
-use crate::tls;
+use super::option_args::{OptionArgs, certificates};
 
 /// Scan files and folders on a cluster
 #[derive(Args, Debug)]
@@ -96,12 +95,7 @@ impl ScanArgs {
             builder = builder.apikey(key.trim());
         }
         if let Some(file) = &self.ca {
-            let certificates = tls::certificates(file);
-            let certificates = certificates.with_context(|| format!("{} cannot be read", file.display()))?;
-            if certificates.is_empty() {
-                bail!("{} contains no certificate", file.display());
-            }
-            builder = builder.root_certificates(certificates);
+            builder = builder.root_certificates(certificates(file)?);
         }
         Ok(self.options.apply(builder)?.build()?)
     }

@@ -29,7 +29,7 @@ use super::journal::{Journal, PreviousRuns};
 use super::output::Output;
 use super::parallel::Unfinished;
 use super::progress::ProgressBars;
-use super::results::{BatchResult, CHANGED, FileResult, ScanVerdict};
+use super::results::{BatchResult, FileResult};
 use crate::signals::EndSignals;
 
 /// How an attempt to scan the batch ended.
@@ -252,9 +252,7 @@ async fn file_result(closed: &ClosedBatch, file: &ListedFile, data_id: &str) -> 
     };
     match report {
         Some(report) if file.is_unchanged() => FileResult::from_report(path, &report),
-        Some(report) => {
-            FileResult { verdict: ScanVerdict::Failed(CHANGED.to_owned()), ..FileResult::from_report(path, &report) }
-        }
+        Some(report) => FileResult::changed(path, &report),
         None => FileResult {
             node: Some(closed.node()),
             data_id: Some(data_id.to_owned()),

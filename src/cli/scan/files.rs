@@ -7,7 +7,6 @@ use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use evenkeel_client::{Bytes, FileVersion, Source};
 use walkdir::WalkDir;
@@ -22,9 +21,6 @@ pub(super) struct ListedFile {
 
 /// Largest file that is read at once, in bytes.
 const SMALL: u64 = 256 * 1024;
-
-/// Wait for a file that has just changed: a later change would not be noticed otherwise.
-const SETTLING: Duration = Duration::from_millis(25);
 
 /// The content of an open file.
 #[derive(Debug)]
@@ -78,11 +74,7 @@ impl ListedFile {
         let open = move || {
             // Non-blocking: if the path leads to a pipe by now, opening it would wait for a writer.
             let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path)?;
-            let mut metadata = file.metadata()?;
-            if !FileVersion::of(&metadata).is_settled() {
-                std::thread::sleep(SETTLING);
-                metadata = file.metadata()?;
-            }
+            let metadata = FileVersion::settled(&file)?;
             let content = Content::read(file, &metadata)?;
             Ok((Self { path, version: FileVersion::of(&metadata) }, content))
         };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use evenkeel_client::{ClusterBuilder, PrivateKeyDer, ScanOptions, Value};
+use evenkeel_client::{CertificateDer, ClusterBuilder, PrivateKeyDer, ScanOptions, Value};
 
 use crate::tls;
 
@@ -68,16 +68,22 @@ impl OptionArgs {
         }
         let builder = builder.scan_options(options);
         match (&self.client_certificate, &self.client_key) {
-            (Some(chain), Some(key)) => {
-                let certificates = tls::certificates(chain).with_context(|| unreadable(chain))?;
-                if certificates.is_empty() {
-                    bail!("{} contains no certificate", chain.display());
-                }
-                Ok(builder.client_certificate(certificates, private_key(key)?))
-            }
+            (Some(chain), Some(key)) => Ok(builder.client_certificate(certificates(chain)?, private_key(key)?)),
             _ => Ok(builder),
         }
     }
+}
+
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// The file cannot be read, or has none.
+pub(super) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let certificates = tls::certificates(file).with_context(|| unreadable(file))?;
+    if certificates.is_empty() {
+        bail!("{} contains no certificate", file.display());
+    }
+    Ok(certificates)
 }
 
 fn private_key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {

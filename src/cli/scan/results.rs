@@ -145,6 +145,11 @@ impl FileResult {
         }
     }
 
+    /// The result of a file with a report about a content that it no longer has.
+    pub(super) fn changed(path: PathBuf, report: &Report) -> Self {
+        Self { verdict: ScanVerdict::Failed(CHANGED.to_owned()), ..Self::from_report(path, report) }
+    }
+
     /// The result of a file that did not reach a node.
     pub(super) fn failed(path: PathBuf, reason: String) -> Self {
         let verdict = ScanVerdict::Failed(reason);

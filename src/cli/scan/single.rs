@@ -152,8 +152,7 @@ impl Scanner {
             }
             Ok(report) => {
                 self.journal.failed(&file, CHANGED);
-                let verdict = ScanVerdict::Failed(CHANGED.to_owned());
-                FileResult { duration, verdict, ..FileResult::from_report(file.path, &report) }
+                FileResult { duration, ..FileResult::changed(file.path, &report) }
             }
             Err(error) => {
                 // A slow scan continues at its node, so its session stays in the journal for the

@@ -1,6 +1,6 @@
 //! Commands of `evenkeel` that an operator runs against a server, and their effect on answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -58,4 +58,14 @@ pub(crate) fn status(server: &Server) -> Value {
 /// The last octets of the addresses in one answer for `core.lb.example`.
 pub(crate) fn answered(server: &Server) -> BTreeSet<u8> {
     ipv4_addresses(&server.client().ask("core.lb.example", 1)).iter().map(|address| address.octets()[3]).collect()
+}
+
+/// The verdicts by file name, from the output of `evenkeel scan --json`.
+pub(crate) fn verdicts(json: &str) -> BTreeMap<String, String> {
+    let line = |line: &str| {
+        let result: Value = serde_json::from_str(line).expect("the text is JSON");
+        let text = |key: &str| result[key].as_str().expect("the member is text").to_owned();
+        (text("path").rsplit('/').next().expect("a split text has a last part").to_owned(), text("verdict"))
+    };
+    json.lines().filter(|line| line.contains("\"path\"")).map(line).collect()
 }
