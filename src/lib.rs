@@ -20,12 +20,12 @@
 //!     │ core::message::query parses                  │
 //!     ├─► fast_path  addresses of shared names       │ scheduler.rs sends the observation
 //!     └─► answer     everything else                 ▼
-//!     │   core::pool::draw draws nodes            health/publisher.rs   the one owner of all state
-//!     │   core::message::encode writes               │
-//!     ▼                                              ▼
+//!     │   zone::lookup finds the name or its pool health/publisher.rs   the one owner of all state
+//!     │ both: core::pool::draw draws nodes,          │
+//!     ▼ core::message::encode writes                 ▼
 //!  listen/udp.rs   responses in batches           core::state::pool_states
-//!            ▲                                       │ observe: health::tracker counts,
-//!            │                                       │ address_state combines targets
+//!            ▲                                       │ observe: state::targets and its
+//!            │                                       │ health::tracker count and combine
 //!            │ reads                                 │ decide: pool_state, pool::decide decide
 //!            │                                       ▼
 //!            └───────────────────────────────── core::snapshot ◄── publisher.rs stores it
@@ -36,23 +36,25 @@
 //! - **A drain**: `cli/drain.rs` → `admin/client.rs` → `admin/api.rs` → `admin/change_override.rs`
 //!   checks it → `admin/service.rs` (`change`) → `state_dir/override_store.rs` stores it →
 //!   `health/publisher.rs` → `core::state::apply_overrides`, then as after an observation. `force`
-//!   and `resume` take the same path.
+//!   and `resume` take the same path. After a restart, `daemon/start.rs` reads the store.
 //! - **A reload**: SIGHUP → `daemon/mod.rs` (`run`) → `daemon/reload.rs`: `config/load.rs` reads
-//!   the configuration, `listen/endpoints.rs` binds new addresses → `daemon/adopt.rs` →
-//!   `health/config_handle.rs`: `health/scheduler.rs` probes new targets, `health/publisher.rs`
-//!   stores the snapshot. The start (`cli/run_daemon.rs`, `daemon/start.rs`) adopts in the same
-//!   way, but answers only once the snapshot is stored.
+//!   the configuration and its zone files (`core::zone::file::load`), `listen/endpoints.rs` binds
+//!   new addresses → `daemon/adopt.rs` → `health/config_handle.rs`: `health/scheduler.rs` probes
+//!   new targets, `health/publisher.rs` keeps the health of the others and stores the snapshot. The
+//!   start (`cli/run_daemon.rs`, `daemon/start.rs`) adopts in the same way, but answers only once
+//!   the snapshot is stored.
 //! - **A nomination**: `cli/nominate.rs` → `admin/client.rs` → `admin/api.rs` →
 //!   `admin/change_role.rs`: `core::overrides::role_update` computes the new roles,
 //!   `admin/role_request.rs` checks them, `role_action.rs` runs the action, and `admin/service.rs`
 //!   (`change`) stores the roles as it stores a drain. An action cannot be undone if its role
 //!   cannot be stored, so the store is written once before it. An auto-nomination:
 //!   `admin/auto_nominate.rs` asks the publisher once a second → `core::state::auto_nominate` lists
-//!   backups → `admin/auto_nominate.rs` picks one → `change_role.rs`.
+//!   backups → `admin/auto_nominate.rs` picks one → `change_role.rs`, which asks the publisher
+//!   again instead of calling `role_request.rs` to check it.
 //!
 //! **A scan** sends nothing to the server but the DNS query: `cli/scan/mod.rs` →
-//! `cli/scan/single.rs` → [`evenkeel_client::Cluster`]. The documentation of `evenkeel_client`
-//! draws the rest.
+//! `cli/scan/single.rs` → [`evenkeel_client::Cluster`], whose crate documentation draws its part →
+//! `cli/scan/results.rs` and `output.rs` print the verdict.
 //!
 //! Changes of health, overrides and roles are events (`events/event_log.rs`), for the log, the API
 //! and notifications.

@@ -1,5 +1,6 @@
-//! Changes of roles, by an operator or an auto-nomination: checks the request, runs the action,
-//! stores the roles, and then lets queries see them.
+//! Changes of roles, by an operator or an auto-nomination: checks the request (of an operator) or
+//! whether it is still needed (of an auto-nomination), runs the action, stores the roles, and then
+//! lets queries see them.
 //!
 //! The API and `auto_nominate` call [`AdminService::change_role`]. If an action will run, the store
 //! is written once before it: an action cannot be undone if its role cannot be stored. If a step

@@ -11,6 +11,7 @@
 //!       ├─ observe, at once ─► evenkeel_core::state::PoolStates counts, and names the pools that
 //!       │                      have changed
 //!       ├─ decide, within 1 ms, for these pools ─► PoolStates decides which nodes are eligible
+//!       │  (within 1 s if only weights have changed)
 //!       ▼
 //!  publisher.rs ────────► pool_events.rs: what has changed, for the event log
 //!       │ store: observations are gathered for 1 ms, overrides and configurations are

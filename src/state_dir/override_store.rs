@@ -1,7 +1,8 @@
 //! Stores overrides and nominations in `overrides.json`.
 //!
 //! The admin service calls [`OverrideStore::change`], which writes before a change takes effect. If
-//! the file cannot be written, nothing changes.
+//! the file cannot be written, nothing changes. The daemon opens the store when it starts
+//! (`daemon/start.rs`), and gives the overrides that have not expired to the publisher.
 
 use std::io;
 use std::path::{Path, PathBuf};

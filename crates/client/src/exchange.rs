@@ -1,5 +1,5 @@
-//! Requests of a session at its node: which failures are retried there, and which error each
-//! failure becomes.
+//! Sends the requests that start and continue a session: which failures skip the node, which are
+//! retried there, and which error each other failure becomes.
 //!
 //! [`api`](crate::api) calls it, with one of three kinds of requests:
 //! - `start_session`: no session exists yet, so another node may take over

@@ -22,16 +22,17 @@
 //! ```text
 //!  Cluster
 //!     │
-//!  cluster                         api                 file_scan, batch    report
-//!  search ──► resolve ──► pin ──► exchange ─────────► api ──────────────► verdict
-//!     ▲                    │       POST /file          GET /file/{id}      Report
-//!     │                    │       POST /file/batch    POST …/close        BatchStatus
+//!  cluster                                             file_scan, batch           report
+//!  search ──► resolve ──► pin ──► api, exchange ─────► api, exchange ───────────► verdict
+//!     ▲                    │       POST /file           GET /file/{id}             Report
+//!     │                    │       POST /file/batch     POST …/close               BatchStatus
 //!     └─────── skip ◄──────┤
 //!       unreachable, busy, └────── once a session exists, all requests reach this node
 //!       wrong certificate
 //! ```
 //!
-//! Until a session exists, nodes are skipped. From then on nothing moves to another node, because
+//! Each request is a function of `api`, which names its path, headers and reply; `exchange` sends it
+//! and decides what a failure means. Until a session exists, nodes are skipped. From then on nothing moves to another node, because
 //! no other node knows the session: if its node is gone, the result is an [`Error`] that names the
 //! node.
 //!

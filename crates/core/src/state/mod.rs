@@ -7,8 +7,9 @@
 //!
 //! In reading order:
 //!
-//! 1. `targets` has a tracker per target; an observation updates one of them
-//! 2. `address_state` combines the targets of an address to its health
+//! 1. `targets` has a tracker per target, updates it after an observation, and combines the targets
+//!    of an address
+//! 2. `address_state` keeps the combined health of an address
 //! 3. `pool_state` holds nodes and addresses, and decides; `apply_overrides` applies overrides and
 //!    nominations
 //! 4. `pool_states` holds all pools: it is the interface for the publisher
