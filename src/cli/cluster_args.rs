@@ -35,8 +35,8 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     text.parse().or_else(|_| with_default_port()).map_err(|_| "accepted: an address, with or without a port".to_owned())
 }
 
-/// The URL of a cluster. Accepted: a URL, or a name or an address, with or without a port; these
-/// mean HTTP and port 8008.
+/// The URL of a cluster. Accepted: a URL, or a name or an address, with or without a port. For a
+/// name or an address, the scheme is HTTP and the default port is 8008.
 pub(super) fn cluster_url(text: &str) -> Result<String, String> {
     let url = match (text.parse(), text.rsplit_once(':')) {
         (Ok(IpAddr::V6(address)), _) => format!("http://[{address}]:{CORE_PORT}"),

@@ -1,7 +1,7 @@
 //! `evenkeel events`: shows what happened, and with `--follow` what happens.
 //!
-//! `--follow` waits for a server that is gone. The command fails if the server is missing at first,
-//! or does not have the pool or node.
+//! If the server stops, `--follow` waits for it to return. The command fails if no server responds
+//! at the start, or if the server does not have the pool or node.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -33,7 +33,7 @@ pub(super) fn init() -> Result<WorkerGuard, String> {
     Ok(guard)
 }
 
-/// Parses a filter. A level by itself is for evenkeel.
+/// Parses a filter. A level without a target applies to evenkeel only.
 ///
 /// The libraries are silent unless the filter names them: some of them log events that any client
 /// can cause, and hickory logs every query.

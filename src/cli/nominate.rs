@@ -18,7 +18,7 @@ Examples:
 pub(super) struct NominateArgs {
     #[command(flatten)]
     node_args: NodeArgs,
-    /// Active node that becomes a backup instead
+    /// Active node to replace; it becomes a backup
     #[arg(long, value_name = "NODE")]
     replace: Option<String>,
     /// Change the role without the nominate_action; use it if the node has been promoted already

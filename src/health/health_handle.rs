@@ -1,5 +1,6 @@
-//! The handle of the publisher for requests. The admin service sets overrides, and asks for the
-//! status, for pools and for backups to nominate. The daemon asks for the health to store.
+//! The handle through which requests reach the publisher. The admin service sets overrides, and
+//! reads the status, the pools, and the backups for auto-nominations. The daemon reads the health
+//! that it stores.
 //!
 //! Every call fails with [`Stopped`] if the publisher has ended.
 

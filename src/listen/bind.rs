@@ -173,7 +173,7 @@ fn bind_udp(address: SocketAddr, reuse_port: bool) -> io::Result<UdpSocket> {
 /// lookup of the path MTU and the numbering of packets.
 ///
 /// # Errors
-/// The system's. A system without the option may send fragments.
+/// Returns the error of the system. A system without the option may send fragments.
 fn never_fragment(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     let outcome = match address {
         SocketAddr::V4(_) => set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE),

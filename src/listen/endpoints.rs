@@ -134,10 +134,10 @@ impl Endpoints {
         address_use
     }
 
-    /// Starts to answer at the new addresses. All others go on.
+    /// Starts to answer at the new addresses. All other endpoints keep running.
     ///
     /// # Errors
-    /// The system cannot create a thread. The new endpoints that have started end again.
+    /// The system cannot create a thread. New endpoints that have already started are stopped.
     pub fn start(
         &mut self,
         prepared: &mut PreparedEndpoints,

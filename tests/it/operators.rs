@@ -96,7 +96,7 @@ fn concurrent_drains_leave_min_available_nodes() {
     }
 }
 
-/// A client can close the connection at any moment. Then the override is either stored and
+/// A client can close the connection at any moment. Then the override is either both stored and
 /// applied, or neither.
 #[test]
 fn an_aborted_request_is_carried_out_completely_or_not_at_all() {

@@ -161,8 +161,8 @@ fn comparable(bytes: &[u8]) -> ComparableResponse {
 
 /// Returns true for a difference that an RFC decides against the peer.
 fn is_known_difference(peer: &str, name: &str, ours: &ComparableResponse, theirs: &ComparableResponse) -> bool {
-    // RFC 9471 §3.1: a response sets TC if in-domain glue does not fit. NSD 4.6 omits some without
-    // TC.
+    // RFC 9471 §3.1: a response sets TC if in-domain glue does not fit. NSD 4.6 omits some glue
+    // without setting TC.
     let glue_cut = name.ends_with("wide.example.test") && ours.truncated && !theirs.truncated;
     // RFC 1034 §4.3.2 step 3a: the lookup of an alias target begins at step 1, in the nearest zone.
     // Knot 3.2 stays in the zone of the alias.

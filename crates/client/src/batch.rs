@@ -6,8 +6,8 @@
 //!                      send └───┘ └── cancel
 //! ```
 //!
-//! A closed batch accepts no files, so [`ClosedBatch`] has no method for it. All requests reach the
-//! node that opened the batch; they fail if it is gone or does not know the batch.
+//! A closed batch accepts no files, so [`ClosedBatch`] has no method to send one. All requests
+//! reach the node that opened the batch; they fail if the node is gone or does not know the batch.
 
 use std::net::SocketAddr;
 
@@ -80,7 +80,8 @@ impl OpenBatch {
     /// batch twice.
     ///
     /// # Errors
-    /// The node is gone, breaks off each upload, refuses the file, or is busy for too long.
+    /// The node is gone, breaks the connection during each upload, refuses the file, or is busy for
+    /// too long.
     pub async fn send(&self, source: &mut Source) -> Result<String, Error> {
         let (mut busy, mut outage) = (None, None);
         loop {
@@ -102,8 +103,8 @@ impl OpenBatch {
         }
     }
 
-    /// The error of an upload that broke off. Asks the node for the batch: if it still knows the
-    /// batch, only this upload has failed.
+    /// The error of an upload whose connection broke. Asks the node for the batch: if it still
+    /// knows the batch, only this upload has failed.
     async fn if_node_lives(&self, error: Error) -> Error {
         let Error::NodeGone { session, reason } = error else { return error };
         match self.pin.batch_page(&self.batch_id, 0).await {
@@ -141,8 +142,8 @@ impl OpenBatch {
         self.pin.file_progress(data_id).await
     }
 
-    /// Closes the batch. The node refuses that while files are in progress; it is repeated until
-    /// the node accepts.
+    /// Closes the batch. The node refuses this while files are in progress; the request is repeated
+    /// until the node accepts it.
     ///
     /// # Errors
     /// The node is gone, does not accept within `result_timeout`, or refuses although no file is in

@@ -114,7 +114,7 @@ impl ClusterBuilder {
     }
 
     /// Longest search for a node that accepts a session. Default: 30 s. It does not interrupt an
-    /// upload that moves.
+    /// upload that is making progress.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -133,8 +133,8 @@ impl ClusterBuilder {
     }
 
     /// How long a request about a session is repeated if the node cannot be reached; then the node
-    /// counts as gone. Default: 5 s. A node that accepts the request and stays silent cannot be
-    /// reached once `stall_timeout` is over.
+    /// counts as gone. Default: 5 s. A node that accepts the request and stays silent counts as
+    /// unreachable after `stall_timeout`.
     #[must_use]
     pub fn outage_timeout(self, timeout: Duration) -> Self {
         Self { outage_timeout: timeout, ..self }
@@ -146,7 +146,8 @@ impl ClusterBuilder {
         Self { result_timeout: timeout, ..self }
     }
 
-    /// How often [`Cluster::scan_to_end`] sends a file again if its session is lost. Default: 0.
+    /// How many times [`Cluster::scan_to_end`] sends a file again, at most, if its session is lost.
+    /// Default: 0.
     #[must_use]
     pub fn resubmissions(self, times: u32) -> Self {
         Self { resubmissions: times, ..self }

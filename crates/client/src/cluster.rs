@@ -70,7 +70,7 @@ impl Cluster {
         NodeSearch::new(&self.0, &[]).next_connected().await
     }
 
-    /// Sends a file to a node, whose scan of it then starts.
+    /// Sends a file to a node, which then starts to scan it.
     ///
     /// Until a node has accepted the file, nodes that cannot be reached, are busy, present a wrong
     /// certificate or break the connection are skipped. A node that broke the connection after the
@@ -160,8 +160,8 @@ impl Cluster {
         Ok(OpenBatch::new(pin, batch_id))
     }
 
-    /// Resumes the session of a ticket. Nothing is sent yet: whether the node still knows the
-    /// session shows with the first request.
+    /// Resumes the session of a ticket. Nothing is sent yet: only the first request shows whether
+    /// the node still knows the session.
     ///
     /// # Errors
     /// The node of the ticket cannot belong to this cluster.

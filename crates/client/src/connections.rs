@@ -15,12 +15,12 @@ use reqwest::{Client, redirect};
 use crate::error::Error;
 use crate::options::Options;
 
-/// Most nodes whose connections are kept. Beyond, those of the node that is idle for the longest
-/// time are closed.
+/// Maximum number of nodes whose connections are kept. Above it, the connections of the node that
+/// has been idle for the longest time are closed.
 const MAX_NODES: usize = 256;
 
 /// Idle connections are closed after this time. Servers and balancers commonly keep them for at
-/// least as long, so that few requests meet a connection that the other side is closing.
+/// least as long, so few requests are sent on a connection that the other side is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The HTTP clients of all nodes.

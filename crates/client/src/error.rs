@@ -2,7 +2,7 @@
 //! the session and, if there is one, the message of the node.
 //!
 //! Each documented status has a variant, so that callers match on variants and not on text. The
-//! exception is a status 400 for another reason than a batch at another node: it is an
+//! exception is a status 400 for any reason other than a batch at another node: it is an
 //! [`Error::UnexpectedStatus`].
 
 use std::fmt;
@@ -76,8 +76,8 @@ pub enum Error {
         /// What happened to the connection.
         reason: String,
     },
-    /// The node broke off the upload of a file each time, but still knows the batch: only this file
-    /// is not in it.
+    /// The node broke the connection during each upload of a file, but still knows the batch: only
+    /// this file is not in it.
     #[error("{session} broke off the upload: {reason}")]
     UploadBroken {
         /// The batch.
@@ -85,7 +85,7 @@ pub enum Error {
         /// What happened to the connection.
         reason: String,
     },
-    /// The node does not know the session: it was restarted, or the request reached another node
+    /// The node does not know the session: it was restarted, or the request reached a node other
     /// than the one that started the session.
     #[error("{0} does not know the session")]
     UnknownSession(SessionRef),
@@ -187,7 +187,7 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
-    /// The file changed while it was sent, so a verdict would be about another content.
+    /// The file changed while it was sent, so a verdict would be about different content.
     #[error("{name} changed while it was sent")]
     SourceChanged {
         /// The path of the file, or the name under which it is sent.

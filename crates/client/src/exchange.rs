@@ -26,10 +26,10 @@ use crate::transfer::{self, ResponseKind, TransferError};
 /// Headers of an upload.
 pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 
-/// How often an upload is repeated at a node that breaks it off.
+/// How many times an upload is repeated at a node that breaks the connection during the upload.
 const MAX_RETRIES: u32 = 3;
 
-/// Delays before a query is repeated that did not reach the node.
+/// Delays before a query that did not reach the node is repeated.
 const QUERY_DELAYS: Delays = Delays::millis(50, 1000);
 
 /// Why a session was not started.
@@ -97,8 +97,8 @@ impl Pin {
         self.parse(&text, Some(id))
     }
 
-    /// Sends a request of session `id` that can be repeated; returns the JSON of the response. It
-    /// is repeated while the node cannot be reached, for at most `outage_timeout`.
+    /// Sends a repeatable request of session `id`; returns the JSON of the response. While the node
+    /// cannot be reached, the request is repeated for at most `outage_timeout`.
     pub(crate) async fn query_json(&self, method: Method, path: &str, id: &str) -> Result<Value, Error> {
         let text = self.query(method, path, ResponseKind::Json, id).await?;
         self.parse(&text, Some(id))
@@ -141,9 +141,9 @@ impl Pin {
         refusal.and_then(|text| Err(self.invalid_response(Some(id), message(&text))))
     }
 
-    /// Sends a source. A node that breaks off an upload has started nothing, and its refusal may
-    /// have been lost with the connection. The upload is therefore repeated at the same node, at
-    /// most `MAX_RETRIES` times.
+    /// Sends a source. A node that breaks the connection during an upload has started nothing, and
+    /// its refusal may have been lost with the connection. The upload is therefore repeated at the
+    /// same node, at most `MAX_RETRIES` times.
     ///
     /// # Errors
     /// The source cannot be read, or has changed while it was sent.
@@ -187,8 +187,8 @@ impl Pin {
     async fn read_success(&self, response: Response, kind: ResponseKind, id: Option<&str>) -> Result<String, Error> {
         let status = response.status();
         let text = self.read_text(response, kind, id).await?;
-        // Nodes say with status 200, too, that they do not know a session. A batch without a signed
-        // result is known.
+        // A node can report an unknown session with status 200, too. A 404 for a signed result only
+        // means that the batch has none.
         let is_not_found = status == StatusCode::NOT_FOUND;
         if id.is_some_and(|id| is_not_found && kind == ResponseKind::Json || is_unknown_session(id, &text)) {
             return Err(Error::UnknownSession(self.session(id)));

@@ -59,7 +59,7 @@ impl FileVersion {
     /// change of the content changes the version, too. Blocks.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the error of the system.
     pub fn settled(file: &File) -> io::Result<Metadata> {
         let metadata = file.metadata()?;
         if Self::of(&metadata).is_settled() {

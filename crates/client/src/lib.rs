@@ -1,7 +1,7 @@
 //! Client for a cluster of [MetaDefender Core](https://www.opswat.com/products/metadefender/core)
 //! nodes behind one DNS name.
 //!
-//! A session (a file and the polls for its report, or a batch) lives on one node. For each session,
+//! A session (all requests about one file or one batch) exists on one node only. For each session,
 //! this crate resolves the shared name once, draws a node, and sends all requests of the session to
 //! it. The next session draws again; that spreads sessions over the nodes.
 //!

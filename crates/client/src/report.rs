@@ -1,7 +1,7 @@
 //! What nodes report about files and batches, parsed from the JSON of their responses.
 //!
 //! [`api`](crate::api) parses with it; the types are part of the public interface. Parsing fails if
-//! a member is missing without which there is no verdict.
+//! a member that the verdict needs is missing.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -23,7 +23,7 @@ impl ScanOptions {
         Self::default()
     }
 
-    /// The rule, also called workflow, by which files are scanned.
+    /// The rule, also called workflow, with which files are scanned.
     #[must_use]
     pub fn rule(self, name: impl Into<String>) -> Self {
         Self { rule: Some(name.into()), ..self }
@@ -49,7 +49,8 @@ impl ScanOptions {
         Self { callback_url: Some(url.into()), ..self }
     }
 
-    /// The client, as rules can require it: the header `user_agent`, not `User-Agent`.
+    /// The name of this client; a rule can require a certain name. Sent in the header `user_agent`,
+    /// not in `User-Agent`.
     #[must_use]
     pub fn user_agent(self, name: impl Into<String>) -> Self {
         Self { user_agent: Some(name.into()), ..self }

@@ -40,9 +40,10 @@ pub(crate) struct NodeSearch<'c> {
     untried: Option<Vec<IpAddr>>,
     /// Addresses of this round that were skipped.
     skipped: Vec<SkippedNode>,
-    /// Those of the round before. They have the reasons if the deadline ends this round.
+    /// Addresses that were skipped in the previous round. If the deadline ends this round, the
+    /// error gives the reasons of that round.
     previously_skipped: Vec<SkippedNode>,
-    /// Why the latest lookup that failed by itself has failed.
+    /// Why lookups have failed since the latest success. A timeout does not replace another reason.
     lookup_failure: Option<ResolveError>,
 }
 

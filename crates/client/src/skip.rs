@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Most addresses that the text of an error names per reason.
+/// Maximum number of addresses that the text of an error names per reason.
 const MAX_NAMED: usize = 3;
 
 /// Why an address was skipped. The text is that of the system, of the TLS library or of the node.

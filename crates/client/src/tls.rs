@@ -65,7 +65,8 @@ impl RootCertificates {
     }
 }
 
-/// Verifies chains to the given certificates, and given certificates that nodes present themselves.
+/// Verifies chains that lead to one of the given certificates. Also accepts a given certificate
+/// that a node presents as its own.
 ///
 /// `openssl req -x509` makes self-signed certificates that are marked as those of a CA. webpki
 /// accepts no such certificate from a server (RFC 5280 §4.2.1.9), while OpenSSL and curl do if it
@@ -86,8 +87,8 @@ impl ServerCertVerifier for GivenCertificates {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.chains.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // webpki has checked the validity before. The signatures of the handshake prove that
-            // the node has the private key.
+            // webpki has already checked the validity period. The signatures of the handshake prove
+            // that the node has the private key.
             Err(error) if is_ca_as_server(&error) && self.given.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())

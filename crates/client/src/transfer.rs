@@ -1,8 +1,8 @@
 //! One HTTP request and its response, for as long as data moves.
 //!
-//! No total timeout applies to requests, because large uploads take long. A stall timeout does, and
-//! bounds on the size and the time of the response. Both functions fail with a [`TransferError`],
-//! which says whether the node may have seen the request.
+//! No total timeout applies to requests, because large uploads take long. A stall timeout applies,
+//! and the size and the duration of a response are limited. Both functions fail with a
+//! [`TransferError`], which says whether the node may have seen the request.
 
 use std::error::Error as StdError;
 use std::io;
@@ -29,7 +29,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) enum ResponseKind {
     /// A small JSON object, complete within the stall timeout.
     Json,
-    /// A text of any size. Its parts arrive within the stall timeout of each other.
+    /// A text of at most `MAX_TEXT` bytes. The stall timeout limits each gap between its parts.
     Text,
 }
 

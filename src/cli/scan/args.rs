@@ -21,7 +21,8 @@ Examples:
   evenkeel scan ~/Downloads --cluster https://core.lb.example:8008 --concurrency 16
   evenkeel scan folder --cluster core.lb.example --batch --json
 
-Ctrl-C aborts all requests and cancels the batch. Files whose scan did not finish get the verdict `failed`.
+Ctrl-C aborts all requests and cancels the scans on the nodes; with --resume, the next run continues them instead.
+Files whose scan did not finish get the verdict `failed`.
 Exit codes: 0 all files are allowed, 1 a file failed, 2 a file is blocked, 64 usage.")]
 pub(in crate::cli) struct ScanArgs {
     /// Files, and folders with everything below them; symbolic links in folders are not followed

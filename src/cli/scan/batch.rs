@@ -94,8 +94,8 @@ struct BatchScan<'a> {
 }
 
 impl BatchScan<'_> {
-    /// Opens a batch, or resumes that of a previous run, and sends all files; returns them, and how
-    /// it ended.
+    /// Opens a batch, or resumes the batch of a previous run, and sends all files; returns the
+    /// files and how the attempt ended.
     async fn attempt(
         &mut self,
         files: Vec<ListedFile>,
@@ -140,9 +140,9 @@ impl BatchScan<'_> {
         Ok((sent, end))
     }
 
-    /// The batch of the previous run, with the `data_id` of each file in it, by path. None if it
-    /// cannot be continued: its node is gone, or the batch has a file in a version that it has no
-    /// longer.
+    /// The batch of the previous run, with the `data_id` of each file in it, by path. None if the
+    /// batch cannot be continued: its node is gone, or a file in the batch has changed since it was
+    /// sent.
     async fn resume(
         &self,
         previous: &PreviousRuns,
@@ -211,7 +211,7 @@ async fn close(batch: OpenBatch) -> Result<(ClosedBatch, BatchStatus), Error> {
 }
 
 /// Cancels a batch that will not be closed, so that its node does not go on scanning. Errors are
-/// ignored: without the batch there is nothing left to do.
+/// ignored, because the caller no longer needs the batch.
 async fn cancel(cluster: &Cluster, ticket: &Ticket) {
     if let Ok(ResumedSession::OpenBatch(batch)) = cluster.resume(ticket) {
         let _ = batch.cancel().await;

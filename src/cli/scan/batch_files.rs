@@ -1,7 +1,8 @@
 //! Sends files into an open batch, several at a time.
 //!
 //! The batch scan calls it. Files that a previous run has sent are not sent again. A file that
-//! cannot be sent gets a result; once the session is lost, all files that follow get it, too.
+//! cannot be sent gets a result that says why. Once the session is lost, all remaining files get
+//! the result `failed` without an attempt to send them.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ pub(super) struct SentFile {
 }
 
 impl SentFile {
-    /// A file that is not in the batch, and since when it was worked on; `result` may have no path.
+    /// A file that is not in the batch; work on it began at `start`. `result` may have no path.
     pub(super) fn failed(file: ListedFile, start: Instant, result: FileResult) -> Self {
         let result = FileResult { path: file.path.clone(), ..result };
         Self { file, start, data_id: Err(result) }

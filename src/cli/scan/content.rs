@@ -1,4 +1,5 @@
-//! The content of a file beside its upload: its hash before, and the sanitized copy after.
+//! What happens to the content of a file besides its upload: the hash before it, and the sanitized
+//! copy after it.
 //!
 //! The scan of single files calls it, if the command line asks for either.
 
@@ -12,7 +13,7 @@ use ring::digest::{Context, SHA256, digest};
 use super::files::Content;
 use super::results::hex;
 
-/// The SHA-256 of a content in hexadecimal.
+/// The SHA-256 of some content, in hexadecimal.
 ///
 /// # Errors
 /// The file cannot be read.

@@ -42,7 +42,7 @@ impl Content {
         Ok(Self::Small(bytes.into()))
     }
 
-    /// The content as what a client sends.
+    /// Converts the content to a source, which the client library can send.
     ///
     /// # Errors
     /// The system has no file descriptor left.
@@ -72,7 +72,7 @@ impl ListedFile {
     pub(super) async fn open(&self) -> io::Result<(Self, Content)> {
         let path = self.path.clone();
         let open = move || {
-            // Non-blocking: if the path leads to a pipe by now, opening it would wait for a writer.
+            // Non-blocking: if the path now leads to a pipe, opening it would wait for a writer.
             let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path)?;
             let metadata = FileVersion::settled(&file)?;
             let content = Content::read(file, &metadata)?;

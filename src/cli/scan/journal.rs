@@ -29,14 +29,14 @@ struct Line {
     cluster: String,
     /// The file, as [`path_key`] writes it.
     path: String,
-    /// The version of the file. Lines without one, of earlier releases, are of no file.
+    /// The version of the file. Lines of earlier releases have none; they match no file.
     #[serde(default)]
     version: Option<JournalVersion>,
     #[serde(flatten)]
     entry: Entry,
 }
 
-/// The version of a file, as text: JSON numbers are too short.
+/// The version of a file, as text: JSON numbers can lose precision above 2^53.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct JournalVersion {
     device: String,

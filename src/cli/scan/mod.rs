@@ -10,8 +10,8 @@
 //! ```
 //!
 //! `results` has the result of a file and of a batch, `terminal_text` makes text safe for a
-//! terminal. A file that cannot be scanned fails by itself. The command as a whole fails if nothing
-//! can be started or results cannot be written.
+//! terminal. If a file cannot be scanned, only that file fails. The command as a whole fails if
+//! nothing can be started or results cannot be written.
 
 mod args;
 mod batch;

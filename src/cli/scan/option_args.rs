@@ -14,7 +14,7 @@ use crate::tls;
 /// Options of the scan.
 #[derive(Args, Debug)]
 pub(super) struct OptionArgs {
-    /// Scan by this rule (workflow) of the nodes
+    /// Scan with this rule (workflow) of the nodes
     #[arg(long, value_name = "NAME", help_heading = "Scan options")]
     rule: Option<String>,
     /// File with passwords for encrypted archives, one per line
@@ -23,10 +23,10 @@ pub(super) struct OptionArgs {
     /// JSON object that the nodes add to the result of each file
     #[arg(long, value_name = "JSON", value_parser = json_object, help_heading = "Scan options")]
     metadata: Option<Value>,
-    /// URL to which the nodes send the result of each file, too
+    /// URL to which the nodes also send the result of each file
     #[arg(long, value_name = "URL", help_heading = "Scan options")]
     callback_url: Option<String>,
-    /// Name of the client, which rules can require
+    /// Name of this client; a rule can require a certain name
     #[arg(long, value_name = "NAME", help_heading = "Scan options")]
     user_agent: Option<String>,
     /// Text that the node adds to the result of the batch
@@ -44,7 +44,7 @@ impl OptionArgs {
     /// Adds the options to a cluster.
     ///
     /// # Errors
-    /// A file cannot be read, or has not the expected content.
+    /// A file cannot be read, or does not have the expected content.
     pub(super) fn apply(&self, builder: ClusterBuilder) -> anyhow::Result<ClusterBuilder> {
         let mut options = ScanOptions::new();
         if let Some(rule) = &self.rule {

@@ -1,7 +1,7 @@
 //! Work on several files at a time, which an interrupt aborts.
 //!
-//! Both kinds of scans run their files with it. Every file gets an end: its result, or why it has
-//! none.
+//! Both kinds of scans run their files with it. Every file gets an outcome: its result, or why it
+//! has none.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Sen
     let mut running = HashMap::new();
     let mut is_interrupted = false;
     loop {
-        // Only files in work have a task, so memory does not grow with the number of files.
+        // Only files in progress have a task, so memory does not grow with the number of files.
         while !is_interrupted && running.len() < concurrency.max(1) {
             let Some(file) = waiting.next() else { break };
             running.insert(tasks.spawn(work(file.clone())).id(), file);

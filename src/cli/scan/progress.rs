@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Columns of a path; fewer on a narrow terminal.
 const PATH_WIDTH: usize = 38;
 
-/// Fewest columns for a bar of 16 columns beside the path.
+/// Minimum width of a terminal, in columns, for a bar of 16 columns beside the path.
 const WIDE: u16 = 60;
 
 /// What the bar of a file shows: bytes sent, or percent scanned.

@@ -11,7 +11,7 @@ use evenkeel_client::{BatchStatus, Error, Report, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// The reason for a file whose verdict is about a content that it no longer has.
+/// The reason for a file whose verdict is about content that it no longer has.
 pub(super) const CHANGED: &str = "the file changed while it was scanned";
 
 /// The result of a file. The journal of `--resume` stores it in this form.
@@ -145,7 +145,7 @@ impl FileResult {
         }
     }
 
-    /// The result of a file with a report about a content that it no longer has.
+    /// The result of a file with a report about content that it no longer has.
     pub(super) fn changed(path: PathBuf, report: &Report) -> Self {
         Self { verdict: ScanVerdict::Failed(CHANGED.to_owned()), ..Self::from_report(path, report) }
     }

@@ -165,8 +165,8 @@ impl Scanner {
         }
     }
 
-    /// The result that a node has for a file with the same hash. Errors are ignored: the file is
-    /// sent then.
+    /// The result that a node has for a file with the same hash. Errors are ignored: in that case,
+    /// the file is sent.
     async fn known(&self, opened: &Content) -> Option<Report> {
         if !self.hash_first {
             return None;

@@ -1,10 +1,9 @@
 //! The encoder: writes an [`Answer`] as a message of limited length.
 //!
 //! The responder calls [`encode`] on the slow path. The fast path uses the start and the end of a
-//! message from here. Encoding cannot fail; records that do not fit
-//! are left out:
+//! message from here. Encoding cannot fail; records that do not fit are left out:
 //!
-//! - an RRset of a zone is sent whole or not at all, then with TC set (RFC 2181 §9)
+//! - an RRset of a zone is sent whole, or it is left out and TC is set (RFC 2181 §9)
 //! - as many drawn addresses are sent as fit, with TC set only if none fits
 //! - as much glue is sent as fits, with TC set if required glue does not fit (RFC 9471)
 //! - the OPT record is always sent

@@ -6,7 +6,7 @@ use super::circumstances::circumstances;
 use crate::actor::Actor;
 use crate::pool::Role;
 
-/// Another role than the configured one.
+/// A role other than the configured one.
 ///
 /// A nomination with [`Role::Active`] is that of a nominated backup. The active node that it
 /// replaces, if any, has a nomination with [`Role::Backup`]. Each of the two names the other as its

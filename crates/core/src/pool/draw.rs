@@ -18,8 +18,8 @@ pub const FAMILY_V4: usize = 4;
 /// Bytes of an IPv6 address.
 pub const FAMILY_V6: usize = 16;
 
-/// Weighted pools up to this size get a new random order per draw. Larger pools have the order in
-/// which they were built, so that a draw costs the same in pools of any size.
+/// Weighted pools up to this size are put into a new random order for each draw. Larger pools keep
+/// the random order from when they were built, so that a draw costs the same in pools of any size.
 const MAX_REORDERED: usize = 64;
 
 /// Draws up to this size find repetitions by comparison, larger draws by a bit set.
