@@ -25,7 +25,7 @@ trap 'give_up interrupted' INT TERM
 trap 'give_up failed' EXIT
 
 answer=$(ask --request POST "$url/file/batch") || give_up "no batch is opened"
-id=$(printf '%s' "$answer" | sed -n 's/.*"batch_id":"\([0-9a-f]*\)".*/\1/p')
+id=$(printf '%s' "$answer" | tr '\n' ' ' | sed -n 's/.*"batch_id" *: *"\([0-9a-f]*\)".*/\1/p')
 [ -n "$id" ] || give_up "no batch is opened: $answer"
 
 for file in "$@"; do

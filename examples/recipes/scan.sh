@@ -14,6 +14,9 @@ ask() {
         --resolve "$name:$port:$node" "$@"
 }
 
+# One line of JSON without white space around colons, whatever the node writes.
+compact() { tr '\n' ' ' | sed 's/" *: *"/":"/g'; }
+
 # In an order of our own, since resolvers and systems sort. A node that refuses the connection (7) has seen nothing, so the
 # next one may be asked; once a node has taken the file, no other one knows it.
 answer=
@@ -23,7 +26,7 @@ for node in $(getent ahosts "$name" | awk '{ print $1 }' | sort -u | shuf); do
     [ $? = 7 ] || exit 1
 done
 [ -n "$answer" ] || { echo "no node of $name can be reached" >&2; exit 1; }
-id=$(printf '%s' "$answer" | sed -n 's/.*"data_id":"\([0-9a-f]*\)".*/\1/p')
+id=$(printf '%s' "$answer" | compact | sed -n 's/.*"data_id":"\([0-9a-f]*\)".*/\1/p')
 [ -n "$id" ] || { echo "$node does not take it: $answer" >&2; exit 1; }
 echo "sent to $node"
 
@@ -31,11 +34,11 @@ wait=0.1
 until=$(($(date +%s) + 600))
 while [ "$(date +%s)" -lt "$until" ]; do
     result=$(ask "$url/file/$id") || exit 1
-    case $result in
+    case $(printf '%s' "$result" | compact) in
         *"\"$id\":\"Not Found\""*) echo "$node does not know $id" >&2; exit 1 ;;
         *'"result":"Processing"'*) sleep "$wait"; wait=1 ;;
-        *'"result":"Allowed"'*) echo allowed; exit 0 ;;
         *'"result":"Blocked"'*) echo blocked; exit 2 ;;
+        *'"result":"Allowed"'*) echo allowed; exit 0 ;;
         *) echo "$node answers: $result" >&2; exit 1 ;;
     esac
 done

@@ -152,7 +152,9 @@ class Node:
         self.analyses[analysis.data_id] = analysis
         self.in_progress += 1
         self.faults.counters["uploads"] += 1
-        if analysis.batch is not None:
+        if analysis.batch is None:
+            self.faults.counters["sessions"] += 1
+        else:
             analysis.batch.files.append(analysis)
         if analysis.callback is not None:
             self.callbacks[analysis.data_id] = analysis.callback
@@ -181,6 +183,7 @@ class Node:
     def open(self, batch):
         """Makes a batch known to clients; forgets the oldest one if there are too many."""
         self.batches[batch.batch_id] = batch
+        self.faults.counters["sessions"] += 1
         if len(self.batches) > self.options.history:
             oldest = next(iter(self.batches.values()))
             if oldest.is_closed:

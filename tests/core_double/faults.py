@@ -10,7 +10,7 @@ POINTS = ("accept", "headers", "body-half", "after-body", "mid-response")
 MALFORMED = ("truncated-json", "html", "wrong-types", "huge", "empty", "no-data-id")
 KINDS = ("reset", "stall", "drip", "malformed", "busy", "refuse", "disk_full")
 LIMITS = ("count", "path", "method", "seconds", "size")
-COUNTERS = ("connections", "requests", "uploads", "bytes", "wrong_session", "cancelled")
+COUNTERS = ("connections", "requests", "sessions", "uploads", "bytes", "wrong_session", "cancelled")
 CONTROL_PATH = "/_double"
 
 

@@ -168,6 +168,7 @@ class Faults(DoubleTest):
         counters = self.counters()
         self.assertEqual(counters["connections"], 1)
         self.assertEqual(counters["requests"], 2)
+        self.assertEqual(counters["sessions"], 1)
         self.assertEqual(counters["uploads"], 1)
         self.assertEqual(counters["bytes"], 100)
         self.assertEqual(counters["wrong_session"], 1)

@@ -1,14 +1,14 @@
 //! The recipes in `examples/recipes` and the examples of the client library, as users run them.
 //!
 //! The system resolver asks evenkeel for the shared name. Three nodes run behind nginx, which
-//! refuses requests for other names in Host and SNI.
+//! refuses requests for other names in Host and SNI. The nodes are fake Core nodes, and then
+//! independent doubles.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
 use crate::support::certificates::Authority;
+use crate::support::core_program::CoreProgram;
 use crate::support::fake_core_process::eicar;
 use crate::support::namespace::Namespace;
 use crate::support::program::{Process, assert_listed, example, required};
@@ -71,6 +71,7 @@ server {
 
 /// Nodes behind nginx, a server, a clean file and an infected one, in a network namespace.
 struct Environment {
+    core: CoreProgram,
     server: Server,
     _processes: Vec<Process>,
     network: Namespace,
@@ -91,7 +92,7 @@ struct Outcome {
 }
 
 impl Environment {
-    fn start() -> Self {
+    fn start(core: CoreProgram) -> Self {
         let network = Namespace::new();
         let server = Server::start_in(&network, &[("evenkeel.toml", CONFIG), ("lb.zone", ZONE)]);
         let at = |name: &str| server.directory().join(name);
@@ -107,21 +108,27 @@ impl Environment {
         write_private(&resolv_conf, "nameserver 127.0.0.1\n");
         write_private(&clean, "harmless");
         std::fs::write(&infected, eicar()).expect("the test can write its directory");
-        let fake = |node: &&str| {
-            let mut command = network.command(PROGRAM);
-            command.args(["fake-core", "--listen", &format!("{node}:18008")]).stdout(Stdio::null());
-            Process::start(&mut command)
+        let node = |node: &&str| {
+            let command_line = core.command_line(&format!("{node}:18008"));
+            let mut command = network.command(&command_line[0]);
+            Process::start(command.args(&command_line[1..]).stdout(Stdio::null()))
         };
-        let mut processes: Vec<Process> = NODES.iter().map(fake).collect();
+        let mut processes: Vec<Process> = NODES.iter().map(node).collect();
         let front = NGINX.replace("DIR", &server.directory().display().to_string());
         let nginx = network.command(required("nginx", "nginx").to_str().expect("the path is text"));
         processes.push(Process::start(&mut nginx::command(nginx, server.directory(), &front)));
-        let environment = Self { server, _processes: processes, network, resolv_conf, authority, clean, infected };
+        let environment =
+            Self { core, server, _processes: processes, network, resolv_conf, authority, clean, infected };
         wait_until("the nodes listen", || {
-            NODES.iter().all(|node| environment.curl(&format!("http://{node}:18008/_fake")).is_some())
+            NODES.iter().all(|node| environment.curl(&environment.control_url(node)).is_some())
                 && environment.curl("http://127.0.0.11:8008/").is_some()
         });
         environment
+    }
+
+    /// Where a node shows its counters.
+    fn control_url(&self, node: &str) -> String {
+        format!("http://{node}:18008{}", self.core.control_path())
     }
 
     /// Requests a URL with curl in the network; returns the body, or `None` if the request fails.
@@ -152,18 +159,13 @@ impl Environment {
     /// session.
     fn sessions(&self) -> (Vec<u64>, u64) {
         let counters = NODES.map(|node| {
-            let text = self.curl(&format!("http://{node}:18008/_fake")).expect("the node responds");
-            serde_json::from_str::<Value>(&text).expect("the text is JSON")
+            let text = self.curl(&self.control_url(node)).expect("the node responds");
+            self.core.sessions(&serde_json::from_str(&text).expect("the text is JSON"))
         });
-        let count = |name: &str| {
-            counters.iter().map(|counters| counters[name].as_u64().expect("the member is a number")).collect()
-        };
-        let wrong: Vec<u64> = count("wrong_node");
-        (count("sessions"), wrong.iter().sum())
+        (counters.iter().map(|(sessions, _)| *sessions).collect(), counters.iter().map(|(_, wrong)| wrong).sum())
     }
 
     /// Asserts that a program scans single files over HTTP and HTTPS, each on one node.
-    #[track_caller]
     fn scans_single_files(&self, program: &str, arguments: &[&str]) {
         let scan = |url, file: &Path| {
             self.run(program, &[arguments, &[url, file.to_str().expect("the path is text")]].concat())
@@ -214,25 +216,32 @@ fn python(module: &str) -> &'static str {
     python
 }
 
+/// Asserts that a program scans single files, on nodes of both kinds.
+fn scans_single_files(program: &str, arguments: &[&str]) {
+    for core in CoreProgram::ALL {
+        Environment::start(core).scans_single_files(program, arguments);
+    }
+}
+
 #[test]
 fn the_library_scans_single_files() {
-    Environment::start().scans_single_files(&example("scan_file"), &[]);
+    scans_single_files(&example("scan_file"), &[]);
 }
 
 #[test]
 fn curl_scans_single_files() {
     required("curl", "curl");
-    Environment::start().scans_single_files(&recipe("scan.sh"), &[]);
+    scans_single_files(&recipe("scan.sh"), &[]);
 }
 
 #[test]
 fn requests_scans_single_files() {
-    Environment::start().scans_single_files(python("requests"), &[&recipe("scan_requests.py")]);
+    scans_single_files(python("requests"), &[&recipe("scan_requests.py")]);
 }
 
 #[test]
 fn httpx_scans_single_files() {
-    Environment::start().scans_single_files(python("httpx"), &[&recipe("scan_httpx.py")]);
+    scans_single_files(python("httpx"), &[&recipe("scan_httpx.py")]);
 }
 
 #[test]
@@ -241,12 +250,17 @@ fn fetch_scans_single_files() {
     assert_listed("undici");
     let undici = Path::new("/usr/share/nodejs/undici");
     assert!(undici.exists(), "undici is missing: apt-get install node-undici");
-    Environment::start().scans_single_files(node.to_str().expect("the path is text"), &[&recipe("scan_fetch.js")]);
+    scans_single_files(node.to_str().expect("the path is text"), &[&recipe("scan_fetch.js")]);
 }
 
 #[test]
 fn batches_stay_on_the_node_that_opened_them() {
-    let environment = Environment::start();
+    CoreProgram::ALL.into_iter().for_each(scan_batches);
+}
+
+/// Scans batches with every program that can, on nodes of a kind.
+fn scan_batches(core: CoreProgram) {
+    let environment = Environment::start(core);
     let paths = [&environment.clean, &environment.infected].map(|path| path.to_str().expect("the path is text"));
     let mut batches = 0;
     for url in [HTTP, HTTPS] {
@@ -275,7 +289,12 @@ fn batches_stay_on_the_node_that_opened_them() {
 
 #[test]
 fn a_second_process_resumes_a_session_without_dns() {
-    let environment = Environment::start();
+    CoreProgram::ALL.into_iter().for_each(resume_session);
+}
+
+/// Starts a session in one process and continues it in another, on nodes of a kind.
+fn resume_session(core: CoreProgram) {
+    let environment = Environment::start(core);
     let sent = environment
         .run(&example("resume_session"), &[HTTPS, "send", environment.clean.to_str().expect("the path is text")]);
     let resumed = environment.run(&example("resume_session"), &[HTTPS, "wait", sent.output.trim()]);

@@ -1,8 +1,9 @@
 //! Helpers of the integration tests: the built program, packets, and other programs.
 //!
 //! Reading order: `server` runs evenkeel and `commands` runs its commands. `packet` sends queries.
-//! `nodes` runs fake Core nodes inside the test, `fake_core_process` runs one as users do, and
-//! `cluster` has clients for them. `program` finds and runs other programs: `nginx`, `haproxy`,
+//! `nodes` runs fake Core nodes inside the test, `fake_core_process` runs one as users do,
+//! `core_double` runs the independent double, `core_program` is either of them, and `cluster` has
+//! clients for them. `program` finds and runs other programs: `nginx`, `haproxy`,
 //! `c_icap`. `namespace` gives a test a network of its own.
 //!
 //! Helpers panic if a step fails, so that the test fails with that step.
@@ -12,6 +13,7 @@ pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod commands;
 pub(crate) mod core_double;
+pub(crate) mod core_program;
 pub(crate) mod fake_core_process;
 pub(crate) mod haproxy;
 pub(crate) mod namespace;

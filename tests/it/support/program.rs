@@ -117,7 +117,7 @@ pub(crate) fn bench_tool(name: &str) -> PathBuf {
 /// Path of an example, which cargo builds before all tests.
 ///
 /// # Panics
-/// Panics if the example is not built, because cargo was asked for a part of the tests only.
+/// Panics if the example is not built. This happens if cargo builds only some of the tests.
 #[track_caller]
 pub(crate) fn example(name: &str) -> String {
     let tests = std::env::current_exe().expect("the test program has a path");
