@@ -19,6 +19,7 @@ mod fake_core;
 mod fake_core_license;
 mod fake_core_sessions;
 mod fragments;
+mod hot_backup_flow;
 mod malformed_packets;
 mod monitors;
 mod needs;

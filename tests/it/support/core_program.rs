@@ -20,17 +20,17 @@ impl CoreProgram {
     /// Both programs.
     pub(crate) const ALL: [Self; 2] = [Self::Fake, Self::Double];
 
-    /// The command line that starts a node, which listens on this address.
+    /// The command line that starts a node, which listens on this address and is named for it.
     pub(crate) fn command_line(self, listen: &str) -> Vec<String> {
         let text = |path: std::path::PathBuf| path.to_str().expect("the path is text").to_owned();
-        let program = match self {
-            Self::Fake => vec![PROGRAM.to_owned(), "fake-core".to_owned()],
-            Self::Double => vec![
-                text(required("python3", "python3")),
-                text(repository::root().join("tests/core_double/core_double.py")),
-            ],
+        let (program, name) = match self {
+            Self::Fake => (vec![PROGRAM.to_owned(), "fake-core".to_owned()], "--id"),
+            Self::Double => {
+                let script = repository::root().join("tests/core_double/core_double.py");
+                (vec![text(required("python3", "python3")), text(script)], "--name")
+            }
         };
-        [program, vec!["--listen".to_owned(), listen.to_owned()]].concat()
+        [program, ["--listen", listen, name, listen].map(str::to_owned).to_vec()].concat()
     }
 
     /// The path where a node shows its counters and accepts faults.
