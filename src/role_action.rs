@@ -1,7 +1,7 @@
 //! Role actions: a request to a node, a program, or a sequence of both, that runs before the role
 //! of the node changes.
 //!
-//! `admin/change_role.rs` runs the action of the pool before it nominates or unregisters a node. If
+//! `admin/change_role.rs` runs the action of the pool before it nominates or demotes a node. If
 //! the action fails, no role changes. [`ActionError`] says why it failed.
 
 use std::fmt;
@@ -62,8 +62,8 @@ pub struct SequenceStep {
 pub struct RoleActions {
     /// Before a node is nominated.
     pub nominate: Option<RoleAction>,
-    /// Before a node is unregistered.
-    pub unregister: Option<RoleAction>,
+    /// Before a node is demoted.
+    pub demote: Option<RoleAction>,
 }
 
 /// The node of an action, and the actor that causes it.

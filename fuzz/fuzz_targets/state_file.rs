@@ -108,11 +108,11 @@ impl<'p> Step<'p> {
         }
     }
 
-    /// Nominates the node, with a node to replace if `nominates` has one; or unregisters it.
+    /// Nominates the node, with a node to replace if `nominates` has one; or demotes it.
     fn change_roles(&self, overrides: &mut Overrides, pool: &Pool, nominates: Option<Option<&str>>, is_own: bool) {
         let update = match nominates {
             Some(replaces) => overrides.nominate(pool, self.node, replaces, &self.nomination()),
-            None => overrides.unregister(pool, self.node),
+            None => overrides.demote(pool, self.node),
         };
         let Ok(update) = update else { return };
         let before = active(overrides, pool);

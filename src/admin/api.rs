@@ -62,7 +62,7 @@ pub(super) struct NominationBody {
     /// The node of the pool that it replaces.
     #[serde(default)]
     pub(super) replaces: Option<String>,
-    /// How long it lasts. Without this, it lasts until the node is unregistered.
+    /// How long it lasts. Without this, it lasts until the node is demoted.
     #[serde(default)]
     pub(super) seconds: Option<u64>,
     #[serde(default)]
@@ -78,10 +78,10 @@ struct RemoveQuery {
     by: String,
 }
 
-/// Query of a request to unregister a node.
+/// Query of a request to demote a node.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UnregisterQuery {
+struct DemoteQuery {
     by: String,
     #[serde(default)]
     force: bool,
@@ -119,7 +119,7 @@ pub(super) fn read_routes() -> Router<AdminService> {
 pub(super) fn all_routes() -> Router<AdminService> {
     read_routes()
         .route("/v1/overrides/{pool}/{node}", put(set_override).delete(remove_override))
-        .route("/v1/nominations/{pool}/{node}", put(nominate).delete(unregister))
+        .route("/v1/nominations/{pool}/{node}", put(nominate).delete(demote))
 }
 
 async fn status(State(service): State<AdminService>) -> Response {
@@ -172,16 +172,16 @@ async fn nominate(
         .await
 }
 
-async fn unregister(
+async fn demote(
     State(service): State<AdminService>,
     extract::Path((pool, node)): extract::Path<(String, String)>,
-    Query(UnregisterQuery { by, force, without_action }): Query<UnregisterQuery>,
+    Query(DemoteQuery { by, force, without_action }): Query<DemoteQuery>,
 ) -> Response {
     let by = match check_texts(by, "", None) {
         Ok(by) => by,
         Err(problem) => return unprocessable(&problem),
     };
-    let (node, change, why) = (NodeId::new(&pool, &node), RoleChange::Unregister, String::new());
+    let (node, change, why) = (NodeId::new(&pool, &node), RoleChange::Demote, String::new());
     let until = None;
     change_role(&service, RoleRequest { node, change, by, why, until, force, without_action, only_if_needed: false })
         .await

@@ -96,10 +96,10 @@ impl AdminService {
     ) -> Result<Option<&'static str>, AdminError> {
         let node = request.node.clone();
         let is_nominated = store.overrides().nomination(&node).is_some();
-        if !matches!(request.change, RoleChange::Unregister) || !is_nominated {
+        if !matches!(request.change, RoleChange::Demote) || !is_nominated {
             return Err(AdminError::NoSuchNode(node));
         }
-        let text = format!("unregistered by {}; it is not in the configuration", request.by);
+        let text = format!("demoted by {}; it is not in the configuration", request.by);
         let event = Event::of_node(EventKind::Nomination, EventState::Backup, &node, &text).caused_by(&request.by);
         self.change(store, vec![event], move |overrides| overrides.forget(&node)).await?;
         Ok(None)

@@ -53,7 +53,7 @@ pub struct Nominate {
 
 /// The end of a nomination.
 #[derive(Clone, Copy, Debug)]
-pub struct Unregister<'a> {
+pub struct Demote<'a> {
     /// The operator.
     pub by: &'a str,
     /// Change the node even if too few active nodes are left.
@@ -123,9 +123,9 @@ impl AdminClient {
     /// Makes a nominated node a backup again.
     ///
     /// # Errors
-    /// It was not unregistered; the message says why.
-    pub async fn unregister(&self, node: &NodeId, unregister: Unregister<'_>) -> anyhow::Result<()> {
-        let Unregister { by, force, without_action } = unregister;
+    /// It was not demoted; the message says why.
+    pub async fn demote(&self, node: &NodeId, demote: Demote<'_>) -> anyhow::Result<()> {
+        let Demote { by, force, without_action } = demote;
         let query =
             [("by", by.to_owned()), ("force", force.to_string()), ("without_action", without_action.to_string())];
         let path = ["nominations", node.pool(), node.node()];

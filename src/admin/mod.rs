@@ -6,7 +6,7 @@
 //! - `client` sends the requests of the commands.
 //! - `listeners` accept connections, `bounded` in number and time. `api` is the HTTP API.
 //! - [`AdminService`] (`service`) carries requests out: drain, force and resume in
-//!   `change_override`, nominate and unregister in `change_role`. `role_request` says what a
+//!   `change_override`, nominate and demote in `change_role`. `role_request` says what a
 //!   change of a role does to its pool, and `pool_locks` lock the pool meanwhile.
 //! - `auto_nominate` makes such requests without an operator.
 //!

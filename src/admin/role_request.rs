@@ -48,7 +48,7 @@ pub enum RoleChange {
         replaces: Option<String>,
     },
     /// The node becomes a backup again, as in the configuration.
-    Unregister,
+    Demote,
 }
 
 /// What runs before the role changes.
@@ -75,7 +75,7 @@ impl RoleRequest {
             RoleChange::Nominate { replaces } => {
                 overrides.nominate(pool, self.node.node(), replaces.as_deref(), &self.nomination())
             }
-            RoleChange::Unregister => overrides.unregister(pool, self.node.node()),
+            RoleChange::Demote => overrides.demote(pool, self.node.node()),
         }
     }
 
@@ -87,12 +87,12 @@ impl RoleRequest {
         backup: &NodeStatus,
         update: &RoleUpdate,
     ) -> ActionStep<'p> {
-        let is_unregister = matches!(self.change, RoleChange::Unregister);
-        let action = if is_unregister { &actions.unregister } else { &actions.nominate };
+        let is_demotion = matches!(self.change, RoleChange::Demote);
+        let action = if is_demotion { &actions.demote } else { &actions.nominate };
         match action {
             None => ActionStep::None,
             Some(_) if self.without_action => ActionStep::Skip("skipped as requested"),
-            Some(_) if is_unregister && update.backup.is_empty() => {
+            Some(_) if is_demotion && update.backup.is_empty() => {
                 ActionStep::Skip("skipped, because it is active by configuration")
             }
             Some(_) if backup.promoted => ActionStep::Skip("skipped, because it serves already"),
@@ -147,7 +147,7 @@ impl RoleChange {
     pub(super) fn done(&self) -> &'static str {
         match self {
             Self::Nominate { .. } => "nominated",
-            Self::Unregister => "unregistered",
+            Self::Demote => "demoted",
         }
     }
 

@@ -9,6 +9,7 @@ mod check;
 mod cluster_args;
 mod config_file;
 mod demo;
+mod demote;
 mod drain;
 mod events;
 mod exit_code;
@@ -23,7 +24,6 @@ mod runtime;
 mod scan;
 mod serve;
 mod status;
-mod unregister;
 
 use std::process::ExitCode;
 
@@ -61,7 +61,7 @@ enum Command {
     Resume(resume::ResumeArgs),
     Force(force::ForceArgs),
     Nominate(nominate::NominateArgs),
-    Unregister(unregister::UnregisterArgs),
+    Demote(demote::DemoteArgs),
     Events(events::EventsArgs),
     Scan(Box<scan::ScanArgs>),
     Pin(pin::PinArgs),
@@ -87,7 +87,7 @@ pub fn run() -> ExitCode {
         Command::Resume(args) => args.run(),
         Command::Force(args) => args.run(),
         Command::Nominate(args) => args.run(),
-        Command::Unregister(args) => args.run(),
+        Command::Demote(args) => args.run(),
         Command::Events(args) => args.run(),
         Command::Scan(args) => args.run(),
         Command::Pin(args) => args.run(),

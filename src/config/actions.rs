@@ -131,7 +131,7 @@ pub(super) fn warn_unused(report: &Report<'_>, actions: &[DefinedAction]) {
         report.warn(
             action.span.clone(),
             message,
-            "name it in the `nominate_action` or `unregister_action` of a pool, or in `steps`",
+            "name it in the `nominate_action` or `demote_action` of a pool, or in `steps`",
         );
     }
 }

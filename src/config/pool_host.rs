@@ -19,7 +19,7 @@ const CERTIFIED: &str = "the name that the certificates of the nodes hold";
 /// Returns `host`, or else the one shared name that uses the pool. `users` are all of these names.
 pub(super) fn read(section: &Section<'_>, config: &PoolConfig, users: &[&DefinedName]) -> Option<Arc<str>> {
     let pool = &config.pool.name;
-    let actions = || config.actions.nominate.iter().chain(&config.actions.unregister);
+    let actions = || config.actions.nominate.iter().chain(&config.actions.demote);
     let over_https =
         config.all_monitors().any(|monitor| matches!(&monitor.kind, MonitorKind::Http(check) if check.tls.is_some()))
             || actions().any(RoleAction::is_over_tls);

@@ -41,7 +41,7 @@ pub(super) fn read(
         let (serving, standby) = (monitors_of("monitors"), monitors_of("standby_monitors"));
         let actions = RoleActions {
             nominate: actions::named_by(&section, "nominate_action", actions),
-            unregister: actions::named_by(&section, "unregister_action", actions),
+            demote: actions::named_by(&section, "demote_action", actions),
         };
         let pool = Pool {
             name: name.value.into(),
@@ -91,7 +91,7 @@ fn auto_nominate(section: &Section<'_>, monitors: &[Arc<Monitor>]) -> Option<Aut
 fn report_unused_backup_keys(section: &Section<'_>, config: &PoolConfig) {
     let PoolConfig { pool, monitors, standby_monitors, .. } = config;
     if pool.nodes.iter().all(|node| node.role == Role::Active) {
-        for key in ["standby_monitors", "nominate_action", "unregister_action", "auto_nominate"] {
+        for key in ["standby_monitors", "nominate_action", "demote_action", "auto_nominate"] {
             if let Some(span) = section.span_of(key) {
                 let message = format!("`{key}` is for backups, and pool \"{}\" has none", pool.name);
                 section.report.error(span, message, "set role = \"backup\" for a node");

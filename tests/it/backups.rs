@@ -42,13 +42,13 @@ fn start_server(nodes: &Nodes, keys: &str) -> Server {
         "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
          [zones.\"lb.example\"]\nfile = \"lb.zone\"\n{monitors}\
          [actions.nominate]\nkind = \"http\"\nport = {port}\nmethod = \"POST\"\npath = \"/admin/license/backup/nomination\"\n\
-         [actions.unregister]\nkind = \"sequence\"\nsteps = [\"deactivate\", \"register\"]\n\
+         [actions.demote]\nkind = \"sequence\"\nsteps = [\"deactivate\", \"register\"]\n\
          [actions.deactivate]\nkind = \"http\"\nport = {port}\nmethod = \"PUT\"\npath = \"/_fake\"\n\
          body = '{{\"unregistered\": true}}'\n\
          [actions.register]\nkind = \"http\"\nport = {port}\nmethod = \"POST\"\npath = \"/admin/license/backup\"\n\
          headers = {{ activation-key = \"key\", active-deployment-id = \"other\" }}\n\
          [pools.core]\nmonitors = [\"ready\", \"active\"]\nstandby_monitors = [\"standby\"]\n\
-         nominate_action = \"nominate\"\nunregister_action = \"unregister\"\n{keys}nodes = [{{ name = \"one\", address = \"{one}\" }}, \
+         nominate_action = \"nominate\"\ndemote_action = \"demote\"\n{keys}nodes = [{{ name = \"one\", address = \"{one}\" }}, \
          {{ name = \"two\", address = \"{two}\" }}, {{ name = \"spare\", address = \"{spare}\", role = \"backup\" }}]\n\
          [names.\"core.lb.example\"]\npool = \"core\"\nttl = \"1s\"\n"
     );
@@ -103,7 +103,7 @@ fn a_nominated_backup_replaces_a_dead_node_until_another_nomination() {
     assert_eq!(answered(&server), BTreeSet::from([2, 3]));
     run(&server, "nominate core/one --replace spare");
     wait_until("node one is answered", || answered(&server) == BTreeSet::from([1, 2]));
-    assert!(refusal(&server, "unregister core/spare").contains("core/spare is not nominated"));
+    assert!(refusal(&server, "demote core/spare").contains("core/spare is not nominated"));
     let events = run(&server, "events core/one");
     assert!(events.contains("core/one is nominated to replace spare by ops"), "{events}");
     assert_eq!(run(&server, "events core --limit 2 --json").lines().count(), 2);
@@ -137,7 +137,7 @@ fn nominating_a_dead_backup_or_replacing_a_needed_node_requires_force() {
     wait_until("the standby health is up", || run(&server, "status").contains("standby health up, not serving"));
     run(&server, "nominate core/spare");
     wait_until("the backup is answered with the others", || answered(&server) == BTreeSet::from([1, 2, 3]));
-    run(&server, "unregister core/spare");
+    run(&server, "demote core/spare");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
     wait_until("the node is a backup again", || run(&server, "status").contains("standby health up, not serving"));
     run(&server, "nominate core/spare --for 1s");
@@ -181,12 +181,12 @@ fn a_nomination_on_the_second_server_skips_the_role_action() {
 
 /// Right after a role has changed, earlier results of monitors do not count.
 #[test]
-fn an_unregistered_backup_can_be_nominated_again_at_once() {
+fn a_demoted_backup_can_be_nominated_again_at_once() {
     let nodes = start_nodes();
     let server = start_server(&nodes, "");
     run(&server, "nominate core/spare --replace one");
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
-    run(&server, "unregister core/spare");
+    run(&server, "demote core/spare");
     run(&server, "nominate core/spare --replace one");
     wait_until("the backup is answered again", || answered(&server) == BTreeSet::from([2, 3]));
     wait_until("the status shows the nomination", || {
@@ -208,7 +208,7 @@ fn a_nomination_that_cannot_be_stored_changes_nothing() {
 }
 
 #[test]
-fn a_nominated_backup_that_was_removed_can_be_unregistered() {
+fn a_nominated_backup_that_was_removed_can_be_demoted() {
     let nodes = start_nodes();
     let mut server = start_server(&nodes, "");
     run(&server, "nominate core/spare --replace one --force");
@@ -216,34 +216,28 @@ fn a_nominated_backup_that_was_removed_can_be_unregistered() {
     let start = config.find(", { name = \"spare\"").expect("the configuration has the backup");
     let end = start + config[start..].find('}').expect("the entry has an end") + 1;
     let without = format!("{}{}", &config[..start], &config[end..]);
-    let keys = [
-        "standby_monitors = [\"standby\"]\n",
-        "nominate_action = \"nominate\"\n",
-        "unregister_action = \"unregister\"\n",
-    ];
+    let keys =
+        ["standby_monitors = [\"standby\"]\n", "nominate_action = \"nominate\"\n", "demote_action = \"demote\"\n"];
     let without = keys.iter().fold(without, |text, key| text.replace(key, ""));
     server.reload(&without);
     server.wait_for_log("core/one is active by the new configuration");
-    assert!(
-        refusal(&server, "unregister core/one")
-            .contains("which is missing from the configuration; unregister core/spare")
-    );
-    run(&server, "unregister core/spare");
+    assert!(refusal(&server, "demote core/one").contains("which is missing from the configuration; demote core/spare"));
+    run(&server, "demote core/spare");
     assert!(!run(&server, "status").contains("spare"));
-    assert!(refusal(&server, "unregister core/spare").contains("there is no node core/spare"));
+    assert!(refusal(&server, "demote core/spare").contains("there is no node core/spare"));
 }
 
 /// A node that is active by configuration counts for failing open, even right after it was
 /// replaced.
 #[test]
-fn failing_open_includes_a_node_whose_replacement_was_unregistered() {
+fn failing_open_includes_a_node_whose_replacement_was_demoted() {
     let nodes = start_nodes();
     let server = start_server(&nodes, "");
     nodes.set_faults(0, r#"{"readyz": 503}"#);
     wait_until("node one is down", || answered(&server) == BTreeSet::from([2]));
     run(&server, "nominate core/spare --replace one");
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
-    run(&server, "unregister core/spare");
+    run(&server, "demote core/spare");
     nodes.set_faults(1, r#"{"readyz": 503}"#);
     server.wait_for_log("no node is up, all 2 active nodes are eligible (fail open)");
     assert_eq!(answered(&server), BTreeSet::from([1, 2]));
@@ -278,7 +272,7 @@ fn a_replaced_node_that_was_removed_meanwhile_returns_as_active() {
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
     let one = format!("{{ name = \"one\", address = \"{}\" }}, ", nodes.address(0));
     server.reload(&config.replace(&one, ""));
-    run(&server, "unregister core/spare");
+    run(&server, "demote core/spare");
     server.reload(&config);
     wait_until("node one is answered", || answered(&server) == BTreeSet::from([1, 2]));
     assert!(!run(&server, "status").contains("replaced"), "{}", run(&server, "status"));
@@ -293,17 +287,17 @@ fn a_step_that_the_node_refuses_ends_the_sequence() {
     wait_until("the backup is answered", || answered(&server) == BTreeSet::from([2, 3]));
     let [right, wrong] = ["\"deactivate\", \"register\"", "\"register\", \"deactivate\""];
     server.reload(&config.replace(right, wrong));
-    let message = refusal(&server, "unregister core/spare");
+    let message = refusal(&server, "demote core/spare");
     let expected = "the action has failed, and no role has changed: step \"register\": status 400";
     assert!(message.contains(expected) && !message.contains("carried out"), "{message}");
     assert_eq!(answered(&server), BTreeSet::from([2, 3]), "the node is still active");
     // A node without a license cannot be nominated; the first step has taken the license away.
     server.reload(&config.replace(right, "\"deactivate\", \"nominate\""));
-    let message = refusal(&server, "unregister core/spare");
+    let message = refusal(&server, "demote core/spare");
     assert!(message.contains("step \"nominate\": status 400"), "{message}");
     assert!(message.contains("; step \"deactivate\" has been carried out"), "{message}");
     server.reload(&config);
-    run(&server, "unregister core/spare");
+    run(&server, "demote core/spare");
     wait_until("the node is a backup again", || run(&server, "status").contains("standby health up, not serving"));
 }
 

@@ -27,10 +27,13 @@ const SECTIONS: [&str; 6] = [
     "monitors.core-active]",
     "monitors.core-standby]",
     "actions.core-nominate]",
-    "actions.core-unregister]",
+    "actions.core-demote]",
     "actions.core-deactivate]",
     "actions.core-register]",
 ];
+
+/// How often monitors probe, and how many probes decide.
+const TIMES: &str = "interval = \"200ms\"\ntimeout = \"200ms\"\nrise = 1\nfall = 3\n";
 
 /// Index of the node that is a backup by configuration.
 const SPARE: usize = 2;
@@ -159,7 +162,7 @@ fn start_server(nodes: &[Node; 3], licenses: &LicenseServer, keys: &str) -> Serv
         format!("environment = {{ LICENSE_SERVER = \"{}\", CORE_PORT = \"{port}\", no_proxy = \"*\",", licenses.url);
     let sections = format!("[{}", sections.join("\n["))
         .replace("port = 8008", &format!("port = {port}"))
-        .replace("json = [", "interval = \"200ms\"\ntimeout = \"200ms\"\nrise = 1\nfall = 3\njson = [")
+        .replace("json = [", &format!("{TIMES}json = ["))
         .replace("/usr/local/share/evenkeel/deactivate_core.sh", script.to_str().expect("the path is text"))
         .replace("environment = {", &environment)
         .replace("/etc/evenkeel", keys);
@@ -167,8 +170,9 @@ fn start_server(nodes: &[Node; 3], licenses: &LicenseServer, keys: &str) -> Serv
     let config = format!(
         "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
          [zones.\"lb.example\"]\nfile = \"lb.zone\"\n{sections}\n\
-         [pools.core]\nmonitors = [\"core-active\"]\nstandby_monitors = [\"core-standby\"]\n\
-         nominate_action = \"core-nominate\"\nunregister_action = \"core-unregister\"\n\
+         [monitors.core-ready]\nkind = \"http\"\nport = {port}\npath = \"/readyz\"\n{TIMES}\
+         [pools.core]\nmonitors = [\"core-ready\", \"core-active\"]\nstandby_monitors = [\"core-standby\"]\n\
+         nominate_action = \"core-nominate\"\ndemote_action = \"core-demote\"\n\
          nodes = [{{ name = \"core-1\", address = \"{one}\" }}, {{ name = \"core-2\", address = \"{two}\" }}, \
          {{ name = \"spare\", address = \"{spare}\", role = \"backup\" }}]\n\
          [names.\"core.lb.example\"]\npool = \"core\"\nttl = \"1s\"\n"
@@ -210,6 +214,7 @@ fn follow_the_order_of_the_vendor(core: CoreProgram) {
     nodes[1].restart();
     deactivate(core, nodes[1].address);
     // The node is no backup yet, so it cannot be nominated.
+    wait_until("the node is down", || status_line("core-2").contains("status 503"));
     let message = refusal(&server, "nominate core/core-2 --replace spare");
     assert!(message.contains("core/core-2") && message.contains("--force"), "{message}");
     assert_eq!(answered(&server), BTreeSet::from([1, 3]), "an unlicensed node is not answered");
@@ -223,12 +228,12 @@ fn follow_the_order_of_the_vendor(core: CoreProgram) {
     assert_eq!(nodes[SPARE].register(), 200, "{core:?}");
     wait_until("the backup waits again", || status_line("spare").contains("standby health up, not serving"));
 
-    // The other way back: `unregister` deactivates the backup and registers it.
+    // The other way back: `demote` deactivates the backup and registers it.
     run(&server, "nominate core/spare --replace core-2");
     deactivate(core, nodes[1].address);
     wait_until("the nominated backup is answered", || answered(&server) == BTreeSet::from([1, 3]));
     assert_eq!(nodes[1].activate(), 200, "{core:?}");
-    run(&server, "unregister core/spare --force");
+    run(&server, "demote core/spare --force");
     wait_until("the former active node is answered", || answered(&server) == BTreeSet::from([1, 2]));
     wait_until("the backup waits again", || status_line("spare").contains("standby health up, not serving"));
     assert!(!nodes[SPARE].takes_scans() && nodes[1].takes_scans(), "{core:?}");

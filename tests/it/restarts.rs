@@ -65,7 +65,7 @@ fn no_acknowledged_override_is_lost_by_200_kills() {
             (8, _) => {
                 toggle(&mut changed, 9);
                 let change =
-                    if changed.contains(&9) { "nominate core/spare --replace core-8" } else { "unregister core/spare" };
+                    if changed.contains(&9) { "nominate core/spare --replace core-8" } else { "demote core/spare" };
                 format!("{change} --force")
             }
             (_, true) => format!("resume core/core-{node}"),

@@ -55,8 +55,8 @@ impl FileVersion {
         Self { device: 0, inode: 0, size: metadata.len(), modified, changed: 0 }
     }
 
-    /// The metadata of an open file. If the file has just changed, waits a moment first, so that a later
-    /// change of the content changes the version, too. Blocks.
+    /// The metadata of an open file. If the file has just changed, waits a moment first, so that a
+    /// later change of the content changes the version, too. Blocks.
     ///
     /// # Errors
     /// Returns the error of the system.

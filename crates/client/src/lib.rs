@@ -31,10 +31,10 @@
 //!       wrong certificate
 //! ```
 //!
-//! Each request is a function of `api`, which names its path, headers and reply; `exchange` sends it
-//! and decides what a failure means. Until a session exists, nodes are skipped. From then on nothing moves to another node, because
-//! no other node knows the session: if its node is gone, the result is an [`Error`] that names the
-//! node.
+//! Each request is a function of `api`, which names its path, headers and reply; `exchange` sends
+//! it and decides what a failure means. Until a session exists, nodes are skipped. From then on
+//! nothing moves to another node, because no other node knows the session: if its node is gone, the
+//! result is an [`Error`] that names the node.
 //!
 //! Futures can be dropped at any time; what they were doing ends there.
 //!

@@ -209,8 +209,8 @@ impl<'w> Server<'w> {
                 let name = |node: usize| format!("n{node}");
                 self.nominate(at.pool, &name(at.node), replaces.map(name).as_deref(), by, until);
             }
-            Step::Unregister(at) => {
-                let update = self.overrides.unregister(self.pool(at.pool), &format!("n{}", at.node));
+            Step::Demote(at) => {
+                let update = self.overrides.demote(self.pool(at.pool), &format!("n{}", at.node));
                 // A change of roles that is not possible does not happen.
                 if let Ok(update) = update {
                     self.overrides.apply(&update);

@@ -60,7 +60,7 @@ pub(super) enum Step {
     Resume(At),
     /// A node is nominated, perhaps in the place of another one, perhaps for some seconds.
     Nominate(At, Option<usize>, Option<u64>),
-    Unregister(At),
+    Demote(At),
     Forget(At),
     /// The server nominates where it should.
     AutoNominate,
@@ -139,7 +139,7 @@ impl Arbitrary<'_> for Step {
             14 => Self::Resume(at),
             15 => Self::Nominate(at, None, seconds),
             16 => Self::Nominate(at, Some(other), seconds),
-            17 => Self::Unregister(at),
+            17 => Self::Demote(at),
             18 => Self::Forget(at),
             19 => Self::AutoNominate,
             20 => Self::Reload,

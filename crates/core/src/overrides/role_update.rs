@@ -31,10 +31,10 @@ pub enum RoleError {
     /// The node to replace is a backup.
     #[error("{0} is not active, it cannot be replaced")]
     ReplacedIsNotActive(NodeId),
-    /// The node to unregister has no nomination.
+    /// The node to demote has no nomination.
     #[error("{0} is not nominated")]
     NotNominated(NodeId),
-    /// The node to unregister is replaced by another node.
+    /// The node to demote is replaced by another node.
     #[error("{node} is replaced by {by}, nominate it to make it active again")]
     IsReplaced {
         /// The node.
@@ -42,8 +42,8 @@ pub enum RoleError {
         /// The node in its place.
         by: String,
     },
-    /// The node to unregister is replaced by a node that is missing from the configuration.
-    #[error("{node} is replaced by {}, which is missing from the configuration; unregister {by}", by.node())]
+    /// The node to demote is replaced by a node that is missing from the configuration.
+    #[error("{node} is replaced by {}, which is missing from the configuration; demote {by}", by.node())]
     IsReplacedByMissing {
         /// The node.
         node: NodeId,
@@ -132,12 +132,12 @@ impl Overrides {
         Ok(partner)
     }
 
-    /// Computes the update that unregisters a nominated node: it becomes a backup again, as
+    /// Computes the update that demotes a nominated node: it becomes a backup again, as
     /// configured, and the node that it replaced becomes active again.
     ///
     /// # Errors
     /// The node is not nominated.
-    pub fn unregister(&self, pool: &Pool, node: &str) -> Result<RoleUpdate, RoleError> {
+    pub fn demote(&self, pool: &Pool, node: &str) -> Result<RoleUpdate, RoleError> {
         find(pool, node)?;
         let id = pool.id_of(node);
         match self.nominations.get(&id) {
@@ -270,7 +270,7 @@ mod tests {
             overrides.nomination(&NodeId::new("core", "a0")).unwrap().description(),
             "replaced by b1, nominated by ops"
         );
-        let update = overrides.unregister(&pool, "b1").unwrap();
+        let update = overrides.demote(&pool, "b1").unwrap();
         overrides.apply(&update);
         assert_eq!(active(&overrides, &pool), ["a0", "a1"]);
         assert_eq!(overrides, Overrides::default());
@@ -285,13 +285,13 @@ mod tests {
         assert_eq!(active(&overrides, &with_backup), ["b0"]);
         assert_eq!(active(&overrides, &pool(1, 0)), ["a0"], "after a reload without the backup");
         assert_eq!(active(&overrides, &with_backup), ["b0"], "after a reload with the backup");
-        let why = overrides.unregister(&with_backup, "a0").unwrap_err().to_string();
+        let why = overrides.demote(&with_backup, "a0").unwrap_err().to_string();
         assert_eq!(why, "core/a0 is replaced by b0, nominate it to make it active again");
         // The replaced node can be nominated itself; the backup stays active.
         let update = overrides.nominate(&with_backup, "a0", None, &by_ops()).unwrap();
         overrides.apply(&update);
         assert_eq!(active(&overrides, &with_backup), ["a0", "b0"]);
-        let update = overrides.unregister(&with_backup, "b0").unwrap();
+        let update = overrides.demote(&with_backup, "b0").unwrap();
         overrides.apply(&update);
         assert_eq!(overrides, Overrides::default());
     }
@@ -315,7 +315,7 @@ mod tests {
                 let update = if nominates {
                     overrides.nominate(&pool, name, replaces, &by_ops())
                 } else {
-                    overrides.unregister(&pool, name)
+                    overrides.demote(&pool, name)
                 };
                 let Ok(update) = update else { continue };
                 let expected = if nominates { (vec![name], replaces.into_iter().collect()) } else { (vec![], vec![name]) };

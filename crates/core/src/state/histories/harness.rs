@@ -39,8 +39,8 @@ pub(super) enum Step {
     Resume,
     /// An operator nominates the node, perhaps in the place of another one.
     Nominate(Option<usize>),
-    /// An operator unregisters the node.
-    Unregister,
+    /// An operator demotes the node.
+    Demote,
     /// The configuration is loaded again, without a change.
     Reload,
     /// This many seconds pass.
@@ -56,7 +56,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => prop_oneof![Just(ForcedState::Drain), Just(ForcedState::Up), Just(ForcedState::Down)].prop_map(Step::Force),
         1 => Just(Step::Resume),
         1 => prop::option::of(0..NODES).prop_map(Step::Nominate),
-        1 => Just(Step::Unregister),
+        1 => Just(Step::Demote),
         1 => Just(Step::Reload),
         2 => (0..=6_u64).prop_map(Step::Advance),
     ]
@@ -225,7 +225,7 @@ impl Harness {
                 let replaces = replaces.map(|other| &*pool.nodes[other].name);
                 self.overrides.nominate(&pool, name, replaces, &nomination)
             }
-            Step::Unregister => self.overrides.unregister(&pool, name),
+            Step::Demote => self.overrides.demote(&pool, name),
             Step::Reload => return self.load(),
             Step::Advance(seconds) => return self.advance(seconds),
         };

@@ -1,4 +1,4 @@
-//! `evenkeel unregister`: makes a nominated node a backup again.
+//! `evenkeel demote`: makes a nominated node a backup again.
 
 use std::process::ExitCode;
 
@@ -12,24 +12,24 @@ use crate::admin::client;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  evenkeel unregister core/spare")]
-pub(super) struct UnregisterArgs {
+  evenkeel demote core/spare")]
+pub(super) struct DemoteArgs {
     #[command(flatten)]
     node_args: NodeArgs,
     /// Skip the safety check: carry out the command even if fewer than min_available active nodes
     /// would be left
     #[arg(long)]
     force: bool,
-    /// Change the role without the unregister_action
+    /// Change the role without the demote_action
     #[arg(long)]
     without_action: bool,
 }
 
-impl UnregisterArgs {
+impl DemoteArgs {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         let &Self { ref node_args, force, without_action } = self;
-        let unregister = client::Unregister { by: &node_args.by, force, without_action };
-        on_runtime(async { node_args.client()?.unregister(&node_args.node, unregister).await })
+        let demote = client::Demote { by: &node_args.by, force, without_action };
+        on_runtime(async { node_args.client()?.demote(&node_args.node, demote).await })
     }
 }
