@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::header::Rcode;
 use crate::pool::{Drawn, FAMILY_V4, FAMILY_V6};
-use crate::zone::{Rrset, Rtype, Zone};
+use crate::zone::{Rdatas, RrsetRef, Rtype, Zone};
 
 /// Records of one owner and type.
 #[derive(Debug)]
@@ -19,11 +19,18 @@ pub struct Records<'a> {
     pub data: Data<'a>,
 }
 
+impl<'a> Records<'a> {
+    /// The records of an RRset.
+    pub(crate) fn of(owner: &'a [u8], rrset: RrsetRef<'a>) -> Self {
+        Self { owner, rtype: rrset.rtype, ttl: rrset.ttl, data: Data::Rrset(rrset.rdatas) }
+    }
+}
+
 /// The rdata of records.
 #[derive(Debug)]
 pub enum Data<'a> {
     /// An RRset of a zone, which is sent whole or not at all.
-    Rrset(&'a [Box<[u8]>]),
+    Rrset(Rdatas<'a>),
     /// One fixed record.
     Fixed(&'static [u8]),
     /// IPv4 addresses drawn from a pool. As many are sent as fit.
@@ -36,8 +43,7 @@ impl Data<'_> {
     /// Returns true if there is no record.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Rrset(rdatas) => rdatas.is_empty(),
-            Self::Fixed(_) => false,
+            Self::Rrset(_) | Self::Fixed(_) => false,
             Self::V4(drawn) => drawn.is_empty(),
             Self::V6(drawn) => drawn.is_empty(),
         }
@@ -104,8 +110,8 @@ impl<'a> Answer<'a> {
     }
 
     /// Adds an RRset to the answer section.
-    pub(crate) fn push(&mut self, owner: &'a [u8], rrset: &'a Rrset) {
-        self.answers.push(Records { owner, rtype: rrset.rtype, ttl: rrset.ttl, data: Data::Rrset(&rrset.rdatas) });
+    pub(crate) fn push(&mut self, owner: &'a [u8], rrset: RrsetRef<'a>) {
+        self.answers.push(Records::of(owner, rrset));
     }
 
     /// Adds the SOA record that makes a negative answer cacheable (RFC 2308 §3), for at most
@@ -115,7 +121,7 @@ impl<'a> Answer<'a> {
             owner: zone.apex().as_wire(),
             rtype: Rtype::SOA,
             ttl: zone.negative_ttl().min(max_ttl),
-            data: Data::Rrset(&zone.soa().rdatas),
+            data: Data::Rrset(zone.soa().rdatas),
         });
     }
 }

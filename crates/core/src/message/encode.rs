@@ -129,7 +129,7 @@ impl<'o> Message<'o> {
     /// Adds records and counts them. Returns false, with the message unchanged, if they do not fit.
     fn put(&mut self, records: &Records<'_>, count: &mut u16) -> bool {
         match &records.data {
-            Data::Rrset(rdatas) => self.put_whole(records, rdatas.iter().map(|rdata| &**rdata), count),
+            Data::Rrset(rdatas) => self.put_whole(records, rdatas.into_iter(), count),
             Data::Fixed(rdata) => self.put_whole(records, std::iter::once(*rdata), count),
             Data::V4(drawn) => self.put_drawn(records, drawn, count),
             Data::V6(drawn) => self.put_drawn(records, drawn, count),

@@ -61,7 +61,7 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
             Lookup::Referral(referral) => refer(&mut answer, owner, &referral, zone),
             Lookup::Cname(cname) => {
                 answer.push(owner, cname);
-                let target = &*cname.rdatas[0];
+                let target = cname.rdatas.first();
                 let is_loop = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
                 if qtype != Rtype::ANY && !is_loop && answer.answers.len() <= MAX_ALIASES {
                     target_folded = Folded::new(target);
@@ -92,15 +92,13 @@ fn refer<'a>(answer: &mut Answer<'a>, owner: &'a [u8], referral: &Referral<'a>, 
     let labels = suffixes(owner).count() - 1;
     let cut = suffixes(owner).nth(labels - referral.labels).unwrap_or(owner);
     let ns = referral.ns;
-    answer.authority = Some(Records { owner: cut, rtype: Rtype::NS, ttl: ns.ttl, data: Data::Rrset(&ns.rdatas) });
+    answer.authority = Some(Records::of(cut, ns));
     let cut = Name::from_wire(cut);
-    for server in &ns.rdatas {
+    for server in ns.rdatas {
         let name = Name::from_wire(server);
         let required = name.is_at_or_below(&cut);
         for rrset in zone.glue(&name) {
-            let data = Data::Rrset(&rrset.rdatas);
-            let records = Records { owner: server, rtype: rrset.rtype, ttl: rrset.ttl, data };
-            answer.additional.push(Glue { records, required });
+            answer.additional.push(Glue { records: Records::of(server, rrset), required });
         }
     }
     // Required glue goes first, so that it is the last to be left out.

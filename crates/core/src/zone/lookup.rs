@@ -5,18 +5,18 @@
 
 use super::tree::{NameTree, TreeIndex};
 use super::zone::Owner;
-use super::{Rrset, Rtype, SharedName, Zone};
+use super::{RrsetRef, Rtype, SharedName, Zone};
 use crate::name::{Folded, Name};
 
 /// The result of looking up a name and a type in a zone.
 #[derive(Debug)]
 pub enum Lookup<'z> {
     /// The RRset of this name and type.
-    Rrset(&'z Rrset),
+    Rrset(RrsetRef<'z>),
     /// The name is a shared name, and the type is A or AAAA.
     SharedName(SharedName),
     /// The name is an alias. The caller looks up its target next.
-    Cname(&'z Rrset),
+    Cname(RrsetRef<'z>),
     /// The type is ANY, and the name has data and is not an alias.
     Any,
     /// The name exists, but not with this type.
@@ -33,7 +33,7 @@ pub struct Referral<'z> {
     /// Number of labels of the delegated zone's apex, which ends the name.
     pub labels: usize,
     /// The name servers of the delegated zone.
-    pub ns: &'z Rrset,
+    pub ns: RrsetRef<'z>,
 }
 
 impl Zone {
@@ -50,7 +50,7 @@ impl Zone {
             };
             at = child;
             // The parent side answers for DS at the zone cut itself (RFC 4035 §3.1.4.1).
-            if let Some(ns) = self.owners().value(at).rrset(Rtype::NS)
+            if let Some(ns) = self.rrset(at, Rtype::NS)
                 && !(i + 1 == count && qtype == Rtype::DS)
             {
                 return Lookup::Referral(Referral { labels: i + 1, ns });
@@ -61,29 +61,28 @@ impl Zone {
 
     /// Looks up a type at an owner name.
     fn lookup_at(&self, node: TreeIndex, qtype: Rtype) -> Lookup<'_> {
-        let owner = self.owners().value(node);
-        if let Some(shared) = owner.shared
-            && matches!(qtype, Rtype::A | Rtype::AAAA)
+        if matches!(qtype, Rtype::A | Rtype::AAAA)
+            && let Some(shared) = self.shared_name(node)
         {
             return Lookup::SharedName(shared);
         }
-        if let Some(rrset) = owner.rrset(qtype) {
+        if let Some(rrset) = self.rrset(node, qtype) {
             return Lookup::Rrset(rrset);
         }
-        if let Some(cname) = owner.rrset(Rtype::CNAME) {
+        if let Some(cname) = self.rrset(node, Rtype::CNAME) {
             return Lookup::Cname(cname);
         }
-        if qtype == Rtype::ANY && !owner.is_empty() { Lookup::Any } else { Lookup::NoData }
+        if qtype == Rtype::ANY && !self.owners().value(node).is_empty() { Lookup::Any } else { Lookup::NoData }
     }
 
     /// The A and AAAA records of exactly this name, even below a delegation.
-    pub fn glue(&self, name: &Name) -> impl Iterator<Item = &Rrset> {
+    pub fn glue(&self, name: &Name) -> impl Iterator<Item = RrsetRef<'_>> {
         let name = self.contains(name).then(|| Folded::new(name.as_wire()));
         let node = name.and_then(|name| {
             let mut below = name.labels_from_root().skip(self.depth());
             below.try_fold(NameTree::<Owner>::ROOT, |at, label| self.owners().child(at, label))
         });
-        let rrsets = node.map_or(&[][..], |node| self.owners().value(node).rrsets());
-        rrsets.iter().filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA))
+        let rrsets = node.into_iter().flat_map(|node| self.rrsets(node));
+        rrsets.filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA))
     }
 }

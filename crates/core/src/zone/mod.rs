@@ -3,7 +3,8 @@
 //! In reading order:
 //!
 //! 1. `rtype`, `rrset` and `shared_name` are the data of one owner name
-//! 2. `tree` is the map of names; `zone` is an apex with the owner names below it
+//! 2. `tree` is the map of names, `rrset_store` has all their RRsets; `zone` is an apex with the owner
+//!    names below it
 //! 3. `lookup` finds a name and a type in a zone: the [`Lookup`]
 //! 4. `zones` finds the zone that answers for a name
 //! 5. `file` reads a zone file and makes a [`Zone`] of it
@@ -15,6 +16,7 @@
 mod file;
 mod lookup;
 mod rrset;
+mod rrset_store;
 mod rtype;
 mod shared_name;
 #[cfg(test)]
@@ -26,7 +28,8 @@ mod zones;
 
 pub use file::{NoIncludes, ReadIncluded, load};
 pub use lookup::{Lookup, Referral};
-pub use rrset::Rrset;
+use rrset::Rrset;
+pub use rrset::{RdataIter, Rdatas, RrsetRef};
 pub use rtype::Rtype;
 pub use shared_name::{SharedName, SharedNameConflict};
 pub use zone::Zone;

@@ -15,15 +15,18 @@ pub(super) struct TreeIndex(u32);
 
 #[derive(Debug)]
 struct Node<T> {
+    /// Offset of the label in `NameTree::labels`.
+    label: usize,
     parent: TreeIndex,
-    label: Box<[u8]>,
     value: T,
 }
 
-/// Names below a root, each with a value. Labels must be lower case.
+/// Names below a root, each with a value. Labels must be lower case, of at most 63 bytes.
 #[derive(Debug)]
 pub(super) struct NameTree<T> {
     nodes: Vec<Node<T>>,
+    /// The labels of all nodes: the length of each in one byte, and its bytes.
+    labels: Vec<u8>,
     /// All nodes except the root, by parent and label.
     children: HashTable<TreeIndex>,
     hasher: DefaultHashBuilder,
@@ -35,8 +38,14 @@ impl<T: Default> NameTree<T> {
 
     /// A tree with only a root.
     pub(super) fn new() -> Self {
-        let root = Node { parent: Self::ROOT, label: Box::default(), value: T::default() };
-        Self { nodes: vec![root], children: HashTable::new(), hasher: DefaultHashBuilder::default() }
+        let root = Node { label: 0, parent: Self::ROOT, value: T::default() };
+        Self { nodes: vec![root], labels: vec![0], children: HashTable::new(), hasher: DefaultHashBuilder::default() }
+    }
+
+    /// Frees the memory that nothing was added to.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.labels.shrink_to_fit();
     }
 
     /// The value of a node.
@@ -53,7 +62,7 @@ impl<T: Default> NameTree<T> {
     pub(super) fn child(&self, parent: TreeIndex, label: &[u8]) -> Option<TreeIndex> {
         let is_child = |&index: &TreeIndex| {
             let node = &self.nodes[index.0 as usize];
-            node.parent == parent && *node.label == *label
+            node.parent == parent && *label_at(&self.labels, node.label) == *label
         };
         self.children.find(self.hasher.hash_one((parent.0, label)), is_child).copied()
     }
@@ -71,11 +80,13 @@ impl<T: Default> NameTree<T> {
     /// Adds a child that does not exist yet.
     fn add_child(&mut self, parent: TreeIndex, label: &[u8]) -> TreeIndex {
         let index = TreeIndex(u32::try_from(self.nodes.len()).expect("2^32 names do not fit into memory"));
-        self.nodes.push(Node { parent, label: label.into(), value: T::default() });
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.nodes.push(Node { label: self.labels.len(), parent, value: T::default() });
+        self.labels.push(label.len() as u8);
+        self.labels.extend(label);
+        let (nodes, labels, hasher) = (&self.nodes, &self.labels, &self.hasher);
         let rehash = |&index: &TreeIndex| {
             let node = &nodes[index.0 as usize];
-            hasher.hash_one((node.parent.0, &*node.label))
+            hasher.hash_one((node.parent.0, label_at(labels, node.label)))
         };
         self.children.insert_unique(hasher.hash_one((parent.0, label)), index, rehash);
         index
@@ -92,6 +103,12 @@ impl<T: Default> NameTree<T> {
         });
         std::iter::once(Self::ROOT).chain(below)
     }
+}
+
+/// The label at an offset of `NameTree::labels`.
+fn label_at(labels: &[u8], offset: usize) -> &[u8] {
+    let start = offset + 1;
+    &labels[start..start + usize::from(labels[offset])]
 }
 
 #[cfg(test)]

@@ -2,30 +2,23 @@
 //!
 //! `file` builds a zone from the records of a zone file. `lookup` reads it.
 
-use super::tree::NameTree;
-use super::{Rrset, Rtype, SharedName, SharedNameConflict};
+use std::num::NonZeroU32;
+
+use super::rrset_store::{RrsetRange, RrsetStore};
+use super::tree::{NameTree, TreeIndex};
+use super::{Rrset, RrsetRef, Rtype, SharedName, SharedNameConflict};
 use crate::name::{Folded, Name};
 
 /// The data of one owner name.
 #[derive(Debug, Default)]
 pub(super) struct Owner {
-    /// In the order of their types.
-    rrsets: Vec<Rrset>,
-    /// Set if the addresses of the name are drawn from a pool.
-    pub(super) shared: Option<SharedName>,
+    /// Its RRsets in the store of the zone.
+    rrsets: RrsetRange,
+    /// Set if the addresses of the name are drawn from a pool: the index in `Zone::shared`, plus 1.
+    shared: Option<NonZeroU32>,
 }
 
 impl Owner {
-    /// All its RRsets.
-    pub(super) fn rrsets(&self) -> &[Rrset] {
-        &self.rrsets
-    }
-
-    /// Its RRset of a type.
-    pub(super) fn rrset(&self, rtype: Rtype) -> Option<&Rrset> {
-        self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
-    }
-
     /// Returns true for an empty non-terminal (RFC 9499): only names below it have data.
     pub(super) fn is_empty(&self) -> bool {
         self.rrsets.is_empty() && self.shared.is_none()
@@ -40,9 +33,9 @@ pub struct Zone {
     depth: usize,
     /// Rooted at the apex.
     owners: NameTree<Owner>,
+    rrsets: RrsetStore,
     /// Names whose addresses are drawn from pools.
     shared: Vec<(Name, SharedName)>,
-    soa: Rrset,
     /// TTL of the SOA record in negative answers, in seconds (RFC 2308 §5).
     negative_ttl: u32,
 }
@@ -53,14 +46,16 @@ impl Zone {
     /// Returns `None` if the apex has no SOA record.
     pub(super) fn new<'n>(apex: Name, rrsets: impl IntoIterator<Item = (&'n Name, Vec<Rrset>)>) -> Option<Self> {
         let depth = apex.labels().count();
-        let mut owners = NameTree::<Owner>::new();
+        let (mut owners, mut store) = (NameTree::<Owner>::new(), RrsetStore::default());
         for (name, rrsets) in rrsets {
             let node = owners.insert(Folded::new(name.as_wire()).labels_from_root().skip(depth));
-            owners.value_mut(node).rrsets = rrsets;
+            owners.value_mut(node).rrsets = store.add(&rrsets);
         }
-        let soa = owners.value(NameTree::<Owner>::ROOT).rrset(Rtype::SOA)?.clone();
-        let negative_ttl = soa.ttl.min(soa_minimum(&soa.rdatas[0]));
-        Some(Self { apex, depth, owners, shared: Vec::new(), soa, negative_ttl })
+        owners.shrink();
+        store.shrink();
+        let soa = store.find(owners.value(NameTree::<Owner>::ROOT).rrsets, Rtype::SOA)?;
+        let negative_ttl = soa.ttl.min(soa_minimum(soa.rdatas.first()));
+        Some(Self { apex, depth, owners, rrsets: store, shared: Vec::new(), negative_ttl })
     }
 
     /// Name of the zone.
@@ -69,8 +64,8 @@ impl Zone {
     }
 
     /// The SOA record, with the TTL of the zone file.
-    pub fn soa(&self) -> &Rrset {
-        &self.soa
+    pub fn soa(&self) -> RrsetRef<'_> {
+        self.rrset(NameTree::<Owner>::ROOT, Rtype::SOA).expect("a zone has an SOA record")
     }
 
     /// TTL of the SOA record in negative answers, in seconds: the lower of its TTL and its MINIMUM
@@ -94,6 +89,21 @@ impl Zone {
         &self.owners
     }
 
+    /// The RRset of a type of an owner name.
+    pub(super) fn rrset(&self, owner: TreeIndex, rtype: Rtype) -> Option<RrsetRef<'_>> {
+        self.rrsets.find(self.owners.value(owner).rrsets, rtype)
+    }
+
+    /// All RRsets of an owner name.
+    pub(super) fn rrsets(&self, owner: TreeIndex) -> impl Iterator<Item = RrsetRef<'_>> {
+        self.rrsets.of(self.owners.value(owner).rrsets)
+    }
+
+    /// How the addresses of an owner name are drawn, if it is a shared name.
+    pub(super) fn shared_name(&self, owner: TreeIndex) -> Option<SharedName> {
+        self.owners.value(owner).shared.map(|index| self.shared[index.get() as usize - 1].1)
+    }
+
     /// Names whose addresses are drawn from pools.
     pub(super) fn shared_names(&self) -> &[(Name, SharedName)] {
         &self.shared
@@ -106,16 +116,16 @@ impl Zone {
     pub fn share(&mut self, name: &Name, shared: SharedName) -> Result<(), SharedNameConflict> {
         let folded = Folded::new(name.as_wire());
         let below = || folded.labels_from_root().skip(self.depth);
-        if self.owners.walk(below()).skip(1).any(|node| self.owners.value(node).rrset(Rtype::NS).is_some()) {
+        if self.owners.walk(below()).skip(1).any(|node| self.rrset(node, Rtype::NS).is_some()) {
             return Err(SharedNameConflict::Delegated);
         }
         let node = self.owners.insert(below());
-        let owner = self.owners.value_mut(node);
-        if let Some(rrset) = owner.rrsets.iter().find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME)) {
+        if let Some(rrset) = self.rrsets(node).find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME)) {
             return Err(SharedNameConflict::OtherData(rrset.rtype));
         }
-        owner.shared = Some(shared);
         self.shared.push((name.clone(), shared));
+        let index = u32::try_from(self.shared.len()).ok().and_then(NonZeroU32::new);
+        self.owners.value_mut(node).shared = Some(index.expect("2^32 names do not fit into memory"));
         Ok(())
     }
 }
