@@ -11,6 +11,12 @@ use crate::store::{Batch, File, ScanResult, SessionStore};
 /// Files on a page of a batch, unless the client names another number.
 const PAGE_SIZE: usize = 50;
 
+/// The type of every file: the node does not look for it.
+const FILE_TYPE: &str = "application/octet-stream";
+
+/// The description of [`FILE_TYPE`].
+const FILE_TYPE_DESCRIPTION: &str = "Data";
+
 /// Length in bytes of the made-up signature of a signed result, close to that of real ones.
 const SIGNATURE_LENGTH: usize = 4096;
 
@@ -62,8 +68,8 @@ pub(crate) fn file_report(id: &str, file: &File) -> Value {
         "file_info": {
             "display_name": file.submission.name,
             "file_size": file.upload.size,
-            "file_type": "application/octet-stream",
-            "file_type_description": "Data",
+            "file_type": FILE_TYPE,
+            "file_type_description": FILE_TYPE_DESCRIPTION,
             "md5": file.upload.md5,
             "sha1": file.upload.sha1,
             "sha256": file.upload.sha256,
@@ -119,6 +125,8 @@ fn batch_entry(id: &str, file: &File) -> Value {
         "detected_by": if result == ScanResult::Infected { engines::COUNT } else { 0 },
         "display_name": file.submission.name,
         "file_size": file.upload.size,
+        "file_type": FILE_TYPE,
+        "file_type_description": FILE_TYPE_DESCRIPTION,
         "process_info": {
             "blocked_reason": result.blocked_reason(),
             "progress_percentage": progress,
