@@ -4,13 +4,14 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::headers::{as_sent, decoded};
+use crate::identifier::Identifier;
 use crate::node::FakeCore;
 use crate::report::{Page, batch_report, signed_result};
 use crate::response::error_response;
@@ -53,7 +54,7 @@ pub(crate) async fn open_batch(State(core): State<FakeCore>, headers: HeaderMap)
 /// `GET /file/batch/{id}`: one page of its files, 50 unless the query says otherwise.
 pub(crate) async fn batch_status(
     State(core): State<FakeCore>,
-    Path(id): Path<String>,
+    Identifier(id): Identifier,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Response {
     let Ok(Query(page)) = page else {
@@ -68,9 +69,13 @@ pub(crate) async fn batch_status(
 
 /// `POST /file/batch/{id}/close`. Refused until all files of the batch are scanned, unless the
 /// header `callbackurl` leaves it to the node to close the batch.
-pub(crate) async fn close_batch(State(core): State<FakeCore>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn close_batch(
+    State(core): State<FakeCore>,
+    Identifier(id): Identifier,
+    headers: HeaderMap,
+) -> Response {
     if headers.contains_key("callbackurl") {
-        return close_batch_later(State(core), Path(id), headers).await;
+        return close_batch_later(State(core), Identifier(id), headers).await;
     }
     let mut state = core.state();
     let Some(batch) = state.sessions.batches.get(&id) else { return unknown_session(&core, &mut state, &id) };
@@ -91,7 +96,7 @@ pub(crate) async fn close_batch(State(core): State<FakeCore>, Path(id): Path<Str
 /// scanned, and sends the report.
 pub(crate) async fn close_batch_later(
     State(core): State<FakeCore>,
-    Path(id): Path<String>,
+    Identifier(id): Identifier,
     headers: HeaderMap,
 ) -> Response {
     {
@@ -110,7 +115,7 @@ pub(crate) async fn close_batch_later(
 }
 
 /// `POST /file/batch/{id}/cancel`.
-pub(crate) async fn cancel_batch(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn cancel_batch(State(core): State<FakeCore>, Identifier(id): Identifier) -> Response {
     let mut state = core.state();
     if !state.sessions.batches.contains_key(&id) {
         return unknown_session(&core, &mut state, &id);
@@ -122,7 +127,7 @@ pub(crate) async fn cancel_batch(State(core): State<FakeCore>, Path(id): Path<St
 }
 
 /// `GET /file/batch/{id}/certificate`: the signed result of a closed batch.
-pub(crate) async fn batch_certificate(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn batch_certificate(State(core): State<FakeCore>, Identifier(id): Identifier) -> Response {
     let mut state = core.state();
     let Some(batch) = state.sessions.batches.get(&id) else { return unknown_session(&core, &mut state, &id) };
     if !batch.is_closed {

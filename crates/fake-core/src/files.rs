@@ -2,13 +2,14 @@
 //! outcome of callbacks.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::headers::{as_sent, url_decoded};
+use crate::identifier::Identifier;
 use crate::node::FakeCore;
 use crate::report::{file_report, sanitized_name};
 use crate::response::error_response;
@@ -22,7 +23,7 @@ const HASH_LENGTHS: [usize; 3] = [32, 40, 64];
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `GET /file/{data_id}`. Real nodes answer an unknown identifier with status 200.
-pub(crate) async fn file_status(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn file_status(State(core): State<FakeCore>, Identifier(id): Identifier) -> Response {
     let mut state = core.state();
     if let Some(file) = state.sessions.files.get(&id) {
         return Json(file_report(&id, file)).into_response();
@@ -32,7 +33,7 @@ pub(crate) async fn file_status(State(core): State<FakeCore>, Path(id): Path<Str
 }
 
 /// `POST /file/{id}/cancel`, also for batches, as older nodes have it.
-pub(crate) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn cancel(State(core): State<FakeCore>, Identifier(id): Identifier) -> Response {
     let mut state = core.state();
     if state.sessions.batches.contains_key(&id) {
         state.sessions.cancel_batch(&id);
@@ -48,7 +49,11 @@ pub(crate) async fn cancel(State(core): State<FakeCore>, Path(id): Path<String>)
 }
 
 /// `GET /hash/{hash}`.
-pub(crate) async fn by_hash(State(core): State<FakeCore>, Path(hash): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn by_hash(
+    State(core): State<FakeCore>,
+    Identifier(hash): Identifier,
+    headers: HeaderMap,
+) -> Response {
     if !HASH_LENGTHS.contains(&hash.len()) || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return error_response(StatusCode::NOT_FOUND, "Invalid hash format");
     }
@@ -62,7 +67,7 @@ pub(crate) async fn by_hash(State(core): State<FakeCore>, Path(hash): Path<Strin
 
 /// `GET /file/converted/{data_id}`: the sanitized copy of a file. Uploads are not stored, so the
 /// copy is a line of text.
-pub(crate) async fn converted(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn converted(State(core): State<FakeCore>, Identifier(id): Identifier) -> Response {
     let mut state = core.state();
     let Some(file) = state.sessions.files.get(&id) else { return unknown_session(&core, &mut state, &id) };
     if !file.is_sanitized() {
@@ -76,7 +81,7 @@ pub(crate) async fn converted(State(core): State<FakeCore>, Path(id): Path<Strin
 }
 
 /// `GET /file/webhook/{id}`: the latest attempt of the callback of a file or a batch.
-pub(crate) async fn webhook(State(core): State<FakeCore>, Path(id): Path<String>) -> Response {
+pub(crate) async fn webhook(State(core): State<FakeCore>, Identifier(id): Identifier) -> Response {
     let mut state = core.state();
     let sessions = &state.sessions;
     if let Some(callback) = sessions.callbacks.get(&id) {

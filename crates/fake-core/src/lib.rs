@@ -49,7 +49,7 @@
 //! # Modules, from the bottom
 //! - `faults`: the values that tests set. `connection`: TCP streams that a handler can reset.
 //!   `upload`: reading a file. `headers`, `rules`, `submission`: the headers of an upload.
-//!   `response`: errors as JSON.
+//!   `identifier`: what a path names. `response`: errors as JSON.
 //! - `outage`: how the node becomes unreachable. `license`: whether it takes scans. `store`: files
 //!   and batches. `engines`, `report`: their JSON.
 //! - `node`: [`FakeCore`] and the state behind it. `callback`: reports that the node sends.
@@ -67,6 +67,7 @@ mod engines;
 mod faults;
 mod files;
 mod headers;
+mod identifier;
 mod license;
 mod licensing;
 mod node;
