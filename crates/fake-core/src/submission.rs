@@ -1,5 +1,6 @@
 //! What the headers of an upload say, and why a node refuses it because of them.
 
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::Value;
@@ -74,7 +75,13 @@ pub(crate) fn callback_url(headers: &HeaderMap) -> Result<Option<Uri>, ()> {
     let Some(url) = headers.get("callbackurl") else { return Ok(None) };
     let url = Uri::try_from(url.as_bytes()).map_err(drop)?;
     let is_http = matches!(url.scheme_str(), Some("http" | "https"));
-    if is_http && url.host().is_some_and(|host| !host.is_empty()) { Ok(Some(url)) } else { Err(()) }
+    if is_http && url.authority().is_some_and(is_complete) { Ok(Some(url)) } else { Err(()) }
+}
+
+/// Returns true for a host, with or without a port that exists.
+fn is_complete(authority: &Authority) -> bool {
+    let lacks_port = || authority.as_str().ends_with(authority.host());
+    !authority.host().is_empty() && (authority.port_u16().is_some() || lacks_port())
 }
 
 #[cfg(test)]
@@ -106,9 +113,11 @@ mod tests {
 
     #[test]
     fn callbacks_that_are_not_http_urls_are_refused() {
-        for url in ["", "x", "/x", "ftp://a/", "http://"] {
+        for url in ["", "x", "/x", "ftp://a/", "http://", "http://a:99999/", "http://:80/"] {
             assert_eq!(read(&[("callbackurl", url)]).unwrap_err(), StatusCode::BAD_REQUEST, "{url}");
         }
-        assert!(read(&[("callbackurl", "http://[::1]:80/x?y")]).unwrap().callback.is_some());
+        for url in ["http://[::1]:80/x?y", "http://[::1]", "https://a/", "http://user@a"] {
+            assert!(read(&[("callbackurl", url)]).unwrap().callback.is_some(), "{url}");
+        }
     }
 }
