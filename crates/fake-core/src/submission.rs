@@ -12,6 +12,8 @@ use crate::rules::Rule;
 // Texts of Core nodes.
 pub(crate) const NO_RULE: &str = "No available rule is present for scanning.";
 const TOO_LARGE: &str = "Failed to request scan. File size exceeded the maximum size permitted by your configuration.";
+const BODY_AND_LINK: &str = "Both body data and download link were given.";
+const BODY_AND_PATH: &str = "Both body data and local file path were given.";
 pub(crate) const NO_CALLBACK: &str = "Callback url is invalid.";
 
 /// The headers of an upload.
@@ -43,6 +45,11 @@ impl Submission {
         let length = as_sent(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<u64>().ok());
         if length.is_some_and(|length| length > rule.max_file_size) {
             return refused(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE);
+        }
+        for (name, message) in [("downloadfrom", BODY_AND_LINK), ("filepath", BODY_AND_PATH)] {
+            if headers.contains_key(name) && length != Some(0) {
+                return refused(StatusCode::BAD_REQUEST, message);
+            }
         }
         let name = as_sent(headers, "filename").unwrap_or_else(|| "unknown".to_owned());
         let is_encrypted = url_decoded(&name).contains("encrypted");
@@ -109,6 +116,13 @@ mod tests {
         let metadata = |text| read(&[("metadata", text)]).unwrap().metadata;
         assert_eq!(metadata("%7B%22a%22:1%7D"), Some(json!({ "a": 1 })));
         assert_eq!(metadata("{a}"), Some(json!("{a}")));
+    }
+
+    #[test]
+    fn a_body_and_a_place_of_the_file_are_too_much() {
+        for name in ["downloadfrom", "filepath"] {
+            assert_eq!(read(&[(name, "x"), ("content-length", "1")]).unwrap_err(), StatusCode::BAD_REQUEST, "{name}");
+        }
     }
 
     #[test]
