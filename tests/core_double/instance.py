@@ -1,10 +1,10 @@
 """The instance itself: login, version, rules, health, node status, licence and hot backup."""
 
-import json
 import time
 
 from access import DENIED, log_in, refuse
 from analyses import new_id
+from documents import parse_object
 from reports import DEFINITIONS, ENGINES
 from server import Response, refusal, reply
 
@@ -13,18 +13,9 @@ REMOVED = "This MetaDefender Core instance is no longer registered as a backup o
 NOMINATED = "This MetaDefender Core instance is now fully activated and allowed to process files."
 
 
-def json_object(body):
-    """Returns the JSON object in a body, or None."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
 async def login(node, request):
     """Answers `POST /login`."""
-    document = json_object(await request.body()) or {}
+    document = parse_object(await request.body()) or {}
     expected = (node.options.user, node.options.password)
     if (document.get("user"), document.get("password")) != expected:
         return refusal(int(node.options.login_refusal), "Failed to login")
@@ -117,7 +108,7 @@ async def activate(node, request):
     if denied is not None:
         return denied
     # Documented: a registered backup must be nominated, or unregistered first.
-    if node.role == "backup" or not (json_object(await request.body()) or {}).get("activationKey"):
+    if node.role == "backup" or not (parse_object(await request.body()) or {}).get("activationKey"):
         return refusal(400, "Failed to activate license")
     node.role = "active"
     return reply(200, {"success": True})

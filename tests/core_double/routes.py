@@ -4,6 +4,7 @@ import batches
 import instance
 import results
 import uploads
+from documents import parse_object
 from faults import CONTROL_PATH, FaultError
 from server import BadRequest, refusal, reply
 
@@ -113,7 +114,7 @@ class Router:
     async def control(self, request):
         """Answers requests to the control path."""
         if request.method == "PUT":
-            document = instance.json_object(await request.body())
+            document = parse_object(await request.body())
             try:
                 if document is None:
                     raise FaultError("the body is not a JSON object")

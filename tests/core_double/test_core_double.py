@@ -44,6 +44,13 @@ class Uploads(DoubleTest):
         result = self.result(b"a SUSPICIOUS-SAMPLE b")
         self.assertEqual(result["scan_results"]["scan_all_result_i"], 2)
 
+    def test_metadata_that_is_not_json_is_text(self):
+        deep = "[" * 20_000
+        for text in ("NaN", "1e999", "[-Infinity]", "{a", deep, "[" * 500 + "]" * 500):
+            self.assertEqual(self.result(b"x", metadata=text)["metadata"], text)
+        for text, value in (("%7B%22a%22: 1.5%7D", {"a": 1.5}), ("[[]]", [[]]), ("7", 7)):
+            self.assertEqual(self.result(b"x", metadata=text)["metadata"], value)
+
     def test_a_slow_file_stays_in_progress(self):
         data_id = self.upload(b"SLOW-600")
         result = self.call("GET", f"/file/{data_id}").json

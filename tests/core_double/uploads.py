@@ -5,10 +5,10 @@ known. The refusal for want of disk space is always early, as the vendor documen
 """
 
 import asyncio
-import json
 import re
 from urllib.parse import unquote
 
+import documents
 import outgoing
 from access import DENIED, owner_of, refuse
 from analyses import PROGRESS, Analysis, Callback
@@ -100,7 +100,7 @@ def metadata_of(headers):
         return None
     for candidate in (text, unquote(text)):
         try:
-            return json.loads(candidate)
+            return documents.parse(candidate)
         except ValueError:
             pass
     return text
