@@ -6,7 +6,7 @@ import outgoing
 from access import DENIED, owner_of, refuse
 from analyses import Batch, Callback
 from reports import PAGE_SIZE, batch_report, signed_result
-from server import Response, refusal, reply
+from server import Response, is_number, refusal, reply
 from uploads import STANDBY, rule_of
 
 USER_DATA_BYTES = 1024
@@ -52,7 +52,7 @@ async def status(node, request, batch_id):
         return denied
     query = request.query()
     first, size = query.get("first", "0"), query.get("size", str(PAGE_SIZE))
-    if not (first.isascii() and first.isdigit() and size.isascii() and size.isdigit()):
+    if not (is_number(first) and is_number(size)):
         return refusal(400, "Bad request")
     return reply(200, batch_report(node, batch, int(first), int(size)))
 

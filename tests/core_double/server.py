@@ -24,6 +24,11 @@ LINGER_SECONDS = 2.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+def is_number(text):
+    """Returns true for a decimal number below 10 ** 18; Python fails to parse very long ones."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 class Reset(Exception):
     """A fault resets the connection."""
 
@@ -93,7 +98,7 @@ class Request:
             headers[name.lower()] = value.strip()
         self.headers = headers
         length = headers.get("content-length")
-        if length is not None and not (length.isascii() and length.isdigit()):
+        if length is not None and not is_number(length):
             raise BadRequest(400)
         self.chunked = "transfer-encoding" in headers
         self.length = None if length is None or self.chunked else int(length)

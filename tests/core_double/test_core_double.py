@@ -225,7 +225,8 @@ class Batches(DoubleTest):
         self.assertEqual(seen, sent)
         files = self.call("GET", f"/file/batch/{batch_id}?first=10&size=100").json["batch_files"]
         self.assertEqual([entry["data_id"] for entry in files["files_in_batch"]], sent[10:110])
-        self.assertEqual(self.call("GET", f"/file/batch/{batch_id}?first=x").status, 400)
+        for first in ("x", "-1", "", "9" * 30, "9" * 5000):
+            self.assertEqual(self.call("GET", f"/file/batch/{batch_id}?first={first}").status, 400)
         self.assertEqual(len(self.closed(batch_id)["batch_files"]["files_in_batch"]), 50)
 
     def test_close_is_refused_while_a_file_is_in_progress(self):

@@ -48,6 +48,7 @@ class Instance(DoubleTest):
 
     def test_bytes_that_are_no_http_are_refused(self):
         for data in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nbad header\r\n\r\n",
+                     b"POST /file HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
                      b"POST /file HTTP/1.1\r\nContent-Length: -1\r\n\r\n"):
             self.assertTrue(self.read_all(self.raw(data)).startswith(b"HTTP/1.1 400 "), data)
         huge = b"GET / HTTP/1.1\r\nx: " + b"y" * 70_000 + b"\r\n\r\n"

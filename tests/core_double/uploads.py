@@ -12,7 +12,7 @@ import documents
 import outgoing
 from access import DENIED, owner_of, refuse
 from analyses import PROGRESS, Analysis, Callback
-from server import refusal, reply
+from server import is_number, refusal, reply
 from verdicts import FAILED, Scanner
 
 PASSWORD = re.compile(r"archivepwd(?:[1-9][0-9]*)?")
@@ -160,7 +160,7 @@ async def start_download(node, analysis, url, passwords):
             asyncio.LimitOverrunError):
         return refusal(400, "Cannot get file name and file size from url.")
     length = answer.headers.get("content-length", "")
-    if 300 <= answer.status < 400 or answer.status != 200 or not length.isdigit():
+    if 300 <= answer.status < 400 or answer.status != 200 or not is_number(length):
         answer.writer.close()
         redirect = 300 <= answer.status < 400
         return refusal(400, "Redirect link not supported." if redirect
