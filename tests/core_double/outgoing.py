@@ -29,6 +29,9 @@ class Reply:
 
 def valid_url(url):
     """Returns true if the text is an http or https URL with a host."""
+    # A request line cannot hold the others.
+    if not all("!" <= character <= "~" for character in url):
+        return False
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

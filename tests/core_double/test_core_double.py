@@ -91,7 +91,8 @@ class Uploads(DoubleTest):
 
         self.refused(422, "File is empty.", post(b""))
         self.refused(500, "No available rule is present for scanning.", post(b"x", rule="none"))
-        self.refused(400, "Callback url is invalid.", post(b"x", callbackurl="no url"))
+        for url in ("no url", "http://a b/", "http://\u00e9/", "http://a:99999/"):
+            self.refused(400, "Callback url is invalid.", post(b"x", callbackurl=url))
         self.refused(400, "Both body data and download link were given.",
                      post(b"x", downloadfrom="http://127.0.0.1:1/a"))
         self.refused(400, "Download url must start with http:// or https://.",
