@@ -4,6 +4,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use super::repository;
+
 /// The table of programs that tests need. `tests/run --without PROGRAM` skips tests by it.
 pub(crate) const NEEDS: &str = include_str!("../../needs");
 
@@ -24,6 +26,23 @@ pub(crate) fn installed(program: &str, package: &str) -> Result<PathBuf, String>
         .map(|directory| Path::new(directory).join(program))
         .find(|path| path.exists());
     found.ok_or_else(|| format!("{program} is not installed: apt-get install {package}"))
+}
+
+/// Path of a program that `tests/needs` lists for the current test, and that `tests/run` installs
+/// from PyPI, in the listed version.
+///
+/// # Panics
+/// As [`required`] does, and also if another version is installed.
+#[track_caller]
+pub(crate) fn from_pypi(program: &str) -> PathBuf {
+    assert_listed(program);
+    let lines = NEEDS.lines().filter_map(|line| line.strip_prefix("pypi ")?.split_once(' '));
+    let version = lines.filter(|(name, _)| *name == program).map(|(_, version)| version).next();
+    let version = version.unwrap_or_else(|| panic!("tests/needs has no version of {program}"));
+    let environment = repository::root().join("target/pypi").join(format!("{program}-{version}"));
+    let path = environment.join("bin").join(program);
+    assert!(path.exists(), "{program} {version} is not installed: run tests/run, which installs it from PyPI");
+    path
 }
 
 /// Checks that `tests/needs` lists a program for the current test.
