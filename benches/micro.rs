@@ -17,7 +17,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::config::{self, LoadedConfig, Origin};
 use evenkeel_core::counters::{Counters, Protocol};
 use evenkeel_core::health::Health;
-use evenkeel_core::message::{Query, Received, encode, parse};
+use evenkeel_core::message::{Query, Received, ResponseOptions, encode, parse};
 use evenkeel_core::name::{Folded, parse_wire};
 use evenkeel_core::pool::{Decision, Pool, PoolView, decide};
 use evenkeel_core::respond::{Responder, Transport, answer};
@@ -92,7 +92,7 @@ fn queries(c: &mut Criterion) {
     c.bench_function("encode", |b| {
         let query = query(&shared);
         let answer = answer(&query.question, &snapshot, &mut Rng::with_seed(1));
-        b.iter(|| encode(black_box(&query), &answer, 1232, None, &mut out));
+        b.iter(|| encode(black_box(&query), &answer, 1232, &ResponseOptions::default(), &mut out));
     });
     for (what, name, qtype) in [
         ("shared", "n77777.lb.example", 1),

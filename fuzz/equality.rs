@@ -20,7 +20,7 @@ use evenkeel_core::name::parse_wire;
 use evenkeel_core::pool::{Node, Pool};
 use evenkeel_core::respond::Transport;
 use evenkeel_core::snapshot::Snapshot;
-use evenkeel_fuzz::Pair;
+use evenkeel_fuzz::{Pair, STREAM};
 use fastrand::Rng;
 
 /// Packets per snapshot.
@@ -129,7 +129,7 @@ fn compare(seed: u64) -> Result<(), String> {
     let mut pair = Pair::new(counters);
     for _ in 0..PACKETS {
         let packet = packet(&mut rng);
-        let transport = if rng.bool() { Transport::Udp } else { Transport::Stream };
+        let transport = if rng.bool() { Transport::Udp } else { STREAM };
         pair.respond(&packet, transport, &snapshot, rng.u64(..))
             .map_err(|difference| format!("seed {seed}, {difference}"))?;
     }

@@ -15,7 +15,7 @@ use evenkeel::config::{self, LoadedConfig, Origin};
 use evenkeel_core::diagnostic::Source;
 use evenkeel_core::health::Health;
 use evenkeel_core::respond::Transport;
-use evenkeel_fuzz::{Pair, check_both, check_place, check_response, question};
+use evenkeel_fuzz::{Pair, STREAM, check_both, check_place, check_response, question};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// Path of the input in diagnostics.
@@ -86,7 +86,7 @@ fn serve(loaded: LoadedConfig, text: &[u8]) {
     for name in &names {
         for qtype in QTYPES {
             let packet = question(name, qtype, true);
-            let [udp, stream] = [Transport::Udp, Transport::Stream].map(|transport| {
+            let [udp, stream] = [Transport::Udp, STREAM].map(|transport| {
                 let response = pair.respond(&packet, transport, &snapshot, seed);
                 let response = response.unwrap_or_else(|difference| panic!("{difference}"));
                 check_response(&packet, transport, &response.expect("a query gets a response"))

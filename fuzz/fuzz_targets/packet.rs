@@ -11,7 +11,7 @@ use evenkeel::config::{self, Origin};
 use evenkeel_core::health::Health;
 use evenkeel_core::respond::Transport;
 use evenkeel_core::snapshot::Snapshot;
-use evenkeel_fuzz::{Pair, check_both, check_response};
+use evenkeel_fuzz::{Pair, STREAM, check_both, check_response};
 use libfuzzer_sys::fuzz_target;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -50,7 +50,7 @@ impl Served {
     }
 
     fn check(&mut self, packet: &[u8]) {
-        let responses = [Transport::Udp, Transport::Stream].map(|transport| {
+        let responses = [Transport::Udp, STREAM].map(|transport| {
             let region = Region::new(ALLOCATOR);
             let response = self.pair.respond(packet, transport, &self.snapshot, 7);
             let change = region.change();

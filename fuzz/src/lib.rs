@@ -10,4 +10,4 @@ mod response;
 pub use diagnostics::check_place;
 pub use history::{World, check_history};
 pub use pair::Pair;
-pub use response::{check_both, check_response, question};
+pub use response::{STREAM, check_both, check_response, question};

@@ -1,6 +1,6 @@
 //! Laws of responses: what must hold of each one, and of both transports' responses together.
 
-use evenkeel_core::message::{HEADER_LEN, MAX_UDP, PLAIN_UDP, Received, is_truncated, parse, truncate};
+use evenkeel_core::message::{HEADER_LEN, Keepalive, MAX_UDP, PLAIN_UDP, Received, is_truncated, parse, truncate};
 use evenkeel_core::respond::Transport;
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
@@ -17,6 +17,9 @@ pub fn question(name: &[u8], qtype: u16, with_edns: bool) -> Vec<u8> {
     }
     packet
 }
+
+/// A stream whose responses can have every option.
+pub const STREAM: Transport = Transport::Tls(Keepalive::from_tenths(100));
 
 /// Checks one response: it can be decoded, keeps its limit, and repeats what it must of the packet.
 pub fn check_response(packet: &[u8], transport: Transport, response: &[u8]) -> Message {
@@ -43,7 +46,7 @@ pub fn check_response(packet: &[u8], transport: Transport, response: &[u8]) -> M
     assert_eq!(message.edns.is_some(), edns.is_some(), "OPT for OPT (RFC 6891): {message}");
     let limit = match transport {
         Transport::Udp => edns.map_or(PLAIN_UDP, |edns| edns.udp_limit().min(MAX_UDP)),
-        Transport::Stream => u16::MAX,
+        Transport::Tcp(_) | Transport::Tls(_) | Transport::HttpsOrQuic => u16::MAX,
     };
     assert!(response.len() <= usize::from(limit), "{} bytes, of at most {limit}", response.len());
     check_shortened(response, &message);

@@ -22,6 +22,6 @@ impl StreamResponder {
     #[must_use]
     pub(super) fn respond(&self, message: &[u8], snapshot: &Snapshot, out: &mut Vec<u8>) -> bool {
         // Counters stay valid after a panic, so lock poisoning is ignored.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).respond(message, Transport::Stream, snapshot, out)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).respond(message, Transport::Tcp(None), snapshot, out)
     }
 }

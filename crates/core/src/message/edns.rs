@@ -1,7 +1,10 @@
-//! The OPT record (RFC 6891), with the options that evenkeel supports: NSID (RFC 5001) and client
-//! subnet (RFC 7871).
+//! The OPT record (RFC 6891), with the options that evenkeel supports: NSID (RFC 5001), client
+//! subnet (RFC 7871), keepalive (RFC 7828) and padding (RFC 7830).
 //!
-//! The parser reads the OPT record of a query, the encoder writes that of the response.
+//! The parser reads the OPT record of a query, the encoder writes that of the response. A response
+//! has an option only if the query has it and [`ResponseOptions`] allow it.
+
+use std::time::Duration;
 
 /// Largest UDP response in bytes, and the size that responses offer. With its headers, it fits into
 /// 1,280 bytes, the smallest MTU of IPv6.
@@ -16,8 +19,50 @@ const NSID: u16 = 3;
 /// Option code of the client subnet.
 const CLIENT_SUBNET: u16 = 8;
 
+/// Option code of edns-tcp-keepalive.
+const KEEPALIVE: u16 = 11;
+
+/// Option code of padding.
+const PADDING: u16 = 12;
+
 /// Length of an OPT record without options, in bytes.
 const EMPTY_LEN: usize = 11;
+
+/// Length of an option without data, in bytes.
+const OPTION_HEAD: usize = 4;
+
+/// The length of a padded response is a multiple of this, in bytes (RFC 8467 §4.1).
+const PADDED_BLOCK: usize = 468;
+
+/// The options that a response can have, besides those that echo the query.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ResponseOptions<'s> {
+    /// The identifier of the server.
+    pub nsid: Option<&'s [u8]>,
+    /// How long a connection over TCP or TLS can be idle.
+    pub keepalive: Option<Keepalive>,
+    /// Pads the response. For encrypted transports only: padding hides the length of a message
+    /// that an observer cannot read.
+    pub padding: bool,
+}
+
+/// The idle timeout of a connection, as edns-tcp-keepalive gives it: in units of 100 ms.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Keepalive(u16);
+
+impl Keepalive {
+    /// A timeout in units of 100 ms.
+    pub const fn from_tenths(tenths: u16) -> Self {
+        Self(tenths)
+    }
+}
+
+impl From<Duration> for Keepalive {
+    /// Rounds down, and limits the timeout to 6,553.5 s.
+    fn from(idle_timeout: Duration) -> Self {
+        Self((idle_timeout.as_millis() / 100).try_into().unwrap_or(u16::MAX))
+    }
+}
 
 /// The OPT record of a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +75,10 @@ pub struct Edns<'p> {
     pub dnssec_ok: bool,
     /// The client asks for the identifier of the server.
     pub wants_nsid: bool,
+    /// The client asks for the idle timeout of the connection.
+    pub wants_keepalive: bool,
+    /// The client has padded the query, and wants a padded response.
+    pub wants_padding: bool,
     /// Data of a well-formed client subnet option: family, source prefix length, scope prefix
     /// length, address.
     pub client_subnet: Option<&'p [u8]>,
@@ -52,6 +101,8 @@ impl<'p> Edns<'p> {
             version,
             dnssec_ok: flags_high & 0x80 != 0,
             wants_nsid: false,
+            wants_keepalive: false,
+            wants_padding: false,
             client_subnet: None,
         };
         let mut bad_option = false;
@@ -61,6 +112,8 @@ impl<'p> Edns<'p> {
             options = rest;
             match u16::from_be_bytes([head[0], head[1]]) {
                 NSID => edns.wants_nsid = true,
+                KEEPALIVE => edns.wants_keepalive = true,
+                PADDING => edns.wants_padding = true,
                 CLIENT_SUBNET if is_client_subnet(data) => edns.client_subnet = Some(data),
                 CLIENT_SUBNET => bad_option = true,
                 _ => {} // RFC 6891 §6.1.2: unknown options are ignored.
@@ -78,26 +131,49 @@ impl<'p> Edns<'p> {
         self.udp_size.clamp(PLAIN_UDP, MAX_UDP)
     }
 
-    /// Length of the OPT record of the response, in bytes.
-    pub(crate) fn response_len(&self, nsid: Option<&[u8]>) -> usize {
-        let nsid = nsid.filter(|_| self.wants_nsid).map_or(0, |id| 4 + id.len());
-        EMPTY_LEN + nsid + self.client_subnet.map_or(0, |subnet| 4 + subnet.len())
+    /// The options of the response to this query.
+    fn granted<'s>(&self, options: &ResponseOptions<'s>) -> ResponseOptions<'s> {
+        ResponseOptions {
+            nsid: options.nsid.filter(|_| self.wants_nsid),
+            keepalive: options.keepalive.filter(|_| self.wants_keepalive),
+            padding: options.padding && self.wants_padding,
+        }
     }
 
-    /// Writes the OPT record of the response. DO is copied (RFC 3225 §3), other flags are clear.
-    pub(super) fn write_response(&self, rcode_high: u8, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
-        let options_len = self.response_len(nsid) - EMPTY_LEN;
+    /// Length of the OPT record of the response, in bytes, with padding of length 0.
+    pub(crate) fn response_len(&self, options: &ResponseOptions<'_>) -> usize {
+        let granted = self.granted(options);
+        let option = |data: Option<usize>| data.map_or(0, |len| OPTION_HEAD + len);
+        EMPTY_LEN
+            + option(granted.nsid.map(<[u8]>::len))
+            + option(granted.keepalive.map(|_| 2))
+            + option(self.client_subnet.map(<[u8]>::len))
+            + option(granted.padding.then_some(0))
+    }
+
+    /// Writes the OPT record at the end of the response. DO is copied (RFC 3225 §3), other flags
+    /// are clear.
+    pub(super) fn write_response(&self, rcode_high: u8, options: &ResponseOptions<'_>, out: &mut Vec<u8>) {
+        let granted = self.granted(options);
+        let opt_len = self.response_len(options);
+        let padding = if granted.padding { padding_after(out.len() + opt_len) } else { 0 };
         out.extend([0, 0, 41]);
         out.extend(MAX_UDP.to_be_bytes());
         out.extend([rcode_high, 0, if self.dnssec_ok { 0x80 } else { 0 }, 0]);
-        out.extend((options_len as u16).to_be_bytes());
+        out.extend(((opt_len - EMPTY_LEN + padding) as u16).to_be_bytes());
         let mut option = |code: u16, data: &[u8]| {
             out.extend(code.to_be_bytes());
             out.extend((data.len() as u16).to_be_bytes());
             out.extend(data);
         };
-        if let Some(id) = nsid.filter(|_| self.wants_nsid) {
+        if let Some(id) = granted.nsid {
             option(NSID, id);
+        }
+        if let Some(Keepalive(timeout)) = granted.keepalive {
+            option(KEEPALIVE, &timeout.to_be_bytes());
+        }
+        if granted.padding {
+            option(PADDING, &[0; PADDED_BLOCK][..padding]);
         }
         if let Some(subnet) = self.client_subnet {
             // No answer depends on the subnet, so the scope prefix length is 0 (RFC 7871 §7.2.1).
@@ -105,6 +181,12 @@ impl<'p> Edns<'p> {
             option(CLIENT_SUBNET, subnet);
         }
     }
+}
+
+/// Bytes of padding for a response that has this length without them (RFC 8467 §4.1). The longest
+/// possible message ends the last block.
+fn padding_after(len: usize) -> usize {
+    len.next_multiple_of(PADDED_BLOCK).min(usize::from(u16::MAX)).saturating_sub(len)
 }
 
 /// Returns true if the data is a client subnet option that a query may have (RFC 7871 §6).
@@ -131,6 +213,18 @@ fn is_client_subnet(data: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn padding_fills_a_block_up_to_the_longest_message() {
+        assert_eq!([1, 467, 468, 469, 936].map(padding_after), [467, 1, 0, 467, 0]);
+        assert_eq!([65_520, 65_521, 65_535].map(padding_after), [0, 14, 0]);
+    }
+
+    #[test]
+    fn the_keepalive_of_a_long_timeout_is_limited() {
+        let keepalive = |secs| Keepalive::from(Duration::from_secs(secs));
+        assert_eq!((keepalive(10), keepalive(100_000)), (Keepalive(100), Keepalive(u16::MAX)));
+    }
 
     #[test]
     fn a_client_subnet_is_exactly_as_long_as_its_prefix() {

@@ -13,7 +13,7 @@
 use smallvec::SmallVec;
 
 use super::answer::{Answer, Data, Records};
-use super::edns::Edns;
+use super::edns::{Edns, ResponseOptions};
 use super::header::{HEADER_LEN, Header, ResponseFields};
 use super::query::{Query, Rejection};
 use crate::name::{Labels, suffixes};
@@ -37,9 +37,16 @@ pub struct Written {
 
 /// Writes the response to a query into `out`, which is cleared first.
 ///
-/// The response has at most `limit` bytes, which is at least 512.
-pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
-    let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
+/// The response has at most `limit` bytes, which is at least 512. Only padding exceeds a limit below
+/// 65,535 bytes.
+pub fn encode(
+    query: &Query<'_>,
+    answer: &Answer<'_>,
+    limit: usize,
+    options: &ResponseOptions<'_>,
+    out: &mut Vec<u8>,
+) -> Written {
+    let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(options));
     let mut message = Message::new(out, limit - opt_len, query.question.raw);
     let mut counts = [0_u16; 3];
     let mut truncated = false;
@@ -57,19 +64,19 @@ pub fn encode(query: &Query<'_>, answer: &Answer<'_>, limit: usize, nsid: Option
     }
     let drawn = message.drawn;
     let Answer { rcode, authoritative, .. } = *answer;
-    finish(query.header, ResponseFields { rcode, authoritative, truncated, counts }, query.edns.as_ref(), nsid, out);
+    finish(query.header, ResponseFields { rcode, authoritative, truncated, counts }, query.edns.as_ref(), options, out);
     Written { is_truncated: truncated, drawn }
 }
 
 /// Writes the response to a packet that gets an error. `out` is cleared first.
-pub fn encode_rejection(rejection: &Rejection<'_>, nsid: Option<&[u8]>, out: &mut Vec<u8>) {
+pub fn encode_rejection(rejection: &Rejection<'_>, options: &ResponseOptions<'_>, out: &mut Vec<u8>) {
     match rejection.question {
         Some(question) => start(question, out),
         None => start_header(0, out),
     }
     let Rejection { header, rcode, edns, .. } = rejection;
     let fields = ResponseFields { rcode: *rcode, authoritative: false, truncated: false, counts: [0; 3] };
-    finish(*header, fields, edns.as_ref(), nsid, out);
+    finish(*header, fields, edns.as_ref(), options, out);
 }
 
 /// Begins a message with a header that has only QDCOUNT, and with the question as received.
@@ -89,12 +96,12 @@ pub(crate) fn finish(
     header: Header,
     fields: ResponseFields,
     edns: Option<&Edns<'_>>,
-    nsid: Option<&[u8]>,
+    options: &ResponseOptions<'_>,
     out: &mut Vec<u8>,
 ) {
     let mut counts = fields.counts;
     if let Some(edns) = edns {
-        edns.write_response((fields.rcode as u16 >> 4) as u8, nsid, out);
+        edns.write_response((fields.rcode as u16 >> 4) as u8, options, out);
         counts[2] += 1;
     }
     let flags = header.response_flags(fields);

@@ -6,21 +6,24 @@
 //! 2. `query` and `edns` parse a packet
 //! 3. `answer` is the value that [`crate::respond`] makes for a question
 //! 4. `encode` writes the answer within a size limit
-//! 5. `truncate` shortens a response that the operating system cannot send
+//! 5. `freshness` says how long a cache may keep a response
+//! 6. `truncate` shortens a response that the operating system cannot send
 //!
 //! The parser never panics, and encoding cannot fail.
 
 mod answer;
 mod edns;
 mod encode;
+mod freshness;
 mod header;
 mod query;
 mod truncate;
 
 pub use answer::{Answer, Data, Glue, Records};
-pub use edns::{Edns, MAX_UDP, PLAIN_UDP};
+pub use edns::{Edns, Keepalive, MAX_UDP, PLAIN_UDP, ResponseOptions};
 pub use encode::{Written, encode, encode_rejection};
 pub(crate) use encode::{finish, start};
+pub use freshness::smallest_ttl;
 pub(crate) use header::ResponseFields;
 pub use header::{HEADER_LEN, Header, Rcode};
 pub use query::{Query, Question, Received, Rejection, parse};

@@ -52,6 +52,17 @@ pub enum Received<'p> {
     Query(Query<'p>),
 }
 
+impl<'p> Received<'p> {
+    /// The OPT record, if it could be read.
+    pub fn edns(&self) -> Option<&Edns<'p>> {
+        match self {
+            Self::Ignored => None,
+            Self::Rejected(rejection) => rejection.edns.as_ref(),
+            Self::Query(query) => query.edns.as_ref(),
+        }
+    }
+}
+
 /// Reads a packet.
 ///
 /// The order of the checks decides the error:
@@ -184,6 +195,11 @@ impl<'p> RecordAt<'p> {
     /// Returns true for an OPT record.
     pub(super) fn is_opt(&self) -> bool {
         u16::from_be_bytes([self.fixed[0], self.fixed[1]]) == Rtype::OPT.0
+    }
+
+    /// The TTL in seconds. That of an OPT record is something else (RFC 6891 §6.1.3).
+    pub(super) fn ttl(&self) -> u32 {
+        u32::from_be_bytes([self.fixed[4], self.fixed[5], self.fixed[6], self.fixed[7]])
     }
 }
 

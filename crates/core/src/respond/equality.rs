@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::tests::STREAM;
+use super::transport::Bounds;
 use super::worker_state::WorkerState;
 use super::{Responder, Transport, fast_path};
 use crate::counters::{Counters, Protocol};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::health::Health;
-use crate::message::{Received, parse};
+use crate::message::{Received, ResponseOptions, parse};
 use crate::name::Name;
 use crate::pool::{Node, Pool, Role, WhenEmpty, decide};
 use crate::snapshot::{Snapshot, SnapshotConfig};
@@ -100,6 +102,7 @@ fn packets() -> impl Strategy<Value = Vec<u8>> {
         &[0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2],
         &[0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 3, 0, 0],
         &[0, 8, 0, 4, 0, 1, 24, 0],
+        &[0, 12, 0, 2, 0, 0, 0, 11, 0, 0],
     ]);
     let edns = prop::option::of((any::<u16>(), any::<bool>(), options));
     let mutation = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
@@ -144,8 +147,9 @@ proptest! {
     ) {
         let mut responder = Responder::new(counters.worker(Protocol::Udp));
         let mut all = |respond: Respond| -> Vec<_> {
-            let both = packets.iter().flat_map(|packet| [(packet, Transport::Udp), (packet, Transport::Stream)]);
-            both.map(|(packet, transport)| {
+            let transports = [Transport::Udp, STREAM, Transport::HttpsOrQuic];
+            let each = packets.iter().flat_map(|packet| transports.map(|transport| (packet, transport)));
+            each.map(|(packet, transport)| {
                 responder.reseed(seed);
                 let mut out = Vec::new();
                 (respond(&mut responder, packet, transport, &snapshot, &mut out), out)
@@ -173,7 +177,8 @@ fn the_fast_path_answers_only_addresses_of_shared_names() {
     let mut answers = |name: &str, qtype: u16| {
         let packet = super::tests::query(name, qtype, Some(1232));
         let Received::Query(query) = parse(&packet) else { panic!("the packet is a query") };
-        fast_path::respond(&mut worker, &query, 1232, &snapshot, &mut Vec::new())
+        let bounds = Bounds { limit: 1232, options: ResponseOptions::default() };
+        fast_path::respond(&mut worker, &query, &bounds, &snapshot, &mut Vec::new())
     };
     assert!(answers("core.lb.example", 1) && answers("CORE.lb.Example", 28), "addresses, or NODATA");
     assert!(!answers("core.lb.example", 16), "other types");

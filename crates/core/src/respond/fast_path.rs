@@ -13,6 +13,7 @@
 //!
 //! [`Answer`]: crate::message::Answer
 
+use super::transport::Bounds;
 use super::worker_state::WorkerState;
 use crate::message::{HEADER_LEN, Query, Question, Rcode, ResponseFields, finish, start};
 use crate::pool::{Candidates, PoolView};
@@ -23,13 +24,13 @@ use crate::zone::{Rtype, SharedName};
 /// length.
 const BEFORE_ADDRESS: usize = 12;
 
-/// Writes the response to a query into `out`, at most `limit` bytes. Returns false, without a draw,
+/// Writes the response to a query into `out`, within its bounds. Returns false, without a draw,
 /// if the slow path must answer.
 #[must_use]
 pub(super) fn respond(
     worker: &mut WorkerState,
     query: &Query<'_>,
-    limit: usize,
+    bounds: &Bounds<'_>,
     snapshot: &Snapshot,
     out: &mut Vec<u8>,
 ) -> bool {
@@ -39,8 +40,8 @@ pub(super) fn respond(
     }
     let Some(PreparedName { shared, nodata }) = snapshot.config.shared_names.get(name) else { return false };
     let PoolView::Addresses { v4, v6 } = &*snapshot.pools[shared.pool] else { return false };
-    let nsid = snapshot.config.nsid.as_deref();
-    let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(nsid));
+    let Bounds { limit, options } = bounds;
+    let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(options));
     let space = limit.saturating_sub(HEADER_LEN + raw.len() + opt_len);
     let is_empty = if *qtype == Rtype::A { v4.is_empty() } else { v6.is_empty() };
     let counts = if is_empty {
@@ -62,7 +63,7 @@ pub(super) fn respond(
         }
     };
     let fields = ResponseFields { rcode: Rcode::NoError, authoritative: true, truncated: false, counts };
-    finish(query.header, fields, query.edns.as_ref(), nsid, out);
+    finish(query.header, fields, query.edns.as_ref(), options, out);
     worker.counters.count_response(Rcode::NoError, false);
     true
 }

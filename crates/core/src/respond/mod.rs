@@ -2,8 +2,8 @@
 //!
 //! In reading order:
 //!
-//! 1. `responder` parses a packet and chooses a path; `worker_state` has random numbers and
-//!    counters
+//! 1. `responder` parses a packet and chooses a path; `transport` bounds the response, and
+//!    `worker_state` has random numbers and counters
 //! 2. [`answer()`] defines the answer: the slow path encodes it
 //! 3. `fast_path` writes the same bytes in one step, for the addresses of shared names
 //!
@@ -17,7 +17,9 @@ mod fast_path;
 mod responder;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod worker_state;
 
 pub use answer::answer;
-pub use responder::{Responder, Transport};
+pub use responder::Responder;
+pub use transport::Transport;

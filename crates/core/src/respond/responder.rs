@@ -3,19 +3,11 @@
 
 use super::answer::answer;
 use super::fast_path;
+use super::transport::{Bounds, Transport};
 use super::worker_state::WorkerState;
 use crate::counters::WorkerCounters;
-use crate::message::{PLAIN_UDP, Query, Received, encode, encode_rejection, parse};
+use crate::message::{Query, Received, encode, encode_rejection, parse};
 use crate::snapshot::Snapshot;
-
-/// How a packet is transported, which bounds the length of the response.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Transport {
-    /// UDP: up to the size that the client offers, see [`MAX_UDP`](crate::message::MAX_UDP).
-    Udp,
-    /// TCP, TLS, HTTPS and QUIC: up to 65,535 bytes.
-    Stream,
-}
 
 /// Responds to the packets of one worker, or of all connections of a listener one after the other.
 #[derive(Debug)]
@@ -40,9 +32,9 @@ impl Responder {
     /// Writes the response to a packet into `out`. Returns false if the packet gets no response.
     #[must_use]
     pub fn respond(&mut self, packet: &[u8], transport: Transport, snapshot: &Snapshot, out: &mut Vec<u8>) -> bool {
-        self.respond_by(packet, transport, snapshot, out, |responder, query, limit, out| {
-            if !fast_path::respond(&mut responder.0, query, limit, snapshot, out) {
-                responder.slow_path(query, limit, snapshot, out);
+        self.respond_by(packet, transport, snapshot, out, |responder, query, bounds, out| {
+            if !fast_path::respond(&mut responder.0, query, bounds, snapshot, out) {
+                responder.slow_path(query, bounds, snapshot, out);
             }
         })
     }
@@ -56,8 +48,8 @@ impl Responder {
         snapshot: &Snapshot,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.respond_by(packet, transport, snapshot, out, |responder, query, limit, out| {
-            responder.slow_path(query, limit, snapshot, out);
+        self.respond_by(packet, transport, snapshot, out, |responder, query, bounds, out| {
+            responder.slow_path(query, bounds, snapshot, out);
         })
     }
 
@@ -68,7 +60,7 @@ impl Responder {
         transport: Transport,
         snapshot: &Snapshot,
         out: &mut Vec<u8>,
-        answer: impl FnOnce(&mut Self, &Query<'_>, usize, &mut Vec<u8>),
+        answer: impl FnOnce(&mut Self, &Query<'_>, &Bounds<'_>, &mut Vec<u8>),
     ) -> bool {
         // By reference: moving the parsed query would take 10 % of the time of a fast response.
         match &parse(packet) {
@@ -77,25 +69,22 @@ impl Responder {
                 return false;
             }
             Received::Rejected(rejection) => {
-                encode_rejection(rejection, snapshot.config.nsid.as_deref(), out);
+                encode_rejection(rejection, &transport.options(snapshot), out);
                 self.0.counters.count_slow_path();
                 self.0.counters.count_response(rejection.rcode, false);
             }
             Received::Query(query) => {
-                let limit = match transport {
-                    Transport::Udp => query.edns.as_ref().map_or(PLAIN_UDP, |edns| edns.udp_limit()),
-                    Transport::Stream => u16::MAX,
-                };
-                answer(self, query, usize::from(limit), out);
+                let limit = usize::from(transport.limit(query));
+                answer(self, query, &Bounds { limit, options: transport.options(snapshot) }, out);
             }
         }
         true
     }
 
     /// Writes the response to a query as [`answer()`] defines it.
-    fn slow_path(&mut self, query: &Query<'_>, limit: usize, snapshot: &Snapshot, out: &mut Vec<u8>) {
+    fn slow_path(&mut self, query: &Query<'_>, bounds: &Bounds<'_>, snapshot: &Snapshot, out: &mut Vec<u8>) {
         let answer = answer(&query.question, snapshot, &mut self.0.rng);
-        let written = encode(query, &answer, limit, snapshot.config.nsid.as_deref(), out);
+        let written = encode(query, &answer, bounds.limit, &bounds.options, out);
         self.0.counters.count_slow_path();
         self.0.counters.count_response(answer.rcode, written.is_truncated);
         if let Some(pool) = answer.drawn_from {

@@ -11,7 +11,7 @@ use super::{Responder, Transport};
 use crate::counters::{Counters, NodeNumbers, Protocol};
 use crate::diagnostic::{Diagnostics, Source};
 use crate::health::Health;
-use crate::message::truncate;
+use crate::message::{Keepalive, truncate};
 use crate::name::{Name, parse_wire};
 use crate::pool::{Node, Pool, Role, decide};
 use crate::snapshot::{Snapshot, SnapshotConfig};
@@ -62,6 +62,9 @@ fn snapshot(nodes: u8) -> Snapshot {
         Arc::new(SnapshotConfig::new(Zones::new(vec![zone]), Some(Box::from(*b"ns-a")), NodeNumbers::default()));
     Snapshot { generation: 1, config, pools: vec![Arc::new(view)] }
 }
+
+/// TCP, with an idle timeout.
+pub(super) const STREAM: Transport = Transport::Tcp(Some(Keepalive::from_tenths(100)));
 
 /// A query, with EDNS if there is a payload size.
 pub(super) fn query(name: &str, rtype: u16, payload: Option<u16>) -> Vec<u8> {
@@ -181,6 +184,52 @@ fn any_name() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A query with EDNS options.
+fn query_with_options(name: &str, rtype: u16, options: &[u8]) -> Vec<u8> {
+    let mut packet = query(name, rtype, Some(1232));
+    let len = packet.len();
+    packet[len - 1] = options.len() as u8;
+    packet.extend(options);
+    packet
+}
+
+/// The response to a packet.
+fn respond(packet: &[u8], transport: Transport, snapshot: &Snapshot) -> Vec<u8> {
+    let mut out = Vec::new();
+    assert!(responder().respond(packet, transport, snapshot, &mut out));
+    out
+}
+
+#[test]
+fn padded_queries_get_padded_responses_over_encrypted_transports_only() {
+    let padded = |name, rtype, nodes, transport| {
+        let packet = query_with_options(name, rtype, &[0, 12, 0, 3, 0, 0, 0, 0, 3, 0, 0]);
+        respond(&packet, transport, &snapshot(nodes)).len()
+    };
+    for transport in [Transport::HttpsOrQuic, Transport::Tls(Keepalive::from_tenths(100))] {
+        for (name, rtype) in [("core.lb.example", 1), ("nothing.lb.example", 1), ("elsewhere.example", 16)] {
+            assert_eq!(padded(name, rtype, 8, transport), 468, "{name} {rtype} {transport:?}");
+        }
+        assert_eq!(padded("core.lb.example", 1, 100, transport) % 468, 0);
+        let plain = query("core.lb.example", 1, Some(1232));
+        assert!(respond(&plain, transport, &snapshot(8)).len() < 468, "the query is not padded");
+    }
+    assert!(padded("core.lb.example", 1, 8, Transport::Udp) < 468);
+    assert!(padded("core.lb.example", 1, 8, STREAM) < 468);
+    let malformed = query_with_options("core.lb.example", 1, &[0, 12, 0, 0, 0, 8, 0, 0]);
+    assert_eq!(respond(&malformed, Transport::HttpsOrQuic, &snapshot(8)).len(), 468, "FORMERR is padded, too");
+}
+
+#[test]
+fn the_idle_timeout_is_told_over_tcp_and_tls_only() {
+    let packet = query_with_options("core.lb.example", 1, &[0, 11, 0, 0]);
+    let told = |transport| respond(&packet, transport, &snapshot(2)).ends_with(&[0, 11, 0, 2, 0, 100]);
+    assert!(told(STREAM) && told(Transport::Tls(Keepalive::from_tenths(100))));
+    assert!(!told(Transport::Udp) && !told(Transport::Tcp(None)) && !told(Transport::HttpsOrQuic));
+    let unasked = respond(&query("core.lb.example", 1, Some(1232)), STREAM, &snapshot(2));
+    assert!(!unasked.ends_with(&[0, 100]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -200,7 +249,7 @@ proptest! {
         prop_assert_eq!(message.metadata.id, 0x1234);
         prop_assert_eq!(message.queries.len(), 1);
         prop_assert_eq!(message.edns.is_some(), payload.is_some());
-        let (_, whole) = ask(&snapshot, &packet, Transport::Stream);
+        let (_, whole) = ask(&snapshot, &packet, STREAM);
         prop_assert!(!whole.metadata.truncation);
         prop_assert_eq!(whole.metadata.response_code, message.metadata.response_code);
         if message.metadata.truncation {

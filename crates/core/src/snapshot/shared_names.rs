@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::message::{Answer, HEADER_LEN, Header, Query, Question, encode};
+use crate::message::{Answer, HEADER_LEN, Header, Query, Question, ResponseOptions, encode};
 use crate::name::{MAX_WIRE_LEN, fold};
 use crate::zone::{Rtype, SharedName, Zone, Zones};
 
@@ -45,6 +45,6 @@ fn nodata(zone: &Zone, name: &[u8], ttl: u32) -> Box<[u8]> {
     let question = Question { name, qtype: Rtype::A, raw: &raw };
     let query = Query { header: Header { id: 0, flags: 0 }, question, edns: None };
     let mut out = Vec::new();
-    encode(&query, &Answer::nodata(zone, ttl), usize::from(u16::MAX), None, &mut out);
+    encode(&query, &Answer::nodata(zone, ttl), usize::from(u16::MAX), &ResponseOptions::default(), &mut out);
     out[HEADER_LEN + raw.len()..].into()
 }
