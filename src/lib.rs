@@ -14,7 +14,7 @@
 //!  A QUERY                                        AN OBSERVATION
 //!
 //!  listen/udp.rs   packets in batches             health/scheduler.rs   when to probe
-//!     │ tcp.rs, encrypted.rs: streams                │   ▲ result
+//!     │ tcp.rs, encrypted/: streams                  │   ▲ result
 //!     ▼                                              ▼   │
 //!  core::respond::responder                       monitor/mod.rs        one probe of any kind
 //!     │ core::message::query parses                  │

@@ -1,6 +1,6 @@
 //! The limit of open files.
 //!
-//! Every probe and every TCP connection takes a file descriptor. Clients that open connections must
+//! Every probe and every connection over TCP, TLS and HTTPS takes a file descriptor. Clients that open connections must
 //! not take the descriptors of the probes, so both get a share of the limit. The daemon calls
 //! [`fit`] for each configuration; it warns if it has to lower a setting.
 
@@ -39,8 +39,9 @@ pub(crate) fn fit(loaded: &mut LoadedConfig) {
     let keep_alive: usize = loaded.pools.iter().map(keep_alive_connections).sum();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let free = limit.saturating_sub(RESERVE + listening + keep_alive);
-    let (probes, connections) =
-        shares(free, server.probes_in_flight, server.tcp.connections.get(), server.listen.len());
+    // Connections over QUIC take no descriptor.
+    let listeners = server.listen.len() + server.tls.as_ref().map_or(0, |tls| tls.dot.len() + tls.doh.len());
+    let (probes, connections) = shares(free, server.probes_in_flight, server.tcp.connections.get(), listeners);
     if probes < server.probes_in_flight || connections < server.tcp.connections.get() {
         warn!(
             "the limit of open files is {limit}; {listening} are listening sockets, {keep_alive} are connections that \
@@ -59,7 +60,7 @@ fn keep_alive_connections(config: &PoolConfig) -> usize {
     config.all_monitors().filter(keeps).count() * config.pool.address_count()
 }
 
-/// Returns how many probes in flight, and how many TCP connections per listener, fit into `free`
+/// Returns how many probes in flight, and how many connections per listener, fit into `free`
 /// descriptors. Each is at least one.
 fn shares(free: usize, probes: usize, connections: usize, listeners: usize) -> (usize, usize) {
     let probes = probes.min(free / 2).max(1);

@@ -36,7 +36,7 @@ pub(super) fn init() -> Result<WorkerGuard, String> {
 /// Parses a filter. A level without a target applies to evenkeel only.
 ///
 /// The libraries are silent unless the filter names them: some of them log events that any client
-/// can cause, and hickory logs every query.
+/// can cause.
 fn filter(wanted: &str) -> Option<EnvFilter> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     let mut directives = "off".to_owned();
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_level_or_targets_with_levels() {
-        for good in ["", "info", "WARN", "info,evenkeel::health=debug", "hickory_server=trace,info"] {
+        for good in ["", "info", "WARN", "info,evenkeel::health=debug", "quinn=trace,info"] {
             assert!(filter(good).is_some(), "{good}");
         }
         for bad in ["nonsense", "inf", "foo=bar=baz,,", "info,", "evenkeel=loud"] {
@@ -65,6 +65,6 @@ mod tests {
         }
         let shown = |wanted| filter(wanted).unwrap().to_string();
         assert!(shown("warn").contains("evenkeel=warn") && shown("warn").contains("off"));
-        assert!(shown("info,hickory_server=trace").contains("hickory_server=trace"));
+        assert!(shown("info,quinn=trace").contains("quinn=trace"));
     }
 }

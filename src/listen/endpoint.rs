@@ -20,7 +20,7 @@ use super::{tcp, udp};
 use crate::abort_on_panic;
 use crate::config::Server;
 use evenkeel_core::counters::{Counters, Protocol};
-use evenkeel_core::respond::Responder;
+use evenkeel_core::respond::{Responder, Transport};
 use evenkeel_core::snapshot::CurrentSnapshot;
 
 /// The kind of an endpoint.
@@ -112,9 +112,12 @@ impl BoundEndpoint {
             Self::Plain(sockets) => Endpoint::start_plain(sockets, server, current, counters),
             Self::Encrypted(transport, socket, address) => {
                 let no_certificate = || io::Error::other("no certificate is configured");
-                let certificate = Arc::clone(certificate.ok_or_else(no_certificate)?);
-                let responder = StreamResponder::new(counters.worker(transport.protocol()));
-                let endpoint = EncryptedEndpoint { transport, address, certificate, current, responder };
+                let certificate = certificate.ok_or_else(no_certificate)?;
+                let tls = certificate.server_config(transport.protocol_names()).map_err(io::Error::other)?;
+                let limits = server.tcp;
+                let counters = counters.worker(transport.protocol());
+                let responder = StreamResponder::new(counters, transport.message_transport(limits), current);
+                let endpoint = EncryptedEndpoint { transport, address, tls, responder, limits };
                 Ok(Endpoint::start_encrypted(endpoint, socket))
             }
         }
@@ -182,17 +185,18 @@ impl Endpoint {
             );
             workers.spawn(worker, address)?;
         }
-        let responder = StreamResponder::new(counters.worker(Protocol::Tcp));
+        let transport = Transport::Tcp(Some(server.tcp.idle_timeout.into()));
+        let responder = StreamResponder::new(counters.worker(Protocol::Tcp), transport, current);
         let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::from_std(tcp)?;
-        let task = tcp::serve(listener, current, responder, server.tcp, stop.clone());
+        let task = tcp::serve(listener, responder, server.tcp, stop.clone());
         Ok(Self { address, workers, stop, task: tokio::spawn(abort_on_panic::task(task)) })
     }
 
     fn start_encrypted(endpoint: EncryptedEndpoint, socket: EncryptedSocket) -> Self {
         let stop = CancellationToken::new();
         let address = endpoint.address;
-        let task = tokio::spawn(endpoint.serve(socket, stop.clone()));
+        let task = tokio::spawn(abort_on_panic::task(endpoint.serve(socket, stop.clone())));
         Self { address, workers: Workers::default(), stop, task }
     }
 
@@ -211,8 +215,7 @@ impl Endpoint {
     /// Stops, and waits until all threads and tasks have ended.
     pub(super) async fn end(mut self) {
         self.signal_stop();
-        // A panic in an encrypted transport was reported when it happened; any other has ended the
-        // process.
+        // A panic of the task has ended the process.
         let _ = self.task.await;
         let threads = std::mem::take(&mut self.workers.threads);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));

@@ -60,9 +60,9 @@ struct Ending {
     task: JoinHandle<()>,
 }
 
-/// Settings of plain endpoints, which apply when an endpoint starts.
+/// Settings that apply when an endpoint starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct PlainSettings {
+struct StartSettings {
     workers: usize,
     tcp: TcpLimits,
 }
@@ -78,7 +78,7 @@ pub struct Endpoints {
     /// Counts the responses of all endpoints.
     counters: Arc<Counters>,
     /// None before the first configuration.
-    settings: Option<PlainSettings>,
+    settings: Option<StartSettings>,
 }
 
 impl Endpoints {
@@ -164,7 +164,7 @@ impl Endpoints {
         if let (Some(tls), Some(certificate)) = (&server.tls, &self.certificate) {
             certificate.replace(Arc::clone(&tls.certified));
         }
-        let settings = PlainSettings { workers: server.workers.get(), tcp: server.tcp };
+        let settings = StartSettings { workers: server.workers.get(), tcp: server.tcp };
         if self.settings.is_some_and(|before| before != settings) {
             warn!("`workers` and the TCP limits apply to addresses that are bound from now on; restart for the others");
         }

@@ -7,23 +7,26 @@
 //! 2. `endpoint`: one address, its threads and tasks
 //! 3. `bind`: binds the sockets and sets their options
 //! 4. `udp`: the worker threads; `address_family` is what differs between IPv4 and IPv6
-//! 5. `tcp`: the listener; `tcp_connection` is one connection
-//! 6. `encrypted`: DNS over TLS, HTTPS and QUIC on the listeners of hickory; `hickory` passes their
-//!    requests on
+//! 5. `tcp`: the listener; `accept` accepts its connections, `connections` bounds them, and
+//!    `last_response` measures how long they are idle
+//! 6. `stream_connection`: one connection over TCP or TLS
+//! 7. `encrypted`: DNS over TLS, HTTPS and QUIC
 //!
 //! All transports call [`Responder::respond`](evenkeel_core::respond::Responder::respond) with the
 //! current snapshot. A UDP worker has a responder of its own; the connections of a listener use a
 //! `stream_responder`.
 
+mod accept;
 mod address_family;
 mod bind;
+mod connections;
 mod encrypted;
 mod endpoint;
 mod endpoints;
-mod hickory;
+mod last_response;
+mod stream_connection;
 mod stream_responder;
 mod tcp;
-mod tcp_connection;
 mod udp;
 
 pub use endpoints::{Endpoints, PreparedEndpoints};

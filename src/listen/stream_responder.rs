@@ -6,22 +6,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use evenkeel_core::counters::WorkerCounters;
 use evenkeel_core::respond::{Responder, Transport};
-use evenkeel_core::snapshot::Snapshot;
+use evenkeel_core::snapshot::CurrentSnapshot;
 
-/// A responder behind a lock; cheap to clone.
+/// A responder behind a lock, which answers from the current snapshot; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct StreamResponder(Arc<Mutex<Responder>>);
+pub(super) struct StreamResponder {
+    responder: Arc<Mutex<Responder>>,
+    transport: Transport,
+    current: CurrentSnapshot,
+}
 
 impl StreamResponder {
-    pub(super) fn new(counters: WorkerCounters) -> Self {
-        Self(Arc::new(Mutex::new(Responder::new(counters))))
+    pub(super) fn new(counters: WorkerCounters, transport: Transport, current: CurrentSnapshot) -> Self {
+        Self { responder: Arc::new(Mutex::new(Responder::new(counters))), transport, current }
     }
 
     /// Writes the response to a message of a stream into `out`. Returns false if the message gets
     /// no response.
     #[must_use]
-    pub(super) fn respond(&self, message: &[u8], snapshot: &Snapshot, out: &mut Vec<u8>) -> bool {
+    pub(super) fn respond(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        // Released on return: a slow client must not keep the snapshot.
+        let snapshot = self.current.load();
         // Counters stay valid after a panic, so lock poisoning is ignored.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).respond(message, Transport::Tcp(None), snapshot, out)
+        let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
+        responder.respond(message, self.transport, &snapshot, out)
     }
 }

@@ -1,57 +1,31 @@
-//! DNS over TLS and HTTPS, with `kdig` as client, and DNS over QUIC, which Debian's `kdig` lacks.
+//! DNS over TLS, HTTPS and QUIC: the same answers as over UDP, also for unbound, and new
+//! certificates. `kdig` and quinn are the clients.
 
-use std::net::SocketAddr;
-use std::process::Command;
-use std::sync::Arc;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use hickory_proto::op::Message;
-use quinn::crypto::rustls::QuicClientConfig;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
-use crate::support::certificates::self_signed_pem;
-use crate::support::packet::{ComparableResponse, framed, query};
-use crate::support::program::{output_of, required};
-use crate::support::server::{CONFIG, Server, ZONE};
-
-/// Name in the certificate of the server.
-const NAME: &str = "ns.lb.example";
-
-/// The keys for the encrypted transports, up to the next section.
-const TLS_KEYS: &str = r#"nsid = "ns-a"
-[server.tls]
-certificate = "cert.pem"
-key = "key.pem"
-dot = ["127.0.0.1:0"]
-doh = ["127.0.0.1:0"]
-doq = ["127.0.0.1:0"]
-[zones"#;
-
-/// [`CONFIG`] with all transports.
-fn config() -> String {
-    CONFIG.replacen("[zones", TLS_KEYS, 1)
-}
-
-/// Starts a server on all transports, with a self-signed certificate in `cert.pem`.
-fn start_server() -> Server {
-    let (cert, key) = self_signed_pem(NAME);
-    Server::start_with(&[("evenkeel.toml", &config()), ("lb.zone", ZONE), ("cert.pem", &cert), ("key.pem", &key)])
-}
+use crate::support::certificates::{Authority, self_signed_pem};
+use crate::support::encrypted::{NAME, QuicClient, config, connect_tls, over_stream, start};
+use crate::support::packet::{ComparableResponse, UdpClient, framed, ipv4_addresses, query, read_framed};
+use crate::support::program::{Process, output_of, required};
+use crate::support::server::{Server, ZONE};
+use crate::support::{free_address, wait_until};
 
 /// A `kdig` command over a transport, which trusts only the certificate in `cert.pem`.
 fn kdig(server: &Server, transport: &str, arguments: &str) -> Command {
-    let address = server.address_of(transport);
+    let options = match transport {
+        "TLS" => ["+tls"].as_slice(),
+        "HTTPS" => &["+https"],
+        "HTTPS with GET" => &["+https", "+https-get"],
+        _ => &[],
+    };
+    let address = server.address_of(transport.split(' ').next().unwrap_or_default());
     let mut command = Command::new(required("kdig", "knot-dnsutils"));
-    command.arg(format!("@{}", address.ip())).args([
-        "-p",
-        &address.port().to_string(),
-        "+timeout=5",
-        "+retry=0",
-        "+edns",
-    ]);
-    if transport != "UDP+TCP" {
-        command.arg(if transport == "TLS" { "+tls" } else { "+https" });
+    command.arg(format!("@{}", address.ip())).args(["-p", &address.port().to_string()]);
+    command.args(["+timeout=5", "+retry=0", "+edns"]).args(options);
+    if !options.is_empty() {
         command.arg(format!("+tls-ca={}", server.directory().join("cert.pem").display()));
         command.arg(format!("+tls-hostname={NAME}"));
     }
@@ -69,7 +43,7 @@ fn response(server: &Server, transport: &str, arguments: &str) -> String {
 
 #[test]
 fn tls_and_https_responses_are_equal_to_udp_responses() {
-    let server = start_server();
+    let server = start(&config());
     for arguments in [
         "core.lb.example A",
         "core.lb.example AAAA",
@@ -87,71 +61,111 @@ fn tls_and_https_responses_are_equal_to_udp_responses() {
         "core.lb.example A +edns=1",
         "core.lb.example A +noedns",
     ] {
-        let udp = response(&server, "UDP+TCP", arguments);
+        // kdig pads queries over encrypted transports by itself; UDP responses are never padded.
+        let arguments = format!("{arguments} +nopadding");
+        let udp = response(&server, "UDP+TCP", &arguments);
         assert!(udp.contains("status: "), "{udp}");
-        for transport in ["TLS", "HTTPS"] {
-            assert_eq!(response(&server, transport, arguments), udp, "{transport} {arguments}");
+        for transport in ["TLS", "HTTPS", "HTTPS with GET"] {
+            assert_eq!(response(&server, transport, &arguments), udp, "{transport} {arguments}");
         }
     }
 }
 
-/// Sends queries over QUIC, one stream per query (RFC 9250 §4.2).
-async fn over_quic(address: SocketAddr, trusted: &str, queries: &[Vec<u8>]) -> Vec<Message> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(trusted.as_bytes()).expect("the text is PEM"))
-        .expect("the certificate is valid");
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider supports TLS 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"doq".to_vec()];
-    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("the system has a free port");
-    let tls = QuicClientConfig::try_from(tls).expect("the provider has a suite for QUIC");
-    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
-    let connecting = endpoint.connect(address, NAME).expect("the name is valid");
-    let connection = connecting.await.expect("the server accepts the connection");
-    let mut responses = Vec::new();
-    for query in queries {
-        let (mut send, mut receive) = connection.open_bi().await.expect("the server accepts streams");
-        send.write_all(&framed(query)).await.expect("the server reads requests");
-        send.finish().expect("the stream is open");
-        let response = receive.read_to_end(65_537).await.expect("the server responds");
-        responses.push(Message::from_vec(&response[2..]).expect("hickory decodes the response"));
+#[test]
+fn padded_queries_get_padded_responses() {
+    let server = start(&config());
+    for transport in ["TLS", "HTTPS", "HTTPS with GET"] {
+        let output = output_of(&mut kdig(&server, transport, "core.lb.example A +padding=128"));
+        assert!(output.contains("Received 468 B"), "{transport}: {output}");
     }
-    responses
+    let output = output_of(&mut kdig(&server, "UDP+TCP", "core.lb.example A +padding=128"));
+    assert!(!output.contains("Received 468 B"), "{output}");
 }
 
+/// Over UDP, TLS and QUIC, the bytes of a response are equal, apart from drawn addresses.
 #[tokio::test(flavor = "multi_thread")]
-async fn quic_responses_are_equal_to_udp_responses() {
-    let server = start_server();
-    let client = server.client();
-    let questions = [("core.lb.example", 1), ("scan.lb.example", 1), ("lb.example", 6), ("nothing.lb.example", 1)];
-    // The identifier is 0 (RFC 9250 §4.2.1).
-    let queries: Vec<Vec<u8>> = questions.iter().map(|&(name, rtype)| query(0, 0, name, rtype)).collect();
-    let trusted = std::fs::read_to_string(server.directory().join("cert.pem")).expect("the file was written at start");
-    let responses = over_quic(server.address_of("QUIC"), &trusted, &queries).await;
-    for ((name, rtype), response) in questions.into_iter().zip(&responses) {
-        assert_eq!(
-            ComparableResponse::from(response),
-            ComparableResponse::from(&client.ask(name, rtype)),
-            "{name} {rtype}"
-        );
+async fn the_bytes_of_responses_are_equal_over_all_transports() {
+    let server = start(&config());
+    let udp = server.client();
+    let connection = QuicClient::new(&server).connect().await;
+    let mut tls = connect_tls(&server, "TLS", &["dot"]).expect("the server accepts the protocol");
+    for (name, rtype) in [("core.lb.example", 1), ("scan.lb.example", 1), ("lb.example", 6), ("nothing.lb.example", 1)]
+    {
+        // The identifier is 0 (RFC 9250 §4.2.1).
+        let query = query(0, 0, name, rtype);
+        let expected = udp.exchange(&query).expect("the server responds over UDP");
+        tls.write_all(&framed(&query)).expect("the server reads requests");
+        assert_eq!(read_framed(&mut tls).expect("the server responds"), expected, "{name} {rtype}");
+        let over_quic = over_stream(&connection, &framed(&query)).await.expect("the server responds");
+        assert_eq!(over_quic, framed(&expected), "{name} {rtype}");
+        let message = Message::from_vec(&expected).expect("hickory decodes the response");
+        assert_eq!(ComparableResponse::from(&message), ComparableResponse::from(&udp.ask(name, rtype)));
     }
 }
 
 #[test]
-fn a_reload_presents_the_new_certificate() {
-    let mut server = start_server();
+fn a_client_that_names_another_protocol_is_refused() {
+    let server = start(&config());
+    assert!(connect_tls(&server, "TLS", &["h2"]).is_err());
+    assert!(connect_tls(&server, "HTTPS", &["dot"]).is_err());
+    assert!(connect_tls(&server, "TLS", &["h2", "dot"]).is_ok());
+    assert!(connect_tls(&server, "TLS", &[]).is_ok());
+}
+
+#[test]
+fn a_reload_presents_the_new_certificate_and_keeps_connections() {
+    let mut server = start(&config());
+    let mut open = connect_tls(&server, "TLS", &["dot"]).expect("the server accepts the protocol");
     let (cert, key) = self_signed_pem(NAME);
     server.write("cert.pem", &cert);
     server.write("key.pem", &key);
-    let is_trusted = |server: &Server| {
-        let output = kdig(server, "TLS", "core.lb.example A").output().expect("kdig starts");
+    let is_trusted = |server: &Server, transport: &str| {
+        let output = kdig(server, transport, "core.lb.example A").output().expect("kdig starts");
         String::from_utf8_lossy(&output.stdout).contains("192.0.2.11")
     };
-    assert!(!is_trusted(&server), "the server still presents the old certificate");
+    assert!(!is_trusted(&server, "TLS"), "the server still presents the old certificate");
     server.reload(&config());
-    assert!(is_trusted(&server), "the server presents the new certificate:\n{}", server.log());
+    for transport in ["TLS", "HTTPS"] {
+        assert!(is_trusted(&server, transport), "the server presents the new certificate:\n{}", server.log());
+    }
+    open.write_all(&framed(&query(7, 0, "core.lb.example", 1))).expect("the connection is open");
+    assert_eq!(read_framed(&mut open).expect("the server responds")[..2], [0, 7]);
+}
+
+#[test]
+fn unbound_forwards_over_tls() {
+    let authority = Authority::new();
+    let (cert, key) = authority.certify(NAME);
+    let server = Server::start_with(&[
+        ("evenkeel.toml", &config()),
+        ("lb.zone", ZONE),
+        ("cert.pem", &cert),
+        ("key.pem", &key),
+        ("authority.pem", &authority.pem()),
+    ]);
+    let (dir, address, upstream) = (server.directory().display(), free_address(), server.address_of("TLS"));
+    let config = format!(
+        "server:\n interface: {}@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
+         directory: \"{dir}\"\n pidfile: \"{dir}/pid\"\n use-syslog: no\n module-config: \"iterator\"\n num-threads: 1\n \
+         do-not-query-localhost: no\n tls-cert-bundle: \"{dir}/authority.pem\"\n\
+         forward-zone:\n name: \"lb.example\"\n forward-tls-upstream: yes\n forward-addr: {}@{}#{NAME}\n\
+         remote-control:\n control-enable: no\n",
+        address.ip(),
+        address.port(),
+        upstream.ip(),
+        upstream.port(),
+    );
+    server.write("unbound.conf", &config);
+    let mut command = Command::new(required("unbound", "unbound"));
+    command
+        .arg("-d")
+        .arg("-c")
+        .arg(server.directory().join("unbound.conf"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _process = Process::start(&mut command);
+    let resolver = UdpClient::new(address);
+    wait_until("the resolver responds", || resolver.exchange(&query(1, 0x0100, "www.lb.example", 1)).is_some());
+    assert_eq!(ipv4_addresses(&resolver.ask_recursive("core.lb.example", 1)).len(), 1);
+    assert_eq!(ipv4_addresses(&resolver.ask_recursive("www.lb.example", 1)).len(), 1);
 }

@@ -33,7 +33,7 @@ fn every_program_that_the_tests_require_is_in_the_table() {
     let listed: BTreeSet<_> = lines("program").iter().map(|words| (words[0].to_owned(), words[1].to_owned())).collect();
     assert!(required.is_subset(&listed), "tests/needs lacks {:?}", required.difference(&listed));
     // The C compiler is needed to build, and the others are modules of Python and Node.js.
-    let not_started = ["cc", "httpx", "requests", "undici"];
+    let not_started = ["cc", "h2", "httpx", "requests", "undici"];
     let unused = listed.difference(&required).filter(|(program, _)| !not_started.contains(&program.as_str()));
     assert_eq!(unused.collect::<Vec<_>>(), Vec::<&(String, String)>::new(), "no test requires these programs");
 }
@@ -107,7 +107,7 @@ fn tests_run(installed: Installed, package_manager: PackageManager, arguments: &
     let mut command = Command::new("/bin/sh");
     command.arg(repository::root().join("tests/run")).args(arguments).env("PATH", programs.path());
     // The script looks for these in Python, Node.js and the target directory, which are not replaced.
-    for module in ["httpx", "requests", "schemathesis", "undici"] {
+    for module in ["h2", "httpx", "requests", "schemathesis", "undici"] {
         command.args(["--without", module]);
     }
     command.output().expect("the shell starts")
@@ -129,7 +129,7 @@ fn without_skips_the_tests_that_need_a_program_and_lists_them() {
     }
     let output = tests_run(Installed::All, PackageManager::Apt, &["--", "some_test", "--nocapture"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    let expected = "cargo test --locked --workspace -- some_test --nocapture --skip core_api:: --skip recipes::fetch_scans_single_files ";
+    let expected = "cargo test --locked --workspace -- some_test --nocapture --skip core_api:: --skip dns_over_https::httpx_queries_over_both_versions_of_http ";
     assert!(text.starts_with(expected), "{text}");
 }
 
@@ -137,7 +137,7 @@ fn without_skips_the_tests_that_need_a_program_and_lists_them() {
 fn missing_programs_are_listed_if_they_cannot_be_installed() {
     // The script also looks in these directories, where systems keep servers.
     let exists = |program: &str| ["/usr/sbin", "/sbin"].iter().any(|sbin| Path::new(sbin).join(program).exists());
-    let modules = ["httpx", "nginx", "requests", "undici"];
+    let modules = ["h2", "httpx", "nginx", "requests", "undici"];
     let (present, missing): (Vec<_>, Vec<_>) =
         lines("program").into_iter().filter(|words| !modules.contains(&words[0])).partition(|words| exists(words[0]));
     assert!(!missing.is_empty(), "all programs are in /usr/sbin: {present:?}");

@@ -4,7 +4,8 @@
 //! `nodes` runs fake Core nodes inside the test, `fake_core_process` runs one as users do,
 //! `core_double` runs the independent double, `core_program` is either of them, and `cluster` has
 //! clients for them. `program` finds and runs other programs: `nginx`, `haproxy`,
-//! `c_icap`. `namespace` gives a test a network of its own.
+//! `c_icap`. `encrypted` has a server with TLS, HTTPS and QUIC, and clients for it. `namespace` gives
+//! a test a network of its own.
 //!
 //! Helpers panic if a step fails, so that the test fails with that step.
 
@@ -14,6 +15,7 @@ pub(crate) mod cluster;
 pub(crate) mod commands;
 pub(crate) mod core_double;
 pub(crate) mod core_program;
+pub(crate) mod encrypted;
 pub(crate) mod fake_core_process;
 pub(crate) mod haproxy;
 pub(crate) mod namespace;

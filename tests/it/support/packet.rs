@@ -132,7 +132,7 @@ pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one message with the length prefix of DNS over TCP.
-pub(crate) fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read_framed(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut len = [0; 2];
     stream.read_exact(&mut len)?;
     let mut message = vec![0; usize::from(u16::from_be_bytes(len))];

@@ -1,55 +1,31 @@
-//! One TCP connection (RFC 7766): pipelined queries, answered in their order.
+//! One connection over TCP (RFC 7766) or TLS (RFC 7858): pipelined queries, answered in their order.
 //!
-//! [`super::tcp`] runs it as a task. It ends when the client closes it, after the idle timeout, on
-//! an error, or when the listener stops. Nothing is logged: the client sees that it has ended.
+//! [`super::tcp`] and [`super::encrypted`] run it as a task. It ends when the client closes it,
+//! after the idle timeout, on an error, or when the listener stops. Nothing is logged: the client
+//! sees that it has ended.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::last_response::LastResponse;
 use super::stream_responder::StreamResponder;
-use evenkeel_core::snapshot::CurrentSnapshot;
 
 /// Longest wait for the first query of a connection, once the listener is told to stop.
-const FIRST_QUERY: Duration = Duration::from_millis(200);
+pub(super) const FIRST_QUERY: Duration = Duration::from_millis(200);
 
 /// Responses are gathered up to this size before they are sent, in bytes.
 const SEND_SIZE: usize = 16 * 1024;
 
-/// When a connection last had a response. The listener reads it to find the idlest connection.
-#[derive(Clone)]
-pub(super) struct LastResponse {
-    /// The start of the listener.
-    started: Instant,
-    /// From the start of the listener; 0 before the first response.
-    micros: Arc<AtomicU64>,
-}
-
-impl LastResponse {
-    pub(super) fn new(started: Instant) -> Self {
-        Self { started, micros: Arc::default() }
-    }
-
-    /// Microseconds from the start of the listener. None before the first response.
-    pub(super) fn micros(&self) -> Option<u64> {
-        Some(self.micros.load(Ordering::Relaxed)).filter(|&micros| micros > 0)
-    }
-
-    fn set_now(&self) {
-        self.micros.store(self.started.elapsed().as_micros() as u64, Ordering::Relaxed);
-    }
-}
+/// Longest buffer that a connection keeps while it waits for the next query, in bytes.
+const IDLE_CAPACITY: usize = 4096;
 
 /// One connection.
-pub(super) struct Connection {
-    stream: TcpStream,
-    current: CurrentSnapshot,
+pub(super) struct Connection<S> {
+    stream: S,
     responder: StreamResponder,
     idle_timeout: Duration,
     last_response: LastResponse,
@@ -57,15 +33,14 @@ pub(super) struct Connection {
     received: Vec<u8>,
 }
 
-impl Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(
-        stream: TcpStream,
-        current: CurrentSnapshot,
+        stream: S,
         responder: StreamResponder,
         idle_timeout: Duration,
         last_response: LastResponse,
     ) -> Self {
-        Self { stream, current, responder, idle_timeout, last_response, received: Vec::new() }
+        Self { stream, responder, idle_timeout, last_response, received: Vec::new() }
     }
 
     /// Answers until the connection ends.
@@ -75,7 +50,6 @@ impl Connection {
     }
 
     async fn serve(&mut self, stop: &CancellationToken) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
         let mut deadline = Instant::now() + self.idle_timeout;
         loop {
             let received = tokio::select! {
@@ -86,7 +60,7 @@ impl Connection {
             let answered = self.answer_received().await?;
             if received == 0 {
                 // The client sends nothing more. It may still read (RFC 7766 §6.2.1).
-                return self.stream.shutdown().await;
+                return self.shutdown().await;
             }
             if answered {
                 deadline = Instant::now() + self.idle_timeout;
@@ -98,12 +72,12 @@ impl Connection {
     /// Answers the queries that have arrived. A client that has just connected gets some time to
     /// send its first query.
     async fn stop(&mut self, deadline: Instant) -> io::Result<()> {
-        if !self.answer_received().await? && self.last_response.micros().is_none() {
+        if !self.answer_received().await? && self.last_response.is_none() {
             let deadline = deadline.min(Instant::now() + FIRST_QUERY);
             timeout_at(deadline, self.stream.read_buf(&mut self.received)).await??;
             self.answer_received().await?;
         }
-        self.stream.shutdown().await
+        self.shutdown().await
     }
 
     /// Answers the whole messages among the received bytes. Returns true if any had a response.
@@ -117,25 +91,38 @@ impl Connection {
                 break;
             };
             taken += 2 + message.len();
-            let snapshot = self.current.load();
-            if self.responder.respond(message, &snapshot, &mut response) {
+            if self.responder.respond(message, &mut response) {
                 out.extend((response.len() as u16).to_be_bytes());
                 out.extend(&response);
                 answered = true;
             }
-            // A slow client must not keep the snapshot.
-            drop(snapshot);
             if out.len() >= SEND_SIZE {
                 self.send(&mut out).await?;
             }
         }
         self.received.drain(..taken);
+        if self.received.is_empty() && self.received.capacity() > IDLE_CAPACITY {
+            self.received = Vec::new();
+        }
         self.send(&mut out).await?;
         Ok(answered)
     }
 
+    /// Ends the connection in order. Over TLS, this sends a message, which must not wait for ever.
+    async fn shutdown(&mut self) -> io::Result<()> {
+        timeout(self.idle_timeout, self.stream.shutdown()).await?
+    }
+
     async fn send(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        timeout(self.idle_timeout, self.stream.write_all(out)).await??;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let send = async {
+            self.stream.write_all(out).await?;
+            // TLS keeps what it has encrypted until it is flushed.
+            self.stream.flush().await
+        };
+        timeout(self.idle_timeout, send).await??;
         out.clear();
         Ok(())
     }
