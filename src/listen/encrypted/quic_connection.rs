@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::limits::{HANDSHAKE, MAX_QUERY};
 use super::quic_query::{self, ProtocolError};
@@ -45,7 +46,10 @@ impl QuicConnection {
             shaken = timeout(HANDSHAKE.min(self.idle_timeout), connecting) => shaken,
             () = self.stop.cancelled() => return,
         };
-        let Ok(Ok(connection)) = shaken else { return };
+        let Ok(shaken) = shaken else { return };
+        let Ok(connection) = shaken.inspect_err(|error| debug!("a QUIC handshake has failed: {error}")) else {
+            return;
+        };
         drop(handshake);
         let mut streams = JoinSet::new();
         let code = loop {

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::limits::HANDSHAKE;
 use crate::config::TcpLimits;
@@ -50,5 +51,5 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         accepted = timeout(HANDSHAKE.min(limits.idle_timeout), &mut accept) => accepted,
         () = stop.cancelled() => timeout(FIRST_QUERY, accept).await,
     };
-    accepted.ok()?.ok()
+    accepted.ok()?.inspect_err(|error| debug!("a TLS handshake has failed: {error}")).ok()
 }
