@@ -68,6 +68,7 @@
 //! | [`config`] | reads and checks the configuration, and the files that it names |
 //! | [`listen`] | the sockets that answer queries: UDP, TCP, TLS, HTTPS, QUIC |
 //! | [`health`] | the scheduler of probes, the publisher of snapshots, and the handles to them |
+//! | `hickory` | the adapter for hickory-server, with the cargo feature of this name |
 //! | [`monitor`] | the kinds of monitors and their probes: one file per kind |
 //! | [`admin`] | the API and its client; overrides, nominations, auto-nomination |
 //! | `state_dir` | overrides and health on disk |
@@ -96,6 +97,8 @@ pub mod daemon;
 mod error_cause;
 pub mod events;
 pub mod health;
+#[cfg(feature = "hickory")]
+pub mod hickory;
 pub mod listen;
 mod log_throttle;
 pub mod monitor;
