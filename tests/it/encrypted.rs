@@ -13,36 +13,41 @@ use crate::support::program::{Process, output_of, required};
 use crate::support::server::{Server, ZONE};
 use crate::support::{free_address, wait_until};
 
+/// The encrypted transports of `kdig`.
+const TRANSPORTS: [&str; 4] = ["TLS", "HTTPS", "HTTPS with GET", "QUIC"];
+
 /// A `kdig` command over a transport, which trusts only the certificate in `cert.pem`.
 fn kdig(server: &Server, transport: &str, arguments: &str) -> Command {
     let options = match transport {
         "TLS" => ["+tls"].as_slice(),
         "HTTPS" => &["+https"],
         "HTTPS with GET" => &["+https", "+https-get"],
+        "QUIC" => &["+quic"],
         _ => &[],
     };
     let address = server.address_of(transport.split(' ').next().unwrap_or_default());
     let mut command = Command::new(required("kdig", "knot-dnsutils"));
     command.arg(format!("@{}", address.ip())).args(["-p", &address.port().to_string()]);
-    command.args(["+timeout=5", "+retry=0", "+edns"]).args(options);
+    command.args(["+timeout=5", "+retry=0", "+edns"]);
     if !options.is_empty() {
         command.arg(format!("+tls-ca={}", server.directory().join("cert.pem").display()));
         command.arg(format!("+tls-hostname={NAME}"));
     }
-    command.args(arguments.split(' '));
+    // After the options of TLS, which would replace `+quic`.
+    command.args(options).args(arguments.split(' '));
     command
 }
 
 /// The output of `kdig`, without the parts that differ per query: session, identifier, size, time.
 fn response(server: &Server, transport: &str, arguments: &str) -> String {
     let output = output_of(&mut kdig(server, transport, arguments));
-    let varies = [";; TLS session", ";; HTTP session", ";; Received", ";; Time", ";; From"];
+    let varies = [";; TLS session", ";; HTTP session", ";; QUIC session", ";; Received", ";; Time", ";; From"];
     let lines = output.lines().filter(|line| !varies.iter().any(|start| line.starts_with(start)));
     lines.map(|line| line.split("; id: ").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn tls_and_https_responses_are_equal_to_udp_responses() {
+fn encrypted_responses_are_equal_to_udp_responses() {
     let server = start(&config());
     for arguments in [
         "core.lb.example A",
@@ -65,7 +70,7 @@ fn tls_and_https_responses_are_equal_to_udp_responses() {
         let arguments = format!("{arguments} +nopadding");
         let udp = response(&server, "UDP+TCP", &arguments);
         assert!(udp.contains("status: "), "{udp}");
-        for transport in ["TLS", "HTTPS", "HTTPS with GET"] {
+        for transport in TRANSPORTS {
             assert_eq!(response(&server, transport, &arguments), udp, "{transport} {arguments}");
         }
     }
@@ -74,7 +79,7 @@ fn tls_and_https_responses_are_equal_to_udp_responses() {
 #[test]
 fn padded_queries_get_padded_responses() {
     let server = start(&config());
-    for transport in ["TLS", "HTTPS", "HTTPS with GET"] {
+    for transport in TRANSPORTS {
         let output = output_of(&mut kdig(&server, transport, "core.lb.example A +padding=128"));
         assert!(output.contains("Received 468 B"), "{transport}: {output}");
     }
@@ -125,7 +130,7 @@ fn a_reload_presents_the_new_certificate_and_keeps_connections() {
     };
     assert!(!is_trusted(&server, "TLS"), "the server still presents the old certificate");
     server.reload(&config());
-    for transport in ["TLS", "HTTPS"] {
+    for transport in ["TLS", "HTTPS", "QUIC"] {
         assert!(is_trusted(&server, transport), "the server presents the new certificate:\n{}", server.log());
     }
     open.write_all(&framed(&query(7, 0, "core.lb.example", 1))).expect("the connection is open");
