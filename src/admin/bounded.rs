@@ -15,8 +15,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::timeouts::CONNECTION;
 
-/// Connections at the same time. Further ones wait in the accept queue of the kernel.
-const MAX_CONNECTIONS: usize = 64;
+/// Connections of a listener at the same time. Further ones wait in the accept queue of the kernel.
+pub const MAX_CONNECTIONS: usize = 64;
 
 /// A listener with at most [`MAX_CONNECTIONS`] connections.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ mod role_request;
 mod service;
 mod timeouts;
 
+pub use bounded::MAX_CONNECTIONS;
 pub use error::AdminError;
 pub use listeners::{AdminListeners, open};
 pub use role_request::{RoleChange, RoleRequest};

@@ -39,8 +39,8 @@ impl Daemon {
         mut loaded: LoadedConfig,
         signals: &mut Signals,
     ) -> Result<Option<Interrupt>, String> {
-        open_files::fit(&mut loaded);
-        let prepared = self.endpoints.prepare(&loaded.server).map_err(|problems| problems.to_string())?;
+        let descriptors = open_files::fit(&mut loaded);
+        let prepared = self.endpoints.prepare(&loaded.server, descriptors).map_err(|problems| problems.to_string())?;
         log_warnings(&loaded.warnings);
         if self.fixed != FixedConfig::of(&loaded) {
             warn!("`state_dir` and [admin]: changes take effect only after a restart");

@@ -55,10 +55,10 @@ impl Daemon {
     /// Addresses cannot be bound, `state_dir` cannot be used, or the admin listeners cannot be
     /// opened.
     pub async fn start(origin: Origin, mut loaded: LoadedConfig) -> Result<Self, StartError> {
-        open_files::fit(&mut loaded);
+        let descriptors = open_files::fit(&mut loaded);
         let counters = Arc::new(Counters::default());
         let endpoints = Endpoints::new(Arc::clone(&counters));
-        let prepared = endpoints.prepare(&loaded.server).map_err(StartError::Addresses)?;
+        let prepared = endpoints.prepare(&loaded.server, descriptors).map_err(StartError::Addresses)?;
         let fixed = FixedConfig::of(&loaded);
         let State { store, remembered, lock } = State::open(fixed.state_dir.as_deref())?;
         let current = CurrentSnapshot::new(ArcSwap::from_pointee(Snapshot::empty()));

@@ -3,7 +3,6 @@
 //! Errors of `accept` are logged, and accepting goes on after a pause. Most errors go away by
 //! themselves: no memory, no file descriptors, a client that has gone.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::connection_budget::ListenerShare;
 use super::connections::Connections;
 use super::last_response::LastResponse;
 use crate::log_throttle::LogThrottle;
@@ -18,22 +18,25 @@ use crate::log_throttle::LogThrottle;
 /// Pause after an error of `accept`.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until `stop`, at most `limit` at the same time, and gives each to `serve` in
+/// Accepts connections until `stop`, at most its share at the same time, and gives each to `serve` in
 /// a task of its own. Then waits until the connections have answered the queries that have arrived.
 pub(super) async fn accept<F>(
     listener: TcpListener,
-    limit: NonZeroUsize,
+    mut share: ListenerShare,
     stop: CancellationToken,
     serve: impl Fn(TcpStream, LastResponse) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut log = LogThrottle::default();
-    let mut connections = Connections::new(limit);
+    let mut connections = Connections::new(share.limit());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => connections.add(client.ip(), |last_response| serve(stream, last_response)),
+                Ok((stream, client)) => {
+                    connections.make_room().await;
+                    connections.add(client.ip(), |last_response| serve(stream, last_response));
+                }
                 Err(error) => {
                     if log.is_due() {
                         warn!("{}: cannot accept a connection: {error}", name_of(&listener));
@@ -45,11 +48,13 @@ pub(super) async fn accept<F>(
                 }
             },
             Some(()) = connections.ended() => {}
+            () = share.changed() => connections.set_limit(share.limit()).await,
             () = stop.cancelled() => break,
         }
     }
     // Clients that connected before the stop get their responses, too.
     while let Ok(Ok((stream, client))) = timeout(Duration::ZERO, listener.accept()).await {
+        connections.make_room().await;
         connections.add(client.ip(), |last_response| serve(stream, last_response));
     }
     // From now on, new connections go to another listener on the same address, if there is one.

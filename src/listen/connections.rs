@@ -93,6 +93,29 @@ impl Connections {
         self.open.insert(task.id(), Open { client, last_response, arrival: self.accepted, task });
     }
 
+    /// Changes the limit, and closes connections until it holds.
+    pub(super) async fn set_limit(&mut self, limit: NonZeroUsize) {
+        self.limit = limit;
+        self.close_down_to(limit.get()).await;
+    }
+
+    /// Closes connections until there is room for a new one. Meanwhile, the connections that were
+    /// added last can read their queries.
+    pub(super) async fn make_room(&mut self) {
+        self.close_down_to(self.limit.get() - 1).await;
+    }
+
+    /// Closes connections until at most `count` are left, and waits until the descriptors of all
+    /// others are released.
+    async fn close_down_to(&mut self, count: usize) {
+        while self.tasks.len() > count {
+            if self.open.len() > count {
+                self.close_idlest();
+            }
+            self.ended().await;
+        }
+    }
+
     /// Waits until a connection has ended. Returns `None` if there is none.
     pub(super) async fn ended(&mut self) -> Option<()> {
         let ended = self.tasks.join_next_with_id().await?;

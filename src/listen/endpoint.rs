@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{self, AddressUse, PlainSockets};
+use super::connection_budget::ConnectionBudget;
 use super::encrypted::{Certificate, EncryptedEndpoint, EncryptedSocket, EncryptedTransport};
 use super::stream_responder::StreamResponder;
 use super::{tcp, udp};
@@ -106,10 +107,11 @@ impl BoundEndpoint {
         certificate: Option<&Arc<Certificate>>,
         current: &CurrentSnapshot,
         counters: &Counters,
+        budget: &ConnectionBudget,
     ) -> io::Result<Endpoint> {
         let current = Arc::clone(current);
         match self {
-            Self::Plain(sockets) => Endpoint::start_plain(sockets, server, current, counters),
+            Self::Plain(sockets) => Endpoint::start_plain(sockets, server, current, counters, budget),
             Self::Encrypted(transport, socket, address) => {
                 let no_certificate = || io::Error::other("no certificate is configured");
                 let certificate = certificate.ok_or_else(no_certificate)?;
@@ -117,7 +119,8 @@ impl BoundEndpoint {
                 let limits = server.tcp;
                 let counters = counters.worker(transport.protocol());
                 let responder = StreamResponder::new(counters, transport.message_transport(limits), current);
-                let endpoint = EncryptedEndpoint { transport, address, tls, responder, limits };
+                let budget = budget.clone();
+                let endpoint = EncryptedEndpoint { transport, address, tls, responder, limits, budget };
                 Ok(Endpoint::start_encrypted(endpoint, socket))
             }
         }
@@ -169,6 +172,7 @@ impl Endpoint {
         server: &Server,
         current: CurrentSnapshot,
         counters: &Counters,
+        budget: &ConnectionBudget,
     ) -> io::Result<Self> {
         let PlainSockets { address, udp, tcp } = sockets;
         let log = Arc::default();
@@ -189,7 +193,8 @@ impl Endpoint {
         let responder = StreamResponder::new(counters.worker(Protocol::Tcp), transport, current);
         let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::from_std(tcp)?;
-        let task = tcp::serve(listener, responder, server.tcp, stop.clone());
+        let share = budget.register(server.tcp.connections);
+        let task = tcp::serve(listener, responder, server.tcp.idle_timeout, share, stop.clone());
         Ok(Self { address, workers, stop, task: tokio::spawn(abort_on_panic::task(task)) })
     }
 

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::bind::AddressUse;
+use super::connection_budget::ConnectionBudget;
 use super::encrypted::{Certificate, EncryptedTransport};
 use super::endpoint::{BoundEndpoint, Endpoint, EndpointKind};
 use crate::config::{Listen, Server, TcpLimits, overlap};
@@ -49,6 +50,8 @@ impl Key {
 pub struct PreparedEndpoints {
     wanted: Vec<Key>,
     new: Vec<(Key, BoundEndpoint)>,
+    /// File descriptors for the connections of clients.
+    descriptors: usize,
 }
 
 /// An endpoint that still answers the queries that have arrived.
@@ -77,6 +80,8 @@ pub struct Endpoints {
     certificate: Option<Arc<Certificate>>,
     /// Counts the responses of all endpoints.
     counters: Arc<Counters>,
+    /// The file descriptors for the connections of clients.
+    budget: ConnectionBudget,
     /// None before the first configuration.
     settings: Option<StartSettings>,
 }
@@ -87,12 +92,13 @@ impl Endpoints {
         Self { counters, ..Self::default() }
     }
 
-    /// Binds every address that is not listened on yet.
+    /// Binds every address that is not listened on yet. Once the configuration is adopted, all
+    /// connections of clients together take at most `descriptors` file descriptors.
     ///
     /// # Errors
     /// Names each address that cannot be bound, with its place in the configuration.
-    pub fn prepare(&self, server: &Server) -> Result<PreparedEndpoints, Diagnostics> {
-        let mut prepared = PreparedEndpoints { wanted: Vec::new(), new: Vec::new() };
+    pub fn prepare(&self, server: &Server, descriptors: usize) -> Result<PreparedEndpoints, Diagnostics> {
+        let mut prepared = PreparedEndpoints { wanted: Vec::new(), new: Vec::new(), descriptors };
         let mut problems = Diagnostics::default();
         for (kind, listen) in configured(server) {
             let key = Key { kind, address: listen.address };
@@ -148,7 +154,7 @@ impl Endpoints {
             self.certificate = Some(Arc::new(Certificate::new(Arc::clone(&tls.certified))));
         }
         for (key, bound) in prepared.new.drain(..) {
-            match bound.start(server, self.certificate.as_ref(), current, &self.counters) {
+            match bound.start(server, self.certificate.as_ref(), current, &self.counters, &self.budget) {
                 Ok(endpoint) => drop(self.running.insert(key, endpoint)),
                 Err(error) => {
                     self.rollback();
@@ -169,6 +175,7 @@ impl Endpoints {
             warn!("`workers` and the TCP limits apply to addresses that are bound from now on; restart for the others");
         }
         self.settings = Some(settings);
+        self.budget.resize(prepared.descriptors);
         self.wanted = prepared.wanted;
         self.end_unwanted();
     }

@@ -8,7 +8,8 @@
 //! 3. `bind`: binds the sockets and sets their options
 //! 4. `udp`: the worker threads; `address_family` is what differs between IPv4 and IPv6
 //! 5. `tcp`: the listener; `accept` accepts its connections, `connections` bounds them, and
-//!    `last_response` measures how long they are idle
+//!    `last_response` measures how long they are idle; `connection_budget` bounds the descriptors
+//!    that all listeners of streams take together
 //! 6. `stream_connection`: one connection over TCP or TLS
 //! 7. `encrypted`: DNS over TLS, HTTPS and QUIC
 //!
@@ -19,6 +20,7 @@
 mod accept;
 mod address_family;
 mod bind;
+mod connection_budget;
 mod connections;
 mod encrypted;
 mod endpoint;

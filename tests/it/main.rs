@@ -12,6 +12,7 @@ mod core_api;
 mod core_double;
 mod counters;
 mod demo;
+mod descriptors;
 mod dns_over_https;
 mod dns_over_quic;
 mod documents;

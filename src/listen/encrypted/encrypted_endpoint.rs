@@ -15,6 +15,7 @@ use super::tls;
 use super::transport::{EncryptedSocket, EncryptedTransport};
 use crate::config::TcpLimits;
 use crate::listen::bind::{AddressUse, bind_quic};
+use crate::listen::connection_budget::ConnectionBudget;
 use crate::listen::stream_responder::StreamResponder;
 
 /// Wait before a dead listener is started again.
@@ -28,6 +29,8 @@ pub(crate) struct EncryptedEndpoint {
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) responder: StreamResponder,
     pub(crate) limits: TcpLimits,
+    /// The descriptors for connections. Those over QUIC take none.
+    pub(crate) budget: ConnectionBudget,
 }
 
 impl EncryptedEndpoint {
@@ -38,11 +41,12 @@ impl EncryptedEndpoint {
             (EncryptedSocket::Tcp(listener), EncryptedTransport::Https(path)) => {
                 let (tls, responder) = (Arc::clone(settings), responder.clone());
                 HttpsListener { tls, path: path.as_str().into(), responder, limits: *limits }
-                    .serve(listener, stop)
+                    .serve(listener, self.budget.register(limits.connections), stop)
                     .await;
             }
             (EncryptedSocket::Tcp(listener), _) => {
-                tls::serve(listener, Arc::clone(settings), responder.clone(), *limits, stop).await;
+                let share = self.budget.register(limits.connections);
+                tls::serve(listener, Arc::clone(settings), responder.clone(), *limits, share, stop).await;
             }
             (EncryptedSocket::Udp(socket), _) => self.serve_quic(socket, stop).await,
         }

@@ -28,6 +28,7 @@ use super::tls::handshake;
 
 use crate::config::TcpLimits;
 use crate::listen::accept::accept;
+use crate::listen::connection_budget::ListenerShare;
 use crate::listen::last_response::LastResponse;
 use crate::listen::stream_connection::FIRST_QUERY;
 use crate::listen::stream_responder::StreamResponder;
@@ -66,8 +67,8 @@ pub(super) struct HttpsListener {
 
 impl HttpsListener {
     /// Accepts and answers until `stop`. Then answers the queries that have arrived, and returns.
-    pub(super) async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        accept(listener, self.limits.connections, stop.clone(), |stream, last_response| {
+    pub(super) async fn serve(self, listener: TcpListener, share: ListenerShare, stop: CancellationToken) {
+        accept(listener, share, stop.clone(), |stream, last_response| {
             self.clone().serve_connection(stream, last_response, stop.clone())
         })
         .await;

@@ -14,6 +14,7 @@ use tracing::debug;
 use super::limits::HANDSHAKE;
 use crate::config::TcpLimits;
 use crate::listen::accept::accept;
+use crate::listen::connection_budget::ListenerShare;
 use crate::listen::stream_connection::{Connection, FIRST_QUERY};
 use crate::listen::stream_responder::StreamResponder;
 
@@ -23,9 +24,10 @@ pub(super) async fn serve(
     tls: Arc<ServerConfig>,
     responder: StreamResponder,
     limits: TcpLimits,
+    share: ListenerShare,
     stop: CancellationToken,
 ) {
-    accept(listener, limits.connections, stop.clone(), |stream, last_response| {
+    accept(listener, share, stop.clone(), |stream, last_response| {
         let (tls, responder, stop) = (Arc::clone(&tls), responder.clone(), stop.clone());
         async move {
             // The option saves a delay; a socket without it works, too.

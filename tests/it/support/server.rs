@@ -97,6 +97,15 @@ impl Server {
         server
     }
 
+    /// As [`Server::start_with`], with a limit of open files.
+    pub(crate) fn start_with_open_files(limit: usize, files: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit.to_string(), PROGRAM]);
+        let mut server = Self::launch_as(shell, Stdio::piped(), files);
+        server.wait_until_ready();
+        server
+    }
+
     fn launch_as(program: Command, stderr: Stdio, files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("the test can create a directory");
         for (name, text) in files {
