@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::connection_budget::ListenerShare;
 use super::connections::Connections;
 use super::last_response::LastResponse;
+use super::stream_connection::FIRST_QUERY;
 use crate::log_throttle::LogThrottle;
 
 /// Pause after an error of `accept`.
@@ -52,8 +53,11 @@ pub(super) async fn accept<F>(
             () = stop.cancelled() => break,
         }
     }
-    // Clients that connected before the stop get their responses, too.
-    while let Ok(Ok((stream, client))) = timeout(Duration::ZERO, listener.accept()).await {
+    // Clients that connected before the stop get their responses, too. The kernel hands over a
+    // connection when its first query arrives.
+    let deadline = Instant::now() + FIRST_QUERY;
+    while Instant::now() < deadline {
+        let Ok(Ok((stream, client))) = timeout_at(deadline, listener.accept()).await else { break };
         connections.make_room().await;
         connections.add(client.ip(), |last_response| serve(stream, last_response));
     }

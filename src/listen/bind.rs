@@ -26,11 +26,18 @@ use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mt
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tracing::debug;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+use super::socket_options::TcpDeferAccept;
+
+/// Connections that may wait to be accepted. The kernel gives at most `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
 
 /// Attempts to find a port that is free for both UDP and TCP, if the system chooses the port.
 const PORT_ATTEMPTS: usize = 20;
+
+/// How long a TCP connection may be silent before it can be accepted, in seconds. Silent
+/// connections wait in the kernel meanwhile, so they keep no place from clients that ask. A longer
+/// time would let fewer of them fill the queue of the kernel.
+const DEFER_ACCEPT: i32 = 3;
 
 /// Receive buffer of a UDP socket, in bytes: room for a burst, but for at most a few milliseconds
 /// of queries. The system gives less unless `net.core.rmem_max` is raised.
@@ -99,6 +106,9 @@ pub(super) fn bind_tcp(address: SocketAddr, address_use: AddressUse) -> io::Resu
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
+    if let Err(error) = setsockopt(&socket, TcpDeferAccept, &DEFER_ACCEPT) {
+        debug!("{address}: this system hands over connections before they ask: {error}");
+    }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

@@ -114,6 +114,35 @@ fn clients_with_answers_do_not_block_new_clients() {
 }
 
 #[test]
+fn clients_that_ask_late_are_served_while_hundreds_of_others_connect() {
+    let server = Server::start(&config(60).replace("= 50", "= 16"));
+    let message = framed(&query(9, 0, "core.lb.example", 1));
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        let mut late: Vec<TcpStream> = (0..3).map(|_| connect(server.address())).collect();
+        for number in 0..30 {
+            let mut other = connect(server.address());
+            let sent: &[u8] = match number % 4 {
+                0 => &[],
+                1 => &message[..9],
+                2 => &message,
+                _ => &message.repeat(20),
+            };
+            other.write_all(sent).expect("the server accepts connections");
+            if number % 3 == 0 {
+                // The server may have closed it already.
+                let _ = other.shutdown(Shutdown::Write);
+            }
+            others.push(other);
+        }
+        for client in &mut late {
+            client.write_all(&message).expect("the server keeps the connection");
+            read_framed(client).expect("the server responds to the late client");
+        }
+    }
+}
+
+#[test]
 fn a_malformed_message_does_not_end_the_connection() {
     let server = Server::start(&config(60));
     let mut stream = connect(server.address());
