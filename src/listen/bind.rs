@@ -39,6 +39,12 @@ const PORT_ATTEMPTS: usize = 20;
 /// time would let fewer of them fill the queue of the kernel.
 const DEFER_ACCEPT: i32 = 3;
 
+/// Send buffer of a UDP socket, in bytes. Responses to hosts of the local network wait in it until
+/// the kernel knows the host's address, for up to 3 seconds; if it is full, responses are lost. The
+/// kernel doubles it, and gives less if `net.core.wmem_max` is lower and the server may not exceed
+/// that.
+const SEND_BUFFER: usize = 4 << 20;
+
 /// Receive buffer of a UDP socket, in bytes: room for a burst, but for at most a few milliseconds
 /// of queries. The system gives less unless `net.core.rmem_max` is raised.
 const RECEIVE_BUFFER: usize = 1 << 20;
@@ -163,6 +169,10 @@ fn bind_udp(address: SocketAddr, reuse_port: bool) -> io::Result<UdpSocket> {
     socket.set_reuse_port(reuse_port)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    if setsockopt(&socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+        // Without the capability CAP_NET_ADMIN.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+    }
     never_fragment(&socket, address)?;
     if address.ip().is_unspecified() {
         // A response must leave from the address to which the query was sent.

@@ -7,6 +7,9 @@
 //! A batch usually takes two system calls and no allocation. It takes more calls if its responses
 //! leave from several addresses, or if one is too long for the network. Errors of the system are
 //! logged, and the worker goes on.
+//!
+//! Sending never waits: responses to hosts that do not exist can fill the send buffer for seconds.
+//! A response that cannot be sent is dropped and counted.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -179,7 +182,7 @@ impl Worker {
             responses.buffers[..responses.clients.len()].iter().map(|response| [IoSlice::new(response)]).collect();
         let mut next = 0;
         while next < slices.len() {
-            let (source, flags) = (responses.sources[next], MsgFlags::empty());
+            let (source, flags) = (responses.sources[next], MsgFlags::MSG_DONTWAIT);
             let same_source = responses.sources[next..].iter().take_while(|other| is_same_source::<F>(&source, other));
             let batch = next..next + same_source.count();
             let (slices, clients) = (&slices[batch.clone()], &responses.clients[batch]);
@@ -190,13 +193,11 @@ impl Worker {
             match outcome.map(Iterator::count) {
                 Ok(sent) => next += sent.max(1),
                 Err(Errno::EINTR) => {}
+                // None of the others can be sent, either.
+                Err(Errno::EAGAIN) => return self.drop_unsent(responses.clients.len() - next),
                 Err(error) => {
                     if let Some(client) = &responses.clients[next] {
-                        if error == Errno::EMSGSIZE {
-                            self.send_truncated::<F>(&responses.buffers[next], client, source.as_ref());
-                        } else {
-                            self.log(|| format!("cannot send to {client}: {error}"));
-                        }
+                        self.cannot_send::<F>(error, &responses.buffers[next], client, source.as_ref());
                     }
                     // A client that cannot be reached must not keep the others from their
                     // responses.
@@ -206,20 +207,51 @@ impl Worker {
         }
     }
 
+    /// Counts responses for which the send buffer has no room.
+    fn drop_unsent(&self, responses: usize) {
+        self.responder.counters().count_unsent(responses);
+        self.log(|| {
+            "the send buffer is full, so responses are lost; responses to hosts that do not exist can fill it"
+                .to_owned()
+        });
+    }
+
+    /// Sends a response again without its records if it was too long. Any other error is counted
+    /// and logged.
+    fn cannot_send<F: AddressFamily>(
+        &self,
+        error: Errno,
+        response: &[u8],
+        client: &F::Client,
+        source: Option<&F::PacketInfo>,
+    ) {
+        if error == Errno::EMSGSIZE {
+            return self.send_truncated::<F>(response, client, source);
+        }
+        self.responder.counters().count_unsent(1);
+        self.log(|| format!("cannot send to {client}: {error}"));
+    }
+
     /// Sends a response without its records and with TC set, because the whole is too long for the
     /// interface (RFC 9715 R4).
     fn send_truncated<F: AddressFamily>(&self, response: &[u8], client: &F::Client, source: Option<&F::PacketInfo>) {
+        let counters = self.responder.counters();
         let Some(short) = truncate(response) else {
+            counters.count_unsent(1);
             let len = response.len();
             return self.log(|| format!("cannot send {len} bytes to {client}: too long for the network"));
         };
         if !is_truncated(response) {
-            self.responder.counters().count_truncated();
+            counters.count_truncated();
         }
         let (fd, control_message) = (self.socket.as_raw_fd(), source.map(F::control_message));
         let slices = [IoSlice::new(&short)];
-        while let Err(error) = sendmsg(fd, &slices, control_message.as_slice(), MsgFlags::empty(), Some(client)) {
+        while let Err(error) = sendmsg(fd, &slices, control_message.as_slice(), MsgFlags::MSG_DONTWAIT, Some(client)) {
+            if error == Errno::EAGAIN {
+                return self.drop_unsent(1);
+            }
             if error != Errno::EINTR {
+                counters.count_unsent(1);
                 return self.log(|| format!("cannot send a truncated response to {client}: {error}"));
             }
         }

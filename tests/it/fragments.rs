@@ -111,5 +111,6 @@ fn an_unreachable_client_is_logged_once() {
     python(&network, &server, QUERY_AS_OTHER_HOST);
     wait_until("all queries are answered", || status(&server)["responses"]["udp"]["rcodes"]["NOERROR"] == 40);
     server.wait_for_log("cannot send to 198.51.100.2:");
+    assert_eq!(status(&server)["responses"]["udp"]["unsent"], 40);
     assert_eq!(server.log().matches("cannot send").count(), 1, "{}", server.log());
 }

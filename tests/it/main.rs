@@ -45,4 +45,5 @@ mod shares;
 mod signals;
 mod support;
 mod tcp;
+mod unresolved_hosts;
 mod verdicts;

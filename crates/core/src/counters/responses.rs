@@ -45,6 +45,8 @@ pub struct Responses {
     pub rcodes: BTreeMap<String, u64>,
     /// Packets that get no response, for example because they are responses themselves.
     pub ignored: u64,
+    /// Responses that could not be sent. Only counted over UDP.
+    pub unsent: u64,
     /// Responses with TC set: the client asks again over TCP.
     pub truncated: u64,
     /// Responses of the slow path.
@@ -101,6 +103,7 @@ impl Responses {
             }
         }
         self.ignored += read(&cells.ignored);
+        self.unsent += read(&cells.unsent);
         self.truncated += read(&cells.truncated);
         self.slow_path += read(&cells.slow_path);
         let up_to_us = |step: usize| (step + 1 < LATENCY_STEPS).then(|| 1 << step);

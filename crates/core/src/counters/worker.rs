@@ -25,6 +25,8 @@ pub(super) struct CounterCells {
     pub(super) rcodes: [AtomicU64; RCODES],
     /// Packets that get no response.
     pub(super) ignored: AtomicU64,
+    /// Responses that could not be sent.
+    pub(super) unsent: AtomicU64,
     /// Responses with TC set.
     pub(super) truncated: AtomicU64,
     /// Responses of the slow path.
@@ -60,6 +62,11 @@ impl WorkerCounters {
     /// Counts a packet that gets no response.
     pub fn count_ignored(&self) {
         add(&self.cells.ignored, 1);
+    }
+
+    /// Counts responses that could not be sent, in addition to [`Self::count_response`].
+    pub fn count_unsent(&self, responses: usize) {
+        add(&self.cells.unsent, responses as u64);
     }
 
     /// Counts a response.
