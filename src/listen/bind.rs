@@ -26,6 +26,7 @@ use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mt
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tracing::debug;
 
+use super::receive_buffer;
 use super::socket_options::TcpDeferAccept;
 
 /// Connections that may wait to be accepted. The kernel gives at most `net.core.somaxconn`.
@@ -44,10 +45,6 @@ const DEFER_ACCEPT: i32 = 3;
 /// kernel doubles it, and gives less if `net.core.wmem_max` is lower and the server may not exceed
 /// that.
 const SEND_BUFFER: usize = 4 << 20;
-
-/// Receive buffer of a UDP socket, in bytes: room for a burst, but for at most a few milliseconds
-/// of queries. The system gives less unless `net.core.rmem_max` is raised.
-const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// How often an idle UDP worker checks if it should stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -168,7 +165,7 @@ fn bind_udp(address: SocketAddr, reuse_port: bool) -> io::Result<UdpSocket> {
     let socket = new_socket(address, Type::DGRAM)?;
     socket.set_reuse_port(reuse_port)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
-    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.set_recv_buffer_size(receive_buffer::LONG)?;
     if setsockopt(&socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
         // Without the capability CAP_NET_ADMIN.
         socket.set_send_buffer_size(SEND_BUFFER)?;

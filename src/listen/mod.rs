@@ -5,8 +5,9 @@
 //!
 //! 1. `endpoints`: all addresses that are listened on, and how a reload changes them
 //! 2. `endpoint`: one address, its threads and tasks
-//! 3. `bind`: binds the sockets and sets their options; `socket_options` defines one of these
-//! 4. `udp`: the worker threads; `address_family` is what differs between IPv4 and IPv6
+//! 3. `bind`: binds the sockets and sets their options; `socket_options` defines two of these
+//! 4. `udp`: the worker threads; `address_family` is what differs between IPv4 and IPv6;
+//!    `receive_buffer` keeps the wait short under overload
 //! 5. `tcp`: the listener; `accept` accepts its connections, `connections` bounds them, and
 //!    `last_response` measures how long they are idle; `connection_budget` bounds the descriptors
 //!    that all listeners of streams take together
@@ -26,6 +27,7 @@ mod encrypted;
 mod endpoint;
 mod endpoints;
 mod last_response;
+mod receive_buffer;
 mod socket_options;
 mod stream_connection;
 mod stream_responder;

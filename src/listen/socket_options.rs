@@ -14,3 +14,19 @@ sockopt_impl!(
     libc::TCP_DEFER_ACCEPT,
     libc::c_int
 );
+
+/// Memory and drops of a socket; the positions of the members are those of `SK_MEMINFO_…` in
+/// `linux/sock_diag.h`.
+type MemoryInfo = [u32; 9];
+
+/// The position of the number of dropped packets (`SK_MEMINFO_DROPS`).
+pub(super) const DROPS: usize = 8;
+
+sockopt_impl!(
+    /// Memory of the socket, and the packets that it dropped.
+    SocketMemory,
+    GetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_MEMINFO,
+    MemoryInfo
+);

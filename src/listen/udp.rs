@@ -25,6 +25,7 @@ use smallvec::SmallVec;
 use tracing::warn;
 
 use super::address_family::{AddressFamily, V4, V6};
+use super::receive_buffer::ReceiveBuffer;
 use crate::log_throttle::LogThrottle;
 use evenkeel_core::message::{is_truncated, truncate};
 use evenkeel_core::respond::{Responder, Transport};
@@ -61,6 +62,7 @@ pub(super) struct Worker {
     responder: Responder,
     /// Batches received so far.
     batches: u32,
+    receive_buffer: ReceiveBuffer,
     /// Shared by all workers of the address.
     log: Arc<Mutex<LogThrottle>>,
 }
@@ -85,7 +87,8 @@ impl Worker {
         stop: Arc<AtomicBool>,
         log: Arc<Mutex<LogThrottle>>,
     ) -> Self {
-        Self { socket, address, snapshot: Cache::new(current), stop, responder, batches: 0, log }
+        let (snapshot, receive_buffer) = (Cache::new(current), ReceiveBuffer::new());
+        Self { socket, address, snapshot, stop, responder, batches: 0, receive_buffer, log }
     }
 
     /// Answers until `stop` is set, then answers what still waits in the socket.
@@ -123,7 +126,10 @@ impl Worker {
                 // Nothing is left in the socket.
                 Err(Errno::EAGAIN) if stopping => return,
                 // The read timeout. An idle worker must not hold a snapshot that was replaced.
-                Err(Errno::EAGAIN | Errno::EINTR) => drop(self.snapshot.load()),
+                Err(Errno::EAGAIN | Errno::EINTR) => {
+                    let _ = self.snapshot.load();
+                    self.receive_buffer.when_idle(&self.socket);
+                }
                 Err(error) => {
                     self.log(|| format!("cannot receive: {error}"));
                     std::thread::sleep(ERROR_PAUSE);
@@ -154,7 +160,9 @@ impl Worker {
         let measured_from = self.batches.is_multiple_of(BATCHES_PER_MEASUREMENT).then(Instant::now);
         let is_wildcard = self.is_wildcard();
         let snapshot = self.snapshot.load();
+        let mut packets_received = 0;
         for message in received {
+            packets_received += 1;
             let Some(client) = message.address.filter(|client| F::port(client) != 0) else {
                 self.responder.counters().count_ignored();
                 continue;
@@ -167,6 +175,7 @@ impl Worker {
                 responses.sources.push(control_messages.and_then(|mut messages| messages.find_map(F::packet_info)));
             }
         }
+        self.receive_buffer.after_batch(&self.socket, packets_received, packets_received == BATCH_SIZE);
         Ok(measured_from)
     }
 
