@@ -101,6 +101,9 @@ fn queries(c: &mut Criterion) {
         ("no such name", "nothing.lb.example", 1),
         ("referral", "core.sub.lb.example", 1),
         ("refused", "example.org", 1),
+        ("no such name, 123 labels", &("a.".repeat(121) + "lb.example"), 1),
+        ("no such name, 80 labels of the zone", &("lb.".repeat(80) + "lb.example"), 1),
+        ("referral, 121 labels", &("a.".repeat(118) + "sub.lb.example"), 1),
     ] {
         let packet = packet(name, qtype);
         c.bench_function(&format!("respond/{what}"), |b| {

@@ -21,7 +21,7 @@ use crate::pool::Pick;
 
 /// Most names that compression pointers can point to. More would cost more time than they save
 /// bytes.
-const MAX_NAME_OFFSETS: usize = 48;
+const MAX_TARGETS: usize = 48;
 
 /// Largest offset that a compression pointer can have.
 const MAX_POINTER: usize = 0x3fff;
@@ -112,13 +112,22 @@ pub(crate) fn finish(
     }
 }
 
+/// A name in the message that compression pointers can point to.
+#[derive(Clone, Copy)]
+struct Target {
+    offset: u16,
+    /// Length of the whole name, uncompressed. Names are compared only if their lengths are equal:
+    /// otherwise, the many parents of one long name would be compared with those of another.
+    len: u8,
+}
+
 /// A message while it is written.
 struct Message<'o> {
     out: &'o mut Vec<u8>,
     /// The largest offset at which the records may end.
     limit: usize,
-    /// Offsets of names and their parents that compression pointers can point to.
-    name_offsets: SmallVec<[u16; MAX_NAME_OFFSETS]>,
+    /// Names and their parents that compression pointers can point to.
+    targets: SmallVec<[Target; MAX_TARGETS]>,
     /// Number of drawn addresses so far.
     drawn: usize,
 }
@@ -127,9 +136,8 @@ impl<'o> Message<'o> {
     /// A message with the question as received.
     fn new(out: &'o mut Vec<u8>, limit: usize, question: &[u8]) -> Self {
         start_header(1, out);
-        let mut message = Self { out, limit, name_offsets: SmallVec::new(), drawn: 0 };
-        message.put_name(question);
-        message.out.extend(&question[question.len() - 4..]);
+        let mut message = Self { out, limit, targets: SmallVec::new(), drawn: 0 };
+        message.put_question(question);
         message
     }
 
@@ -150,13 +158,13 @@ impl<'o> Message<'o> {
         rdatas: impl Iterator<Item = &'r [u8]>,
         count: &mut u16,
     ) -> bool {
-        let (start, name_offsets) = (self.out.len(), self.name_offsets.len());
+        let (start, targets) = (self.out.len(), self.targets.len());
         let mut added = 0;
         for rdata in rdatas {
             self.put_record(records, rdata);
             if self.out.len() > self.limit {
                 self.out.truncate(start);
-                self.name_offsets.truncate(name_offsets);
+                self.targets.truncate(targets);
                 return false;
             }
             added += 1;
@@ -193,7 +201,9 @@ impl<'o> Message<'o> {
             self.out.extend(before);
             rest = names;
             for _ in 0..compressible.names {
-                rest = &rest[self.put_name(rest)..];
+                let (name, after) = rest.split_at(name_len(rest));
+                self.put_name(name);
+                rest = after;
             }
         }
         self.out.extend(rest);
@@ -201,25 +211,45 @@ impl<'o> Message<'o> {
         self.out[start - 2..start].copy_from_slice(&len.to_be_bytes());
     }
 
-    /// Writes the name at the start of `bytes`, with a pointer for its longest known suffix.
-    /// Returns its uncompressed length.
-    fn put_name(&mut self, bytes: &[u8]) -> usize {
-        let len = suffixes(bytes).count() - 1 + Labels::of(bytes).map(<[u8]>::len).sum::<usize>() + 1;
-        for suffix in suffixes(&bytes[..len]) {
+    /// Writes the question as received. No parent of its name can be compressed, because each is
+    /// shorter than the one before.
+    fn put_question(&mut self, question: &[u8]) {
+        let name_len = question.len() - 4;
+        for parent in suffixes(&question[..name_len]).take(MAX_TARGETS).filter(|parent| *parent != [0]) {
+            let offset = HEADER_LEN + name_len - parent.len();
+            self.targets.push(Target { offset: offset as u16, len: parent.len() as u8 });
+        }
+        self.out.extend(question);
+    }
+
+    /// Writes a name, with a pointer for its longest known suffix.
+    fn put_name(&mut self, name: &[u8]) {
+        for suffix in suffixes(name) {
             if suffix == [0] {
                 break;
             }
-            if let Some(&offset) = self.name_offsets.iter().find(|&&offset| self.is_at(suffix, usize::from(offset))) {
-                self.out.extend((0xc000 | offset).to_be_bytes());
-                return len;
+            if let Some(offset) = self.find(suffix) {
+                return self.out.extend((0xc000 | offset).to_be_bytes());
             }
-            if self.out.len() <= MAX_POINTER && self.name_offsets.len() < MAX_NAME_OFFSETS {
-                self.name_offsets.push(self.out.len() as u16);
+            if self.out.len() <= MAX_POINTER && self.targets.len() < MAX_TARGETS {
+                self.targets.push(Target { offset: self.out.len() as u16, len: suffix.len() as u8 });
             }
             self.out.extend(&suffix[..1 + usize::from(suffix[0])]);
         }
         self.out.push(0);
-        len
+    }
+
+    /// The offset of a name that is already in the message, in any letter case.
+    fn find(&self, name: &[u8]) -> Option<u16> {
+        let equal = |target: &&Target| {
+            let at = usize::from(target.offset);
+            // Most names are not compressed themselves. The case of letters does not change the
+            // lengths of labels, which are less than any letter.
+            usize::from(target.len) == name.len()
+                && (self.out.get(at..at + name.len()).is_some_and(|written| written.eq_ignore_ascii_case(name))
+                    || self.is_at(name, at))
+        };
+        self.targets.iter().find(equal).map(|target| target.offset)
     }
 
     /// Returns true if the name at an offset of the message is `name`, in any letter case. A name
@@ -245,4 +275,10 @@ impl<'o> Message<'o> {
         }
         at
     }
+}
+
+/// Length of the name at the start of `bytes`.
+fn name_len(bytes: &[u8]) -> usize {
+    let root = suffixes(bytes).last().map_or(0, <[u8]>::len);
+    bytes.len() - root + 1
 }
