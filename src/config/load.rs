@@ -64,8 +64,10 @@ fn parse(source: &Source) -> Result<DeTable<'_>, Diagnostics> {
 
 /// Reads the whole file. If the report has errors afterwards, the values must not be used.
 fn read_root(report: &Report<'_>, mut file: DeTable<'_>) -> LoadedConfig {
-    let (mut zones, apexes) = zones::read(report, NamedTables::take(report, &mut file, "zones", "[zones.NAME]"));
     let names = names::read(report, NamedTables::take(report, &mut file, "names", "[names.NAME]"));
+    let shared = names.iter().map(|name| name.owner.clone()).collect();
+    let tables = NamedTables::take(report, &mut file, "zones", "[zones.NAME]");
+    let (mut zones, apexes) = zones::read(report, tables, &shared);
     let root = Section::new(report, "the file", 0..0, Some(&file));
     let server = root.subsection("server", "[server]").unwrap_or_else(|| Section::new(report, "[server]", 0..0, None));
     let server = server::read(server);

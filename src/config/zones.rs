@@ -10,8 +10,9 @@ use super::named_tables::{NamedTables, is_visible_ascii};
 use super::report::Report;
 use super::value::Placed;
 
-/// Reads the zones. Returns those that load, and the apexes of all.
-pub(super) fn read(report: &Report<'_>, tables: NamedTables<'_>) -> (Zones, HashSet<Name>) {
+/// Reads the zones. Returns those that load, and the apexes of all. `shared` are the shared names of
+/// the configuration.
+pub(super) fn read(report: &Report<'_>, tables: NamedTables<'_>, shared: &HashSet<Name>) -> (Zones, HashSet<Name>) {
     let mut zones = Vec::new();
     let mut apexes = HashSet::new();
     let mut defined = Vec::new();
@@ -22,7 +23,7 @@ pub(super) fn read(report: &Report<'_>, tables: NamedTables<'_>) -> (Zones, Hash
     tables.read(report, |name, section| {
         let file = section.required("file", section.string("file"), "the zone file, relative to this one");
         if let Some(apex) = apex(report, &name, &apexes) {
-            zones.extend(file.and_then(|file| load(report, &apex, file)));
+            zones.extend(file.and_then(|file| load(report, &apex, file, shared)));
             defined.push((apex.clone(), name.span));
             apexes.insert(apex);
         }
@@ -62,11 +63,12 @@ fn apex(report: &Report<'_>, name: &Placed<&str>, others: &HashSet<Name>) -> Opt
 }
 
 /// Loads a zone file. Its mistakes go to the same report.
-fn load(report: &Report<'_>, apex: &Name, file: Placed<&str>) -> Option<Zone> {
+fn load(report: &Report<'_>, apex: &Name, file: Placed<&str>, shared: &HashSet<Name>) -> Option<Zone> {
     match report.origin.read(file.value) {
         Ok(source) => {
             let mut problems = report.problems.borrow_mut();
-            zone::load(source, &report.origin.path(file.value), apex, &Disk, &mut problems)
+            let path = report.origin.path(file.value);
+            zone::load_with_shared_names(source, &path, apex, &Disk, shared, &mut problems)
         }
         Err(error) => {
             let message = format!("zone file {} cannot be read: {error}", file.value);

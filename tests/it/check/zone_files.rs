@@ -13,27 +13,35 @@ fn mistakes_in_zone_files_have_file_and_line() {
         ("www2 300\n", "lb.zone:9:1: error: no record type for www2.lb.example"),
         ("www2 ADDR 192.0.2.1\n", "lb.zone:9:6: error: \"ADDR\" is not a record type, TTL or class"),
         ("www2 CH A 192.0.2.1\n", "class CH is not served, only IN"),
+        ("www2 CLASS3 A 192.0.2.1\n", "class CLASS3 is not served, only IN"),
+        ("www2 DYNA web\n", "lb.zone:9:6: error: DYNA is a type of gdnsd only"),
         ("www2 DNAME other\n", "lb.zone:9:6: error: DNAME: DNAME redirection is not served"),
-        ("www2 RRSIG x\n", "signed zones are not served"),
+        ("www2 RRSIG x\n", "lb.zone:9:12: error: RRSIG of www2.lb.example: a record type is expected here"),
         ("www A 192.0.2.300\n", "lb.zone:9:7: error: A of www.lb.example: an IPv4 address is expected here"),
         ("www CNAME ns1\n", "lb.zone:9:1: error: CNAME and other data: www.lb.example also has a A record, at "),
         ("scan CNAME ns1\n", "lb.zone:9:1: error: a second CNAME record for scan.lb.example"),
         ("@ SOA a b 1 2 3 4 5\n", "lb.zone:9:1: error: a second SOA record for lb.example"),
         ("www SOA a b 1 2 3 4 5\n", "an SOA record at www.lb.example"),
-        ("www.other. A 192.0.2.1\n", "lb.zone:9:1: error: www.other is outside the zone lb.example"),
         ("*.w NS ns1\n", "NS record at the wildcard *.w.lb.example"),
         ("t TXT \"open\n", "lb.zone:9:7: error: this quote is not closed on its line"),
         ("t TXT ( a\n", "lb.zone:9:7: error: this parenthesis is never closed"),
-        ("$GENERATE 1-9 a$ A 192.0.2.$\n", "lb.zone:9:1: error: unknown directive $GENERATE"),
+        ("$INCLUDED x\n", "lb.zone:9:1: error: unknown directive $INCLUDED"),
+        ("$GENERATE 9-1 a$ A 192.0.2.$\n", "lb.zone:9:11: error: not a range"),
+        ("$GENERATE 0-2147483647 a$ A 192.0.2.1\n", "lb.zone:9:11: error: $GENERATE makes more than 262144 records"),
+        ("$GENERATE 250-260 a$ A 192.0.2.$\n", "lb.zone:9:24: error: A of a256.lb.example: an IPv4 address"),
+        ("$GENERATE 1-2 a${x} A 192.0.2.$\n", "lb.zone:9:15: error: modifiers are ${offset}"),
         ("$INCLUDE missing.zone\n", "lb.zone:9:10: error: included file missing.zone cannot be read: No such file"),
         ("$INCLUDE lb.zone\n", "lb.zone:9:10: error: lb.zone includes itself"),
         ("$INCLUDE lb.zone\n$INCLUDE ./lb.zone\n", "lb.zone:10:10: error: ./lb.zone includes itself"),
         ("a..b A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: two dots in a row"),
         ("t TYPE65280 abc\n", "rdata of TYPE65280 must be written as \\# LENGTH HEX"),
-        ("t HTTPS 1 . alpn=h2 alpn=h3\n", "the same parameter appears twice"),
+        ("t HTTPS 1 . alpn=h2 alpn=h3\n", "the parameter alpn appears twice"),
         ("t HTTPS \\# 1 00\n", "clients cannot read this as HTTPS rdata"),
-        ("t CAA 0 \"\" x\n", "clients cannot read this as CAA rdata"),
-        ("t TXT a\"b c\"\n", "lb.zone:9:8: error: a quote inside a word"),
+        ("t HTTPS 1 . alpn=\"h2\"port=1\n", "a space is missing between two parameters"),
+        ("t HTTPS 1 . mandatory=port alpn=h2\n", "mandatory names port, which is not there"),
+        ("t HTTPS 1 . ipv4hint=\n", "lb.zone:9:13: error: HTTPS of t.lb.example: ipv4hint needs IPv4 addresses"),
+        ("t CAA 0 \"\" x\n", "lb.zone:9:10: error: CAA of t.lb.example: a tag has at least one letter"),
+        ("t TXT a\"b\n", "lb.zone:9:8: error: this quote is not closed"),
         ("t\x0c A 192.0.2.1\n", "lb.zone:9:1: error: not a domain name: a control character"),
     ];
     for (line, expected) in cases {
@@ -44,8 +52,6 @@ fn mistakes_in_zone_files_have_file_and_line() {
     assert!(shown.contains("lb.zone:9:") && shown.contains("lb.zone:10:") && shown.ends_with("2 errors\n"), "{shown}");
     assert_refused(GOOD, "$TTL 5\n@ NS ns1\n", "the zone lb.example has no SOA record");
     assert_refused(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4 5\n", "the zone lb.example has no NS record at its apex");
-    assert_refused(GOOD, "@ SOA a b 1 2 3 4 5\n", "lb.zone:1:1: error: no TTL for lb.example");
-    assert_refused(GOOD, " A 192.0.2.1\n", "lb.zone:1:2: error: no owner name");
     // An invalid SOA record does not count as missing. A file that includes itself is reported
     // once.
     assert!(!check(GOOD, "$TTL 5\n@ SOA a b 1 2 3 4\n@ NS ns1\n").1.contains("no SOA"));
@@ -79,6 +85,56 @@ fn records_that_are_never_answered_cause_warnings() {
     let child = format!("{GOOD}[zones.\"kid.lb.example\"]\nfile = \"lb.zone\"\n");
     let (_, shown) = check(&child, ZONE);
     assert!(shown.contains("zone kid.lb.example is served, but zone lb.example does not delegate it"), "{shown}");
+}
+
+#[test]
+fn files_that_other_servers_load_are_loaded_with_warnings() {
+    let head = "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.1\n";
+    for (zone, expected) in [
+        // No TTL anywhere.
+        (head.to_owned(), "lb.zone:1:1: warning: no TTL for the SOA record of lb.example"),
+        (format!("ns1 A 192.0.2.1\n{head}"), "lb.zone:1:1: warning: no TTL for ns1.lb.example"),
+        // No owner name above.
+        (format!("$TTL 5\n TXT a\n{head}"), ""),
+        // A saved transfer.
+        (format!("$TTL 5\n{head}@ SOA NS1 h 1 2 3 4 300\n"), ""),
+        (format!("$TTL 5\n{head}www.other. A 192.0.2.1\n"), "lb.zone:5:1: warning: www.other is outside the zone"),
+        (format!("$TTL 2147483648\n{head}"), "lb.zone:1:6: warning: a TTL above 2147483647 seconds counts as 0"),
+        (
+            format!("$TTL 5\n{head}@ DNSKEY 256 3 8 AQID\nns1 NSEC @ A\n"),
+            "lb.zone:5:1: warning: the zone is signed, but signatures are not served",
+        ),
+    ] {
+        let (code, shown) = check(GOOD, &zone);
+        assert!(code == Some(0) && shown.contains(expected), "{zone}\n{shown}");
+        assert!(!expected.is_empty() || !shown.contains("lb.zone"), "{shown}");
+        assert_eq!(shown.matches("signatures are not served").count(), usize::from(expected.contains("signed")));
+    }
+}
+
+#[test]
+fn warnings_of_one_kind_are_counted_after_the_tenth() {
+    let cuts: String = (0..500).map(|i| format!("kid{i} NS ns.kid{i}\n")).collect();
+    let (code, shown) = check(GOOD, &format!("{ZONE}{cuts}"));
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.matches("has no address in this file").count(), 10, "{shown}");
+    assert!(
+        shown.contains("lb.zone:19:1: warning: 490 more warnings about name servers without an address in this file"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_shared_name_is_a_name_server_with_addresses() {
+    let (code, shown) = check(GOOD, &format!("{ZONE}@ NS core\n"));
+    assert!(code == Some(0) && !shown.contains("has no address"), "{shown}");
+}
+
+#[test]
+fn records_that_do_not_fit_into_a_message_are_refused() {
+    let text = "x".repeat(250);
+    let texts: String = (0..260).map(|i| format!("big TXT {i:04}{text}\n")).collect();
+    assert_refused(GOOD, &format!("{ZONE}{texts}"), "the TXT records of big.lb.example cannot be sent: they take ");
 }
 
 #[test]

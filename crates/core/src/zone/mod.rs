@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! 1. `rtype`, `rrset` and `shared_name` are the data of one owner name
+//! 1. `rtype` (with its `mnemonics`), `rrset` and `shared_name` are the data of one owner name
 //! 2. `tree` is the map of names, `rrset_store` has all their RRsets; `zone` is an apex with the owner
 //!    names below it
 //! 3. `lookup` finds a name and a type in a zone: the [`Lookup`]
@@ -15,6 +15,7 @@
 
 mod file;
 mod lookup;
+mod mnemonics;
 mod rrset;
 mod rrset_store;
 mod rtype;
@@ -26,7 +27,7 @@ mod tree;
 mod zone;
 mod zones;
 
-pub use file::{NoIncludes, ReadIncluded, load};
+pub use file::{NoIncludes, ReadIncluded, load, load_with_shared_names};
 pub use lookup::{Lookup, Referral};
 use rrset::Rrset;
 pub use rrset::{RdataIter, Rdatas, RrsetRef};

@@ -1,8 +1,11 @@
 //! Record types: numbers and mnemonics.
 //!
-//! Queries and zones use the number. How a type is written in a zone file is in `file/format.rs`.
+//! Queries and zones use the number. How a type is written in a zone file is in
+//! `file/rdata/format.rs`.
 
 use std::fmt;
+
+use super::mnemonics::MNEMONICS;
 
 /// The number of a record type (RFC 1035 §3.2.2 and the IANA registry).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -20,53 +23,15 @@ impl Rtype {
     pub const AAAA: Self = Self(28);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
+    pub const RRSIG: Self = Self(46);
+    pub const NSEC: Self = Self(47);
+    pub const DNSKEY: Self = Self(48);
+    pub const NSEC3: Self = Self(50);
+    pub const NSEC3PARAM: Self = Self(51);
     pub const IXFR: Self = Self(251);
     pub const AXFR: Self = Self(252);
     pub const ANY: Self = Self(255);
 }
-
-/// The mnemonics that zone files may have and that messages to users show, in the order of numbers.
-const MNEMONICS: &[(&str, u16)] = &[
-    ("A", 1),
-    ("NS", 2),
-    ("CNAME", 5),
-    ("SOA", 6),
-    ("PTR", 12),
-    ("HINFO", 13),
-    ("MX", 15),
-    ("TXT", 16),
-    ("RP", 17),
-    ("AFSDB", 18),
-    ("AAAA", 28),
-    ("SRV", 33),
-    ("NAPTR", 35),
-    ("KX", 36),
-    ("CERT", 37),
-    ("DNAME", 39),
-    ("OPT", 41),
-    ("DS", 43),
-    ("SSHFP", 44),
-    ("RRSIG", 46),
-    ("NSEC", 47),
-    ("DNSKEY", 48),
-    ("NSEC3", 50),
-    ("NSEC3PARAM", 51),
-    ("TLSA", 52),
-    ("SMIMEA", 53),
-    ("OPENPGPKEY", 61),
-    ("CSYNC", 62),
-    ("SVCB", 64),
-    ("HTTPS", 65),
-    ("SPF", 99),
-    ("TKEY", 249),
-    ("TSIG", 250),
-    ("IXFR", 251),
-    ("AXFR", 252),
-    ("MAILB", 253),
-    ("MAILA", 254),
-    ("ANY", 255),
-    ("CAA", 257),
-];
 
 impl Rtype {
     /// Reads a mnemonic or `TYPEnnn` (RFC 3597 §5), in any letter case.

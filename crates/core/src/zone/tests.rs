@@ -140,3 +140,16 @@ proptest! {
         prop_assert_eq!(outcome(&lookup), reference_outcome(&owners, &name, qtype));
     }
 }
+
+#[test]
+fn of_records_that_differ_in_the_case_of_a_name_the_first_is_kept() {
+    let zone = zone("example", "mx MX 10 Mail\nmx MX 10 mail\nmx MX 10 a\nlp LP 10 Mail\nlp LP 10 mail\n");
+    let rdatas = |name, rtype| match zone.lookup(&folded(name), rtype) {
+        Lookup::Rrset(rrset) => {
+            rrset.rdatas.into_iter().map(|rdata| String::from_utf8_lossy(rdata).into_owned()).collect()
+        }
+        _ => Vec::new(),
+    };
+    assert_eq!(rdatas("mx.example", Rtype::MX), ["\0\n\u{1}a\u{7}example\0", "\0\n\u{4}Mail\u{7}example\0"]);
+    assert_eq!(rdatas("lp.example", Rtype(107)).len(), 2);
+}

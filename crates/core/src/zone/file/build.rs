@@ -1,57 +1,108 @@
 //! From the records of a zone file to a [`Zone`].
 
-use super::check::{ByOwner, check};
+use std::collections::HashSet;
+
+use super::check::check;
+use super::owners::ByOwner;
+use super::problems::{Kind, Problems};
+use super::rdata::canonical;
 use super::record::Record;
-use crate::diagnostic::{Diagnostics, Source};
+use super::ttl::soa_minimum;
+use crate::diagnostic::Source;
 use crate::name::Name;
 use crate::zone::{Rrset, Rtype, Zone};
 
-/// Checks the records and makes a zone of them. `root` is the zone file itself.
-///
-/// Adds problems to `diagnostics`. Returns `None` if there is no SOA record; the caller discards
-/// the zone if there was any other error.
-pub(super) fn build(apex: &Name, root: &Source, records: &[Record], diagnostics: &mut Diagnostics) -> Option<Zone> {
-    // If a record could not be read, it may be the one that is missing.
-    let is_complete = !diagnostics.has_errors();
-    let mut by_owner = ByOwner::new();
-    for record in records {
-        if record.owner.is_at_or_below(apex) {
-            by_owner.entry(&record.owner).or_default().push(record);
-        } else {
-            let message = format!("{} is outside the zone {apex}", record.owner);
-            diagnostics.push(record.error(message).with_hint(format!("names in this zone end in {apex}.")));
-        }
+/// Longest message, in bytes (RFC 1035 §4.2.2).
+const MAX_MESSAGE: usize = 65_535;
+
+/// Gives the records without a TTL the MINIMUM of the SOA record.
+pub(super) fn fill_in_ttls(records: &mut [Record], problems: &mut Problems) {
+    let soa = records.iter().find(|record| record.rtype == Rtype::SOA);
+    let Some(minimum) = soa.and_then(|soa| soa_minimum(&soa.rdata)) else { return };
+    for record in records.iter_mut().filter(|record| record.ttl.is_none()) {
+        record.ttl = Some(minimum);
+        problems.warn(Kind::MissingTtl, || {
+            let warning = record.warning(format!("no TTL for {}", record.owner));
+            warning.with_hint(format!("the MINIMUM of the SOA record, {minimum}, is used; add $TTL above all records"))
+        });
     }
-    check(apex, &by_owner, diagnostics);
-    let owners: Vec<_> = by_owner.iter().map(|(name, records)| (*name, rrsets(records, diagnostics))).collect();
-    let has_ns = by_owner.get(apex).is_some_and(|records| records.iter().any(|record| record.rtype == Rtype::NS));
+}
+
+/// Checks the records and makes a zone of them. `root` is the zone file itself, `shared` the names
+/// whose addresses are drawn from pools.
+///
+/// Returns `None` if there is no SOA record; the caller discards the zone if there was any other
+/// error.
+pub(super) fn build(
+    apex: &Name,
+    root: &Source,
+    records: &[Record],
+    shared: &HashSet<Name>,
+    problems: &mut Problems,
+) -> Option<Zone> {
+    // If a record could not be read, it may be the one that is missing.
+    let is_complete = !problems.has_errors();
+    let by_owner = ByOwner::new(records);
+    check(apex, &by_owner, shared, problems);
+    let owners: Vec<_> = by_owner.iter().map(|(name, records)| (name, rrsets(records, problems))).collect();
+    let has_ns = by_owner.get(apex).iter().any(|record| record.rtype == Rtype::NS);
     if is_complete && !has_ns {
         let message = format!("the zone {apex} has no NS record at its apex");
-        diagnostics.push(root.error(0..0, message).with_hint("for example: @ NS ns1"));
+        problems.error(root.error(0..0, message).with_hint("for example: @ NS ns1"));
     }
     let zone = Zone::new(apex.clone(), owners);
     if is_complete && zone.is_none() {
         let message = format!("the zone {apex} has no SOA record");
-        diagnostics.push(root.error(0..0, message).with_hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
+        problems.error(root.error(0..0, message).with_hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
     }
     zone
 }
 
-/// Groups the records of one owner name into RRsets, each record once (RFC 2181 §5).
-fn rrsets(records: &[&Record], diagnostics: &mut Diagnostics) -> Vec<Rrset> {
+/// Groups the records of one owner name into RRsets. Of equal records, the first is kept (RFC 2181
+/// §5).
+fn rrsets(records: &[&Record], problems: &mut Problems) -> Vec<Rrset> {
     let mut sorted: Vec<&Record> = records.to_vec();
-    sorted.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
-    let mut rrsets = Vec::new();
-    for group in sorted.chunk_by(|a, b| a.rtype == b.rtype) {
-        let ttl = group.iter().map(|record| record.ttl).min().unwrap_or_default();
-        if let Some(longer) = group.iter().find(|record| record.ttl != ttl) {
-            let message = format!("the {} records of {} have different TTLs", longer.rtype, longer.owner);
+    sorted.sort_by_key(|record| record.rtype);
+    sorted.chunk_by(|a, b| a.rtype == b.rtype).map(|group| rrset(group, problems)).collect()
+}
+
+/// Makes an RRset of the records of one name and type.
+fn rrset(group: &[&Record], problems: &mut Problems) -> Rrset {
+    let (rtype, owner) = (group[0].rtype, &group[0].owner);
+    let ttl = group.iter().map(|record| record.ttl.unwrap_or_default()).min().unwrap_or_default();
+    if let Some(longer) = group.iter().find(|record| record.ttl != Some(ttl)) {
+        problems.warn(Kind::DifferentTtls, || {
+            let message = format!("the {rtype} records of {owner} have different TTLs");
             let hint = format!("the shortest, {ttl}, is used for all (RFC 2181 §5.2)");
-            diagnostics.push(longer.warning(message).with_hint(hint));
-        }
-        let mut rdatas: Vec<Box<[u8]>> = group.iter().map(|record| record.rdata.clone()).collect();
-        rdatas.dedup();
-        rrsets.push(Rrset { rtype: group[0].rtype, ttl, rdatas });
+            longer.warning(message).with_hint(hint)
+        });
     }
-    rrsets
+    let mut rdatas: Vec<(Vec<u8>, &Record)> = group.iter().map(|r| (canonical(rtype, &r.rdata), *r)).collect();
+    // A stable sort: of equal records, the first in the file stays the first.
+    rdatas.sort_by(|a, b| a.0.cmp(&b.0));
+    rdatas.dedup_by(|later, first| later.0 == first.0);
+    let rrset = Rrset { rtype, ttl, rdatas: rdatas.into_iter().map(|(_, record)| record.rdata.clone()).collect() };
+    let len = least_message_len(owner, &rrset);
+    if len > MAX_MESSAGE {
+        let message = format!("the {rtype} records of {owner} cannot be sent: they take {len} bytes in a message");
+        let hint = format!("a message has at most {MAX_MESSAGE} bytes; remove some of the records");
+        problems.error(group[0].error(message).with_hint(hint));
+    }
+    rrset
+}
+
+/// The least number of bytes of a response with an RRset: header, question, and records whose names
+/// are compressed against the question.
+fn least_message_len(owner: &Name, rrset: &Rrset) -> usize {
+    const HEADER: usize = 12;
+    const QUESTION: usize = 4;
+    const OWNER_TO_LENGTH: usize = 12;
+    let compressible = rrset.rtype.compressible_names();
+    // Names can be compressed against each other too. Then only a pointer is sent for certain.
+    let rdata_len = |rdata: &[u8]| match compressible.names {
+        0 => rdata.len(),
+        names => compressible.before + 2 * names,
+    };
+    let records: usize = rrset.rdatas.iter().map(|rdata| OWNER_TO_LENGTH + rdata_len(rdata)).sum();
+    HEADER + owner.as_wire().len() + QUESTION + records
 }

@@ -1,125 +1,150 @@
 //! The checks that need all records of a zone: CNAME and other data, delegations, name servers.
 //!
-//! `build` calls [`check`] before it makes the zone. Errors and warnings go to the diagnostics.
+//! `build` calls [`check`] before it makes the zone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use super::owners::ByOwner;
+use super::problems::{Kind, Problems};
+use super::rdata::canonical;
 use super::record::Record;
-use crate::diagnostic::Diagnostics;
 use crate::name::{self, Name};
 use crate::zone::Rtype;
 
-/// The records of a zone by their owner names.
-pub(super) type ByOwner<'r> = HashMap<&'r Name, Vec<&'r Record>>;
+/// A zone while it is checked.
+struct Check<'r, 'p> {
+    apex: &'r Name,
+    owners: &'r ByOwner<'r>,
+    /// Names whose addresses are drawn from pools.
+    shared: &'r HashSet<Name>,
+    /// All name servers of NS records.
+    servers: HashSet<Name>,
+    problems: &'p mut Problems,
+}
 
-/// Checks each name and each delegation.
-pub(super) fn check(apex: &Name, by_owner: &ByOwner<'_>, diagnostics: &mut Diagnostics) {
-    let servers: HashSet<Name> = by_owner.values().flatten().filter_map(|record| record.name_server()).collect();
-    for (name, records) in by_owner {
-        check_owner(name, apex, records, diagnostics);
-        check_servers(name, apex, records, by_owner, diagnostics);
-        check_hidden(name, apex, records, by_owner, &servers, diagnostics);
+/// Checks each name and each delegation. `shared` are the names whose addresses are drawn from
+/// pools.
+pub(super) fn check<'r>(apex: &'r Name, owners: &'r ByOwner<'r>, shared: &'r HashSet<Name>, problems: &mut Problems) {
+    let servers = owners.iter().flat_map(|(_, records)| records).filter_map(|record| record.name_server()).collect();
+    let mut check = Check { apex, owners, shared, servers, problems };
+    for (name, records) in owners.iter() {
+        check.owner(name, records);
+        check.name_servers(name, records);
+        check.hidden(name, records);
     }
 }
 
-/// Reports records that one name cannot have together, and records that only the apex can have.
-fn check_owner(name: &Name, apex: &Name, records: &[&Record], diagnostics: &mut Diagnostics) {
-    let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
-    for soa in of_type(Rtype::SOA).skip(usize::from(name == apex)) {
-        diagnostics.push(if name == apex {
-            soa.error(format!("a second SOA record for {name}")).with_hint("a zone has exactly one")
-        } else {
-            soa.error(format!("an SOA record at {name}")).with_hint(format!("it belongs at the apex, {apex}"))
-        });
+impl Check<'_, '_> {
+    /// Reports records that one name cannot have together, and records that only the apex can have.
+    fn owner(&mut self, name: &Name, records: &[&Record]) {
+        let apex = self.apex;
+        let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
+        let first_soa = of_type(Rtype::SOA).next().filter(|_| name == apex);
+        for soa in of_type(Rtype::SOA) {
+            match first_soa {
+                // A saved zone transfer begins and ends with the SOA record.
+                Some(first) if canonical(Rtype::SOA, &first.rdata) == canonical(Rtype::SOA, &soa.rdata) => {}
+                Some(_) => {
+                    let message = format!("a second SOA record for {name}");
+                    self.problems.error(soa.error(message).with_hint("a zone has exactly one"));
+                }
+                None => {
+                    let message = format!("an SOA record at {name}");
+                    self.problems.error(soa.error(message).with_hint(format!("it belongs at the apex, {apex}")));
+                }
+            }
+        }
+        if let Some(cname) = of_type(Rtype::CNAME).next() {
+            self.alias(name, cname, records);
+        }
+        if name.is_wildcard()
+            && name != apex
+            && let Some(ns) = of_type(Rtype::NS).next()
+        {
+            let message = format!("NS record at the wildcard {name}");
+            self.problems.error(ns.error(message).with_hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
+        }
     }
-    if let Some(cname) = of_type(Rtype::CNAME).next() {
+
+    /// Reports records beside the CNAME record of a name.
+    fn alias(&mut self, name: &Name, cname: &Record, records: &[&Record]) {
         if let Some(other) = records.iter().find(|r| r.rtype != Rtype::CNAME) {
             let (rtype, path, line) = (other.rtype, other.source.path(), other.source.line_of(other.span.start));
             let message = format!("CNAME and other data: {name} also has a {rtype} record, at {path}:{line}");
-            diagnostics.push(
-                cname.error(message).with_hint("a name with a CNAME record has no other records (RFC 2181 §10.1)"),
-            );
+            let hint = "a name with a CNAME record has no other records (RFC 2181 §10.1)";
+            self.problems.error(cname.error(message).with_hint(hint));
         }
-        if let Some(second) = of_type(Rtype::CNAME).find(|r| r.rdata != cname.rdata) {
+        let target = canonical(Rtype::CNAME, &cname.rdata);
+        let is_other = |r: &&&Record| r.rtype == Rtype::CNAME && canonical(Rtype::CNAME, &r.rdata) != target;
+        if let Some(second) = records.iter().find(is_other) {
             let message = format!("a second CNAME record for {name}");
-            diagnostics
-                .push(second.error(message).with_hint("a name can be an alias of only one name (RFC 2181 §10.1)"));
+            let hint = "a name can be an alias of only one name (RFC 2181 §10.1)";
+            self.problems.error(second.error(message).with_hint(hint));
         }
     }
-    if name.is_wildcard()
-        && name != apex
-        && let Some(ns) = of_type(Rtype::NS).next()
-    {
-        let message = format!("NS record at the wildcard {name}");
-        diagnostics.push(ns.error(message).with_hint("a wildcard cannot be a delegation (RFC 4592 §4.2)"));
-    }
-}
 
-/// The nearest delegation at or above a name, below the apex.
-fn cut_above(name: &Name, apex: &Name, by_owner: &ByOwner<'_>) -> Option<Name> {
-    name::suffixes(name.as_wire())
-        .take_while(|suffix| suffix.len() > apex.as_wire().len())
-        .map(Name::from_wire)
-        .find(|above| by_owner.get(above).is_some_and(|records| has(records, Rtype::NS)))
+    /// The nearest delegation at or above a name, below the apex.
+    fn cut_above(&self, name: &Name) -> Option<Name> {
+        name::suffixes(name.as_wire())
+            .take_while(|suffix| suffix.len() > self.apex.as_wire().len())
+            .map(Name::from_wire)
+            .find(|above| has(self.owners.get(above), Rtype::NS))
+    }
+
+    /// Warns about name servers whose address resolvers cannot find with this file.
+    fn name_servers(&mut self, name: &Name, records: &[&Record]) {
+        for record in records {
+            let Some(server) = record.name_server().filter(|server| server.is_at_or_below(self.apex)) else { continue };
+            let is_own = name == self.apex && self.cut_above(&server).is_none();
+            if has(self.owners.get(&server), Rtype::CNAME) {
+                self.problems.warn(Kind::AliasedServer, || {
+                    let warning = record.warning(format!("name server {server} of {name} is an alias"));
+                    warning.with_hint("an NS record must not name an alias (RFC 2181 §10.3)")
+                });
+            } else if !self.has_address(&server)
+                && (is_own || server.is_at_or_below(name))
+                && !self.is_by_wildcard(&server)
+            {
+                self.problems.warn(Kind::ServerWithoutAddress, || {
+                    let warning = record.warning(format!("name server {server} of {name} has no address in this file"));
+                    warning.with_hint("add an A or AAAA record, without which resolvers cannot find it")
+                });
+            }
+        }
+    }
+
+    /// Returns true if the name has addresses, of its own or from a pool.
+    fn has_address(&self, name: &Name) -> bool {
+        let records = self.owners.get(name);
+        has(records, Rtype::A) || has(records, Rtype::AAAA) || self.shared.contains(name)
+    }
+
+    /// Returns true if a name without records may get an address from a wildcard above it.
+    fn is_by_wildcard(&self, name: &Name) -> bool {
+        let wildcard = |above: &[u8]| Name::from_wire(&[b"\x01*", above].concat());
+        let mut wildcards =
+            name::suffixes(name.as_wire()).skip(1).filter(|above| above.len() + 2 <= name::MAX_WIRE_LEN).map(wildcard);
+        self.owners.get(name).is_empty() && wildcards.any(|name| self.has_address(&name))
+    }
+
+    /// Warns about records that a delegation hides. At and below it, only NS, DS and the addresses
+    /// of name servers are used.
+    fn hidden(&mut self, name: &Name, records: &[&Record]) {
+        let Some(cut) = self.cut_above(name) else { return };
+        for record in records {
+            let rtype = record.rtype;
+            let is_cut = *name == cut && matches!(rtype, Rtype::NS | Rtype::DS);
+            let is_glue = matches!(rtype, Rtype::A | Rtype::AAAA) && self.servers.contains(name);
+            if !is_cut && !is_glue {
+                self.problems.warn(Kind::Hidden, || {
+                    let warning = record.warning(format!("{rtype} of {name} is never answered: {cut} is delegated"));
+                    warning.with_hint("at and below a delegation, only NS, DS and addresses of name servers are used")
+                });
+            }
+        }
+    }
 }
 
 fn has(records: &[&Record], rtype: Rtype) -> bool {
     records.iter().any(|record| record.rtype == rtype)
-}
-
-/// Warns about name servers whose address resolvers cannot find with this file.
-fn check_servers(name: &Name, apex: &Name, records: &[&Record], by_owner: &ByOwner<'_>, diagnostics: &mut Diagnostics) {
-    for record in records {
-        let Some(server) = record.name_server().filter(|server| server.is_at_or_below(apex)) else { continue };
-        let there = by_owner.get(&server).map_or(&[][..], Vec::as_slice);
-        let is_own = name == apex && cut_above(&server, apex, by_owner).is_none();
-        if has(there, Rtype::CNAME) {
-            let message = format!("name server {server} of {name} is an alias");
-            diagnostics.push(record.warning(message).with_hint("an NS record must not name an alias (RFC 2181 §10.3)"));
-        } else if !has_address(there) && (is_own || server.is_at_or_below(name)) && !by_wildcard(&server, by_owner) {
-            let message = format!("name server {server} of {name} has no address in this file");
-            diagnostics.push(
-                record.warning(message).with_hint("add an A or AAAA record, without which resolvers cannot find it"),
-            );
-        }
-    }
-}
-
-fn has_address(records: &[&Record]) -> bool {
-    has(records, Rtype::A) || has(records, Rtype::AAAA)
-}
-
-/// Returns true if a name without records may get an address from a wildcard above it.
-fn by_wildcard(name: &Name, by_owner: &ByOwner<'_>) -> bool {
-    let wildcard = |above: &[u8]| Name::from_wire(&[b"\x01*", above].concat());
-    let mut wildcards =
-        name::suffixes(name.as_wire()).skip(1).filter(|above| above.len() + 2 <= name::MAX_WIRE_LEN).map(wildcard);
-    !by_owner.contains_key(name)
-        && wildcards.any(|name| by_owner.get(&name).is_some_and(|records| has_address(records)))
-}
-
-/// Warns about records that a delegation hides. At and below it, only NS, DS and the addresses of
-/// name servers are used.
-fn check_hidden(
-    name: &Name,
-    apex: &Name,
-    records: &[&Record],
-    by_owner: &ByOwner<'_>,
-    servers: &HashSet<Name>,
-    diagnostics: &mut Diagnostics,
-) {
-    let Some(cut) = cut_above(name, apex, by_owner) else { return };
-    for record in records {
-        let rtype = record.rtype;
-        let is_cut = *name == cut && matches!(rtype, Rtype::NS | Rtype::DS);
-        let is_glue = matches!(rtype, Rtype::A | Rtype::AAAA) && servers.contains(name);
-        if !is_cut && !is_glue {
-            let message = format!("{rtype} of {name} is never answered: {cut} is delegated");
-            diagnostics.push(
-                record
-                    .warning(message)
-                    .with_hint("at and below a delegation, only NS, DS and addresses of name servers are used"),
-            );
-        }
-    }
 }

@@ -7,13 +7,15 @@
 
 use std::ops::Range;
 
-/// One word of an entry.
+/// One word of an entry. A quote begins and ends a word, also without white space before it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Token<'t> {
-    /// The bytes as written, with escapes and inner quotes, but without outer quotes.
+    /// The bytes as written, with escapes, but without quotes.
     pub(super) text: &'t [u8],
     /// The word was in quotes.
     pub(super) quoted: bool,
+    /// There is nothing between the word before and this one, as in `alpn="h2"`.
+    pub(super) adjoins: bool,
     /// Offset of `text` in the file.
     pub(super) offset: usize,
 }
@@ -82,7 +84,8 @@ impl<'t> Entries<'t> {
         loop {
             match self.peek() {
                 Some(b'"') => {
-                    let token = Token { text: &self.text[open + 1..self.at], quoted: true, offset: open + 1 };
+                    let token =
+                        Token { text: &self.text[open + 1..self.at], quoted: true, adjoins: false, offset: open + 1 };
                     self.at += 1;
                     return Ok(token);
                 }
@@ -95,31 +98,18 @@ impl<'t> Entries<'t> {
         }
     }
 
-    /// Reads a word without outer quotes. Quotes after an equals sign (`alpn="h2,h3"`) protect
-    /// white space.
-    fn bare(&mut self) -> Result<Token<'t>, Malformed> {
+    /// Reads a word without quotes.
+    fn bare(&mut self) -> Token<'t> {
         let start = self.at;
-        let mut open_quote = None;
         while let Some(byte) = self.peek() {
             match byte {
-                b'\n' => break,
                 b'\\' if self.text.get(self.at + 1).is_some_and(|&b| b != b'\n') => self.at += 1,
-                b'"' if open_quote.is_some() => open_quote = None,
-                b'"' if self.text[start..self.at].ends_with(b"=") => open_quote = Some(self.at),
-                b'"' => {
-                    let at = self.at;
-                    self.at += 1;
-                    return Err(Malformed { at: at..at + 1, message: "a quote inside a word; put a space before it" });
-                }
-                b' ' | b'\t' | b'\r' | b';' | b'(' | b')' if open_quote.is_none() => break,
+                b'\n' | b'"' | b' ' | b'\t' | b'\r' | b';' | b'(' | b')' => break,
                 _ => {}
             }
             self.at += 1;
         }
-        match open_quote {
-            Some(at) => Err(Malformed { at: at..at + 1, message: "this quote is not closed on its line" }),
-            None => Ok(Token { text: &self.text[start..self.at], quoted: false, offset: start }),
-        }
+        Token { text: &self.text[start..self.at], quoted: false, adjoins: false, offset: start }
     }
 }
 
@@ -129,6 +119,7 @@ impl<'t> Iterator for Entries<'t> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut tokens = Vec::new();
         let mut open = Vec::new(); // offsets of unclosed parentheses
+        let mut word_end = None; // offset after the last word
         let mut blank_owner = matches!(self.peek(), Some(b' ' | b'\t'));
         loop {
             let Some(byte) = self.peek() else {
@@ -159,10 +150,14 @@ impl<'t> Iterator for Entries<'t> {
                     }
                     self.at += 1;
                 }
-                _ => match if byte == b'"' { self.quoted() } else { self.bare() } {
-                    Ok(token) => tokens.push(token),
-                    Err(error) => return self.malformed(error.at, error.message),
-                },
+                _ => {
+                    let adjoins = word_end == Some(self.at);
+                    match if byte == b'"' { self.quoted() } else { Ok(self.bare()) } {
+                        Ok(token) => tokens.push(Token { adjoins, ..token }),
+                        Err(error) => return self.malformed(error.at, error.message),
+                    }
+                    word_end = Some(self.at);
+                }
             }
         }
         (!tokens.is_empty()).then_some(Ok(Entry { blank_owner, tokens }))
@@ -200,7 +195,8 @@ mod tests {
     #[test]
     fn quotes_keep_spaces_semicolons_and_parentheses() {
         assert_eq!(words(r#"a TXT ( "x ; (y" "\"" )"#)[0].1, ["a", "TXT", "x ; (y", r#"\""#]);
-        assert_eq!(words(r#"a HTTPS 1 . alpn="h2, h3" port=8\ 0"#)[0].1[4..], [r#"alpn="h2, h3""#, r"port=8\ 0"]);
+        assert_eq!(words(r#"a HTTPS 1 . alpn="h2, h3" port=8\ 0"#)[0].1[4..], ["alpn=", "h2, h3", r"port=8\ 0"]);
+        assert_eq!(words(r#"a TXT a"b c"d\"e"#)[0].1[2..], ["a", "b c", r#"d\"e"#]);
     }
 
     #[test]
@@ -212,7 +208,14 @@ mod tests {
         assert_eq!(entries.next().unwrap().unwrap().tokens[0].text, b"d");
         assert!(entries.next().is_none());
         assert!(Entries::new(b"a ( b").next().unwrap().is_err());
-        assert!(Entries::new(b"a TXT a\"b c\"d").next().unwrap().is_err());
+        assert!(Entries::new(b"a TXT a\"b").next().unwrap().is_err());
+    }
+
+    #[test]
+    fn words_know_if_they_adjoin_the_word_before() {
+        let entry = Entries::new(br#"a "b"c "d" e="f" ("g")"#).next().unwrap().unwrap();
+        let adjoins: Vec<bool> = entry.tokens.iter().map(|token| token.adjoins).collect();
+        assert_eq!(adjoins, [false, false, true, false, false, true, false]);
     }
 
     proptest! {

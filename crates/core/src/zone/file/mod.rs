@@ -4,24 +4,26 @@
 //!
 //! 1. `include` is how the reader gets the files that a zone file includes
 //! 2. `entries` cuts a text into entries and words
-//! 3. `load` follows the directives; `record` reads an entry as a record
-//! 4. `rdata` reads the rdata of a record, by the `format` of its type, as `fields` or with hickory
-//! 5. `check` looks at all records together; `build` makes the zone
+//! 3. `load` follows the directives, `generate` the numbers of `$GENERATE`; `record` reads an entry
+//!    as a record, `ttl` its TTL
+//! 4. `rdata` reads the rdata of a record as the fields of its type
+//! 5. `check` looks at all records by their `owners`; `build` makes the zone
 //!
 //! The configuration reader of the server calls [`load()`]. An error does not stop it, so that one
-//! run reports all problems of a file.
+//! run reports all problems of a file; `problems` limits the number of warnings.
 
 mod build;
 mod check;
 mod entries;
-mod fields;
-mod format;
+mod generate;
 mod include;
 mod load;
+mod owners;
 mod period;
+mod problems;
 mod rdata;
-mod rdata_error;
 mod record;
+mod ttl;
 
 pub use include::{NoIncludes, ReadIncluded};
-pub use load::load;
+pub use load::{load, load_with_shared_names};

@@ -1,4 +1,9 @@
-//! Times in zone files: seconds, or numbers with units.
+//! Numbers and times in zone files. Times are seconds, or numbers with units.
+
+/// Reads a number of decimal digits only, without a sign.
+pub(super) fn decimal<T: std::str::FromStr>(word: &str) -> Option<T> {
+    Some(word).filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+}
 
 /// Reads seconds, or numbers with the units s, m, h, d and w, as in `1h30m`.
 pub(super) fn parse_period(word: &str) -> Option<u32> {

@@ -4,21 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::entries::{Entry, Token};
-use super::period::parse_period;
-use super::{format, rdata};
-use crate::diagnostic::{Diagnostic, Source};
+use super::problems::{Kind, Problems};
+use super::rdata;
+use super::ttl::{read_ttl, soa_minimum};
+use crate::diagnostic::{Diagnostic, Source, defined};
 use crate::name::{self, Name};
 use crate::zone::Rtype;
-
-/// Longest TTL, in seconds (RFC 2181 §8).
-const MAX_TTL: u32 = i32::MAX as u32;
 
 /// A record and its place in a file.
 pub(super) struct Record {
     pub(super) owner: Name,
     pub(super) rtype: Rtype,
-    /// In seconds.
-    pub(super) ttl: u32,
+    /// In seconds; `None` if neither the record nor anything above it has one.
+    pub(super) ttl: Option<u32>,
     /// In wire format, with uncompressed names.
     pub(super) rdata: Box<[u8]>,
     pub(super) source: Arc<Source>,
@@ -50,7 +48,12 @@ impl Record {
     ///
     /// # Errors
     /// The first problem of the entry.
-    pub(super) fn read(source: &Arc<Source>, entry: &Entry<'_>, scope: &mut Scope) -> Result<Self, Diagnostic> {
+    pub(super) fn read(
+        source: &Arc<Source>,
+        entry: &Entry<'_>,
+        scope: &mut Scope,
+        problems: &mut Problems,
+    ) -> Result<Self, Diagnostic> {
         let (owner, mut tokens) = read_owner(source, entry, scope)?;
         let (mut own_ttl, mut has_class) = (None, false);
         let rtype = loop {
@@ -61,7 +64,7 @@ impl Record {
             tokens = rest;
             let word = String::from_utf8_lossy(token.text);
             if own_ttl.is_none() && word.starts_with(|c: char| c.is_ascii_digit()) {
-                own_ttl = Some(parse_ttl(source, token)?);
+                own_ttl = Some(read_ttl(source, token, problems)?);
             } else if !has_class && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1")) {
                 has_class = true;
             } else {
@@ -73,11 +76,17 @@ impl Record {
             let span = error.token.and_then(|i| tokens.get(i)).map_or(last.end..last.end, Token::span);
             source.error(span, format!("{rtype} of {owner}: {}", error.message))
         })?;
-        let ttl = own_ttl.or(scope.default_ttl).or(scope.last_ttl).ok_or_else(|| {
-            let message = format!("no TTL for {owner}");
-            source.error(span(entry), message).with_hint("add a TTL to the record, or $TTL above all records")
-        })?;
-        scope.last_ttl = Some(ttl);
+        let mut ttl = own_ttl.or(scope.default_ttl).or(scope.last_ttl);
+        if ttl.is_none() && rtype == Rtype::SOA {
+            ttl = soa_minimum(&rdata);
+            scope.default_ttl = ttl;
+            problems.warn(Kind::MissingTtl, || {
+                let message = format!("no TTL for the SOA record of {owner}");
+                let hint = format!("its MINIMUM, {}, is used; add $TTL above all records", ttl.unwrap_or_default());
+                source.warning(span(entry), message).with_hint(hint)
+            });
+        }
+        scope.last_ttl = ttl;
         Ok(Self { owner, rtype, ttl, rdata: rdata.into(), source: Arc::clone(source), span: span(entry) })
     }
 
@@ -106,9 +115,8 @@ fn read_owner<'e, 't>(
     let tokens = entry.tokens.as_slice();
     let first = tokens[0];
     if entry.blank_owner {
-        let owner = scope.last_owner.clone().ok_or_else(|| {
-            source.error(first.span(), "no owner name").with_hint("the first record must begin with one, or with @")
-        })?;
+        // Without a record above, it is the origin.
+        let owner = scope.last_owner.get_or_insert_with(|| Name::from_wire(&scope.origin)).clone();
         return Ok((owner, tokens));
     }
     let owner = Name::from_wire(&parse_name(source, &first, &scope.origin)?);
@@ -119,33 +127,36 @@ fn read_owner<'e, 't>(
 /// Reads the type of a record.
 fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Diagnostic> {
     let Some(rtype) = Rtype::from_mnemonic(word) else {
-        let message = match word.to_ascii_uppercase().as_str() {
-            class @ ("CH" | "HS" | "CS") => format!("class {class} is not served, only IN"),
-            _ => format!("\"{word}\" is not a record type, TTL or class"),
-        };
-        return Err(source.error(token.span(), message).with_hint(format!("types: {}, TYPEnnn", format::mnemonics())));
+        return Err(unknown_type(source, token, word));
     };
-    match format::refusal(rtype) {
+    match rdata::refusal(rtype) {
         Some(why) => Err(source.error(token.span(), format!("{}: {why}", word.to_ascii_uppercase()))),
         None => Ok(rtype),
     }
+}
+
+/// The error for a word in the place of a type.
+fn unknown_type(source: &Source, token: &Token<'_>, word: &str) -> Diagnostic {
+    let upper = word.to_ascii_uppercase();
+    let class = upper.strip_prefix("CLASS").is_some_and(|number| number.parse::<u16>().is_ok());
+    let (message, hint) = match upper.as_str() {
+        "CH" | "HS" | "CS" | "NONE" => (format!("class {upper} is not served, only IN"), String::new()),
+        _ if class => (format!("class {upper} is not served, only IN"), String::new()),
+        "DYNA" | "DYNC" => (
+            format!("{upper} is a type of gdnsd only"),
+            "here, addresses by health are in the configuration: [pools.web] with the nodes, and \
+             [names.\"www.example\"] with pool = \"web\""
+                .to_owned(),
+        ),
+        _ => (format!("\"{word}\" is not a record type, TTL or class"), defined("type", word, rdata::mnemonics())),
+    };
+    source.error(token.span(), message).with_hint(hint)
 }
 
 /// Reads a name into wire format.
 pub(super) fn parse_name(source: &Source, token: &Token<'_>, origin: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     name::parse_wire(token.text, Some(origin))
         .map_err(|error| source.error(token.span(), format!("not a domain name: {error}")))
-}
-
-/// Reads a TTL in seconds.
-pub(super) fn parse_ttl(source: &Source, token: &Token<'_>) -> Result<u32, Diagnostic> {
-    let word = std::str::from_utf8(token.text).ok().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    let ttl = word.and_then(parse_period).filter(|&ttl| ttl <= MAX_TTL && !token.quoted);
-    ttl.ok_or_else(|| {
-        source
-            .error(token.span(), "not a TTL")
-            .with_hint(format!("seconds up to {MAX_TTL}, or with units: 5s, 1h30m, 2d"))
-    })
 }
 
 /// Byte range of an entry, from its first token to its last.
