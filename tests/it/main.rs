@@ -47,3 +47,4 @@ mod support;
 mod tcp;
 mod unresolved_hosts;
 mod verdicts;
+mod zone_spellings;
