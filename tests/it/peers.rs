@@ -1,5 +1,5 @@
 //! Responses beside those of NSD and Knot with the same zone files. Every name of the zones, and
-//! its children and siblings, is queried for 27 types. Differences are listed with the RFC that
+//! its children and siblings, is queried for 40 types. Differences are listed with the RFC that
 //! decides them.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ const ZONES: [(&str, &str, &str); 2] = [
 ];
 
 /// The types of the records in `kitchen.zone`.
-const TYPES: [(&str, u16); 27] = [
+const TYPES: [(&str, u16); 40] = [
     ("A", 1),
     ("NS", 2),
     ("CNAME", 5),
@@ -32,20 +32,33 @@ const TYPES: [(&str, u16); 27] = [
     ("TXT", 16),
     ("RP", 17),
     ("AFSDB", 18),
+    ("RT", 21),
     ("AAAA", 28),
+    ("LOC", 29),
     ("SRV", 33),
     ("NAPTR", 35),
     ("KX", 36),
     ("CERT", 37),
+    ("APL", 42),
     ("DS", 43),
     ("SSHFP", 44),
+    ("IPSECKEY", 45),
+    ("DHCID", 49),
     ("TLSA", 52),
     ("SMIMEA", 53),
+    ("CDS", 59),
     ("OPENPGPKEY", 61),
     ("CSYNC", 62),
     ("SVCB", 64),
     ("HTTPS", 65),
     ("SPF", 99),
+    ("NID", 104),
+    ("L32", 105),
+    ("L64", 106),
+    ("LP", 107),
+    ("EUI48", 108),
+    ("EUI64", 109),
+    ("URI", 256),
     ("CAA", 257),
     ("TYPE65279", 65279),
     ("TYPE65280", 65280),
