@@ -15,6 +15,7 @@ fn mistakes_in_zone_files_have_file_and_line() {
         ("www2 CH A 192.0.2.1\n", "class CH is not served, only IN"),
         ("www2 CLASS3 A 192.0.2.1\n", "class CLASS3 is not served, only IN"),
         ("www2 DYNA web\n", "lb.zone:9:6: error: DYNA is a type of gdnsd only"),
+        ("www2 5 DYNC geo!web\n", "[pools.web] has the nodes, and [names.\"www2.lb.example\"] with pool = \"web\""),
         ("www2 DNAME other\n", "lb.zone:9:6: error: DNAME: DNAME redirection is not served"),
         ("www2 RRSIG x\n", "lb.zone:9:12: error: RRSIG of www2.lb.example: a record type is expected here"),
         ("www A 192.0.2.300\n", "lb.zone:9:7: error: A of www.lb.example: an IPv4 address is expected here"),

@@ -68,7 +68,7 @@ impl Record {
             } else if !has_class && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1")) {
                 has_class = true;
             } else {
-                break read_type(source, token, &word)?;
+                break read_type(source, token, &owner, rest.first())?;
             }
         };
         let rdata = rdata::read(rtype, tokens, &scope.origin).map_err(|error| {
@@ -124,10 +124,14 @@ fn read_owner<'e, 't>(
     Ok((owner, &tokens[1..]))
 }
 
-/// Reads the type of a record.
-fn read_type(source: &Source, token: &Token<'_>, word: &str) -> Result<Rtype, Diagnostic> {
-    let Some(rtype) = Rtype::from_mnemonic(word) else {
-        return Err(unknown_type(source, token, word));
+/// Reads the type of a record. `data` is the word after it.
+fn read_type(source: &Source, token: &Token<'_>, owner: &Name, data: Option<&Token<'_>>) -> Result<Rtype, Diagnostic> {
+    let word = String::from_utf8_lossy(token.text);
+    let Some(rtype) = Rtype::from_mnemonic(&word) else {
+        return Err(match word.to_ascii_uppercase().as_str() {
+            pseudo @ ("DYNA" | "DYNC") => gdnsd_type(source, token, pseudo, owner, data),
+            _ => unknown_type(source, token, &word),
+        });
     };
     match rdata::refusal(rtype) {
         Some(why) => Err(source.error(token.span(), format!("{}: {why}", word.to_ascii_uppercase()))),
@@ -142,15 +146,21 @@ fn unknown_type(source: &Source, token: &Token<'_>, word: &str) -> Diagnostic {
     let (message, hint) = match upper.as_str() {
         "CH" | "HS" | "CS" | "NONE" => (format!("class {upper} is not served, only IN"), String::new()),
         _ if class => (format!("class {upper} is not served, only IN"), String::new()),
-        "DYNA" | "DYNC" => (
-            format!("{upper} is a type of gdnsd only"),
-            "here, addresses by health are in the configuration: [pools.web] with the nodes, and \
-             [names.\"www.example\"] with pool = \"web\""
-                .to_owned(),
-        ),
         _ => (format!("\"{word}\" is not a record type, TTL or class"), defined("type", word, rdata::mnemonics())),
     };
     source.error(token.span(), message).with_hint(hint)
+}
+
+/// The error for a pseudo type of gdnsd. It shows the sections of the configuration that do the same.
+fn gdnsd_type(source: &Source, token: &Token<'_>, pseudo: &str, owner: &Name, data: Option<&Token<'_>>) -> Diagnostic {
+    // The data is the name of a plugin, and of a resource after an exclamation mark.
+    let data = data.map_or_else(|| "web".into(), |data| String::from_utf8_lossy(data.text));
+    let pool = data.rsplit('!').next().unwrap_or_default();
+    let hint = format!(
+        "in the configuration of evenkeel, [pools.{pool}] has the nodes, and [names.\"{owner}\"] with pool = \
+         \"{pool}\" answers with their addresses"
+    );
+    source.error(token.span(), format!("{pseudo} is a type of gdnsd only")).with_hint(hint)
 }
 
 /// Reads a name into wire format.
