@@ -43,6 +43,8 @@ def add_documents(parser):
            help="name of result 19 (5.x, 4.18)")
     choice("--callback-method", choices=["POST", "PUT"], default="POST",
            help="method of callbacks")
+    choice("--hash-rule", choices=["applies", "ignored"], default="applies",
+           help="the header rule of a lookup by hash: only a result under it counts, or no effect")
     choice("--wrong-batch", choices=["unknown", "another-instance"], default="unknown",
            help="text for a file of a batch that this node does not have")
     choice("--readyz-body", choices=["verbose", "always"], default="verbose",

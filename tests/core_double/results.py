@@ -2,9 +2,10 @@
 
 import re
 import time
+from urllib.parse import unquote
 
 from access import DENIED, owner_of, refuse
-from analyses import timestamp
+from analyses import DONE, PROGRESS, timestamp
 from reports import analysis_report
 from server import Response, refusal, reply
 
@@ -51,6 +52,18 @@ async def cancel(node, request, data_id):
     return reply(200, {data_id: "cancelled"})
 
 
+def find_by_hash(node, request, digest, table):
+    """Returns the latest analysis of a table with this hash, under the rule that is asked for."""
+    latest = table.get(digest)
+    rule = unquote(request.headers.get("rule", ""))
+    if latest is None or not rule or node.options.hash_rule == "ignored":
+        return latest
+    in_table = latest.state != PROGRESS
+    return next((analysis for analysis in reversed(node.analyses.values())
+                 if analysis.sha256 == latest.sha256 and analysis.rule == rule
+                 and (analysis.state == DONE or not in_table)), None)
+
+
 async def by_hash(node, request, key):
     """Answers `GET /hash/{hash}`."""
     denied = refuse(node, request, False)
@@ -59,9 +72,9 @@ async def by_hash(node, request, key):
     digest = key.lower()
     if not HASH.fullmatch(digest):
         return refusal(404, "Invalid hash format")
-    analysis = node.completed.get(digest)
+    analysis = find_by_hash(node, request, digest, node.completed)
     if analysis is None and request.headers.get("include-inprogress", "").lower() == "true":
-        analysis = node.latest.get(digest)
+        analysis = find_by_hash(node, request, digest, node.latest)
     if analysis is None:
         return not_found(node, key)
     return reply(200, analysis_report(node, analysis))

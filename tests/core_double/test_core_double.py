@@ -153,6 +153,20 @@ class Results(DoubleTest):
             digest = hashlib.new(name, content).hexdigest()
             self.assertEqual(self.call("GET", f"/hash/{digest}").json["data_id"], data_id)
 
+    def test_a_result_under_another_rule_is_not_found(self):
+        content = b"hash under a rule"
+        digest = hashlib.sha256(content).hexdigest()
+        found = {}
+        for rule in ("File process", "File scan"):
+            found[rule] = self.upload(content, rule=rule.replace(" ", "%20"))
+            self.finished(found[rule])
+        for rule in ("File%20process", "File%20scan"):
+            answer = self.call("GET", f"/hash/{digest}", rule=rule)
+            self.assertEqual(answer.json["data_id"], found[rule.replace("%20", " ")])
+        self.assertEqual(self.call("GET", f"/hash/{digest}").json["data_id"], found["File scan"])
+        answer = self.call("GET", f"/hash/{digest}", rule="missing")
+        self.assertEqual(answer.json, {digest: "Not Found"})
+
     def test_a_hash_in_progress_is_not_found_unless_asked_for(self):
         content = b"SLOW-600 hash"
         data_id = self.upload(content)

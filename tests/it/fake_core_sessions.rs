@@ -134,6 +134,10 @@ fn a_result_is_found_by_each_hash() {
     ] {
         assert_eq!(get(&node, &format!("/hash/{hash}")).1["data_id"], file.as_str(), "{hash}");
     }
+    let path = "/hash/900150983cd24fb0d6963f7d28e17f72";
+    assert_eq!(node.request(path, &["-H", "rule: File%20process"]).1["data_id"], file.as_str());
+    let under_another = node.request(path, &["-H", "rule: sanitize"]).1;
+    assert_eq!(under_another["900150983cd24fb0d6963f7d28e17f72"], "Not Found");
     node.set_faults(&json!({ "scan_ms": 60_000 }));
     let running = node.submit("x", &[]);
     let path = "/hash/9dd4e461268c8034f5c8564e155c67a6";

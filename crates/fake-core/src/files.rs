@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use crate::headers::{as_sent, url_decoded};
+use crate::headers::{as_sent, decoded, url_decoded};
 use crate::identifier::Identifier;
 use crate::node::FakeCore;
 use crate::report::{file_report, sanitized_name};
@@ -48,7 +48,7 @@ pub(crate) async fn cancel(State(core): State<FakeCore>, Identifier(id): Identif
     about(&id, "cancelled")
 }
 
-/// `GET /hash/{hash}`.
+/// `GET /hash/{hash}`: with the header `rule`, only a result under that rule.
 pub(crate) async fn by_hash(
     State(core): State<FakeCore>,
     Identifier(hash): Identifier,
@@ -59,7 +59,8 @@ pub(crate) async fn by_hash(
     }
     let wants_unfinished =
         as_sent(&headers, "include-inprogress").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    match core.state().sessions.by_hash(&hash, wants_unfinished) {
+    let rule = decoded(&headers, "rule");
+    match core.state().sessions.by_hash(&hash, rule.as_deref(), wants_unfinished) {
         Some((id, file)) => Json(file_report(id, file)).into_response(),
         None => about(&hash, "Not Found"),
     }

@@ -218,13 +218,15 @@ impl SessionStore {
         }
     }
 
-    /// The latest upload with this MD5, SHA-1 or SHA-256. Scans in progress count only if no scan
-    /// of the same file has ended, and only if they are wanted.
-    pub(crate) fn by_hash(&self, hash: &str, wants_unfinished: bool) -> Option<(&String, &File)> {
+    /// The latest upload with this MD5, SHA-1 or SHA-256, under this rule if one is given. Scans in
+    /// progress count only if no scan of the same file has ended, and only if they are wanted.
+    pub(crate) fn by_hash(&self, hash: &str, rule: Option<&str>, wants_unfinished: bool) -> Option<(&String, &File)> {
         let has_hash = |file: &File| {
             [&file.upload.md5, &file.upload.sha1, &file.upload.sha256].iter().any(|own| own.eq_ignore_ascii_case(hash))
         };
-        let found = self.files.iter().filter(|(_, file)| has_hash(file) && (wants_unfinished || file.is_scanned()));
+        let has_rule = |file: &File| rule.is_none_or(|rule| file.submission.rule.name == rule);
+        let is_wanted = |file: &File| has_hash(file) && has_rule(file) && (wants_unfinished || file.is_scanned());
+        let found = self.files.iter().filter(|(_, file)| is_wanted(file));
         found.max_by_key(|(_, file)| (file.is_scanned(), file.scan_start))
     }
 
