@@ -9,7 +9,7 @@ const MAX_REASON: usize = 200;
 /// controls of Unicode).
 fn safe(c: char) -> char {
     match c {
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
         c if c.is_control() => '?',
         c => c,
     }
@@ -61,6 +61,7 @@ mod tests {
     #[test]
     fn control_characters_are_replaced() {
         assert_eq!(fit("a\u{1b}[31m\u{202e}", 9), "a?[31m?  ");
+        assert_eq!(clip("a\u{61c}b"), "a?b");
         assert_eq!(clip("a\nb"), "a?b");
     }
 
