@@ -11,14 +11,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// 10 ms.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
-/// Wait for a file that has just changed, a little longer than [`CLOCK_TICK`].
+/// Wait between two looks at a file that has just changed, a little longer than [`CLOCK_TICK`].
 const SETTLING: Duration = Duration::from_millis(25);
+
+/// How many times a file is looked at again; one that changes each time is given up, after a
+/// second.
+const MAX_LOOKS: u32 = 40;
 
 /// The version of a file. Times are in nanoseconds since 1970 and can be negative.
 ///
 /// On Unix, programs can set the modification time, but not the change time. Elsewhere, `device`,
 /// `inode` and `changed` are 0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct FileVersion {
     /// The device that holds the file.
     pub device: u64,
@@ -55,18 +60,35 @@ impl FileVersion {
         Self { device: 0, inode: 0, size: metadata.len(), modified, changed: 0 }
     }
 
-    /// The metadata of an open file. If the file has just changed, waits a moment first, so that a
-    /// later change of the content changes the version, too. Blocks.
+    /// Waits until a later change of an open file would change its version, too; returns the
+    /// version from then on. Takes 25 ms if the file has just changed, and no time otherwise.
+    /// Blocks.
     ///
     /// # Errors
-    /// Returns the error of the system.
-    pub fn settled(file: &File) -> io::Result<Metadata> {
-        let metadata = file.metadata()?;
-        if Self::of(&metadata).is_settled() {
-            return Ok(metadata);
+    /// The file changes all the time, for a second; or the system fails to look at it.
+    pub fn wait_until_settled(file: &File) -> io::Result<Self> {
+        let mut version = Self::of(&file.metadata()?);
+        if version.is_settled() {
+            return Ok(version);
         }
-        std::thread::sleep(SETTLING);
-        file.metadata()
+        version.settle(|| {
+            std::thread::sleep(SETTLING);
+            Ok(Self::of(&file.metadata()?))
+        })?;
+        Ok(version)
+    }
+
+    /// Looks again until the version is the same twice. The clock of a file server can differ from
+    /// that of this machine; a version that stays the same for more than a tick is settled by any
+    /// clock.
+    fn settle(&mut self, mut look_again: impl FnMut() -> io::Result<Self>) -> io::Result<()> {
+        for _ in 0..MAX_LOOKS {
+            let previous = std::mem::replace(self, look_again()?);
+            if *self == previous {
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("it keeps changing"))
     }
 
     /// Returns true if a later change of the content changes the version, too. A file that changed
@@ -77,7 +99,9 @@ impl FileVersion {
 
     fn is_settled_at(&self, now: SystemTime) -> bool {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
-        self.changed.max(self.modified) + CLOCK_TICK.as_nanos() as i128 <= now
+        // Programs can set the modification time, also to one in the future.
+        let changed = if cfg!(unix) { self.changed } else { self.modified };
+        changed + CLOCK_TICK.as_nanos() as i128 <= now
     }
 }
 
@@ -93,6 +117,37 @@ mod tests {
         assert!(!version.is_settled_at(changed + Duration::from_millis(3)));
         assert!(!version.is_settled_at(changed - Duration::from_secs(3)), "the clock was set back");
         assert!(version.is_settled_at(changed + Duration::from_millis(30)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_modification_time_in_the_future_does_not_keep_a_file_from_settling() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let changed = file.as_file().metadata().unwrap().modified().unwrap();
+        file.as_file().set_modified(changed + Duration::from_secs(86_400)).unwrap();
+        let version = FileVersion::of(&file.as_file().metadata().unwrap());
+        assert!(version.is_settled_at(changed + Duration::from_secs(1)));
+    }
+
+    /// Two writes within a tick can leave one version, so a file that is written all the time must
+    /// not be read.
+    #[test]
+    fn a_file_that_keeps_changing_is_an_error_until_it_stops() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut version = FileVersion::of(&file.as_file().metadata().unwrap());
+        let mut next = version;
+        let mut change = |last: i128| {
+            next.changed = (next.changed + 1).min(last);
+            Ok(next)
+        };
+        assert_eq!(version.settle(|| change(i128::MAX)).unwrap_err().to_string(), "it keeps changing");
+        let last = version.changed + 7;
+        version.settle(|| change(last)).unwrap();
+        assert_eq!(version.changed, last);
+        // A file that has just changed is looked at more than once.
+        std::fs::write(file.path(), "x").unwrap();
+        let settled = FileVersion::wait_until_settled(file.as_file()).unwrap();
+        assert!(settled.is_settled() && settled == FileVersion::of(&file.as_file().metadata().unwrap()));
     }
 
     /// `cp -p`, `rsync -a` and `tar` set the modification time.

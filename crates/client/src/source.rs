@@ -184,7 +184,8 @@ fn open(path: &Path) -> io::Result<Arc<File>> {
 
 /// The content and the version of an open file. Blocks.
 fn read_start(file: Arc<File>) -> io::Result<OpenedFile> {
-    let version = version_of(&FileVersion::settled(&file)?)?;
+    version_of(&file.metadata()?)?;
+    let version = FileVersion::wait_until_settled(&file)?;
     let content = if version.size <= CHUNK as u64 {
         body::Content::Bytes(file_chunks::read(&file, 0, version.size as usize)?)
     } else {

@@ -33,12 +33,12 @@ pub(super) enum Content {
 
 impl Content {
     /// Reads a small regular file; leaves all others to the client library.
-    fn read(mut file: fs::File, metadata: &Metadata) -> io::Result<Self> {
-        if !metadata.is_file() || metadata.len() > SMALL {
+    fn read(mut file: fs::File, size: u64) -> io::Result<Self> {
+        if !file.metadata()?.is_file() || size > SMALL {
             return Ok(Self::Large(file));
         }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        (&mut file).take(metadata.len()).read_to_end(&mut bytes)?;
+        let mut bytes = Vec::with_capacity(size as usize);
+        (&mut file).take(size).read_to_end(&mut bytes)?;
         Ok(Self::Small(bytes.into()))
     }
 
@@ -68,15 +68,15 @@ impl ListedFile {
     /// and its content.
     ///
     /// # Errors
-    /// The file cannot be opened or read.
+    /// The file cannot be opened or read, or keeps changing.
     pub(super) async fn open(&self) -> io::Result<(Self, Content)> {
         let path = self.path.clone();
         let open = move || {
             // Non-blocking: if the path now leads to a pipe, opening it would wait for a writer.
             let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path)?;
-            let metadata = FileVersion::settled(&file)?;
-            let content = Content::read(file, &metadata)?;
-            Ok((Self { path, version: FileVersion::of(&metadata) }, content))
+            let version = FileVersion::wait_until_settled(&file)?;
+            let content = Content::read(file, version.size)?;
+            Ok((Self { path, version }, content))
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }

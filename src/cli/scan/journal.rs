@@ -270,8 +270,8 @@ mod tests {
     const CLUSTER: &str = "http://core.lb.example:8008";
 
     fn file(name: &str, size: u64) -> ListedFile {
-        let modified = 1_700_000_000_123_456_789;
-        let version = FileVersion { device: 1, inode: u64::MAX, size, modified, changed: modified };
+        let mut version = FileVersion::of(&std::fs::metadata(".").unwrap());
+        (version.inode, version.size, version.changed) = (u64::MAX, size, 1_700_000_000_123_456_789);
         ListedFile { path: PathBuf::from(name), version }
     }
 
