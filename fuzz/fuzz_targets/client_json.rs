@@ -40,6 +40,8 @@ fn check_progress(json: &Value) {
     assert_eq!(percent, 100, "a report before the end: {json}");
     assert_eq!(report.verdict == Verdict::Allowed, is_allowed(json), "{json}");
     assert_eq!((report.node, &*report.data_id, &report.json), (NODE, "3f2a", json));
+    assert!(!report.is_sanitized() || json.to_string().contains("Sanitized"), "{json}");
+    assert!(report.hashes.contain(&report.hashes.sha256), "{json}");
     let shown = (&*report.name, &*report.result, report.result_code);
     let member = |section: &str, name: &str| json[section][name].as_str().unwrap_or_default().to_owned();
     let code = json["scan_results"]["scan_all_result_i"].as_i64();

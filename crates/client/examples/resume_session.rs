@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ResumedSession::File(scan) => println!("{:?}", scan.result().await?.verdict),
         ResumedSession::OpenBatch(batch) => println!("{} files", batch.status().await?.files.len()),
         ResumedSession::ClosedBatch(batch) => println!("{}", batch.signed_result().await?),
+        _ => println!("this program does not know this kind of session"),
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::exchange::{Headers, NotStarted};
+use crate::options::Options;
 use crate::pin::Pin;
 use crate::report::{self, BatchPage, BatchStatus, Progress, Report};
 use crate::sanitized::SanitizedFile;
@@ -25,6 +26,11 @@ impl Pin {
         let headers = self.upload_headers(source.name());
         let (pin, response) = self.start_session("/file", Some(source), &headers).await?;
         let id = session_id::parse(&response, "data_id").map_err(|reason| pin.invalid_response(None, reason))?;
+        if let Err(changed) = source.check_unchanged().await {
+            // The caller gets no session, so nothing else would end the scan.
+            let _ = pin.cancel_file(&id).await;
+            return Err(NotStarted::Failed(changed));
+        }
         Ok((pin, id))
     }
 
@@ -42,6 +48,7 @@ impl Pin {
         let batch = HeaderValue::from_str(batch_id).map_err(|error| invalid(error.to_string()))?;
         headers.push((HeaderName::from_static("batch"), batch));
         let response = self.upload("/file", source, &headers, batch_id).await?;
+        source.check_unchanged().await?;
         session_id::parse(&response, "data_id").map_err(invalid)
     }
 
@@ -54,14 +61,21 @@ impl Pin {
         self.query_text(Method::POST, &format!("/file/{data_id}/cancel"), data_id).await.map(drop)
     }
 
-    /// `GET /hash/{hash}`: the latest result for a file with this hash, if the node has one.
-    pub(crate) async fn lookup_hash(&self, hash: &str) -> Result<Option<Report>, Error> {
-        let json = match self.query_json(Method::GET, &format!("/hash/{hash}"), hash).await {
-            Err(Error::UnknownSession(_)) => return Ok(None),
-            json => json?,
-        };
-        let data_id = session_id::parse(&json, "data_id").map_err(|reason| self.invalid_response(None, reason))?;
-        Ok(self.parse_progress(&data_id, json)?.report)
+    /// `GET /hash/{hash}`: the latest report about a file with this hash, if the node has one that
+    /// was made under the rule of the cluster; with the pin of its session.
+    pub(crate) async fn lookup_hash(&self, hash: &str) -> Result<Option<(Self, Report)>, Error> {
+        let Options { lookup_headers, rule, .. } = self.options();
+        let found = self.find_session(&format!("/hash/{hash}"), lookup_headers, hash).await?;
+        let Some((pin, json)) = found else { return Ok(None) };
+        let invalid = |reason: &str| self.invalid_response(None, reason);
+        let data_id = session_id::parse(&json, "data_id").map_err(|reason| invalid(&reason))?;
+        let Some(report) = self.parse_progress(&data_id, json)?.report else { return Ok(None) };
+        if !report.hashes.contain(hash) {
+            return Err(invalid("the report is about a file with another hash"));
+        }
+        // A node may ignore the header `rule`.
+        let has_rule = rule.as_ref().is_none_or(|rule| *rule == report.rule);
+        Ok(has_rule.then_some((pin, report)))
     }
 
     /// `GET /file/converted/{data_id}`: the sanitized file.
@@ -109,16 +123,18 @@ impl Pin {
     }
 
     /// `POST /file/batch/{batch_id}/close`: closes a batch; refused while files are in progress.
-    pub(crate) async fn close_batch(&self, batch_id: &str) -> Result<(), Error> {
+    /// Returns true if the response says that the batch is closed.
+    pub(crate) async fn close_batch(&self, batch_id: &str) -> Result<bool, Error> {
         let path = format!("/file/batch/{batch_id}/close");
-        self.query_json(Method::POST, &path, batch_id).await.map(drop)
+        let json = self.query_json(Method::POST, &path, batch_id).await?;
+        Ok(json.get("is_closed").and_then(Value::as_bool) == Some(true))
     }
 
     /// `POST /file/batch/{batch_id}/cancel`: cancels a batch. Version 4.18 documents another path.
     pub(crate) async fn cancel_batch(&self, batch_id: &str) -> Result<(), Error> {
         let path = format!("/file/batch/{batch_id}/cancel");
         match self.query_text(Method::POST, &path, batch_id).await {
-            Err(Error::UnknownSession(_) | Error::UnexpectedStatus { status: 404 | 405, .. }) => {
+            Err(Error::UnknownSession(_) | Error::UnexpectedStatus { status: 405, .. }) => {
                 self.cancel_file(batch_id).await
             }
             cancelled => cancelled.map(drop),
@@ -128,7 +144,14 @@ impl Pin {
     /// `GET /file/batch/{batch_id}/certificate`: the signed result of a closed batch.
     pub(crate) async fn batch_certificate(&self, batch_id: &str) -> Result<String, Error> {
         let path = format!("/file/batch/{batch_id}/certificate");
-        self.query_text(Method::GET, &path, batch_id).await
+        match self.query_text(Method::GET, &path, batch_id).await {
+            // The node may know the batch, and have no signed result of it.
+            Err(Error::UnknownSession(session)) => {
+                self.batch_page(batch_id, 0).await?;
+                Err(Error::NotSigned(session))
+            }
+            signed => signed,
+        }
     }
 }
 

@@ -12,11 +12,13 @@
 use std::net::SocketAddr;
 
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use crate::backoff::{Backoff, POLL_DELAYS, deadline_in};
 use crate::error::Error;
 use crate::pin::Pin;
-use crate::report::{BatchStatus, FileStatus, Progress};
+use crate::registration::Registration;
+use crate::report::{BatchPage, BatchStatus, FileStatus, Progress};
 use crate::source::Source;
 use crate::ticket::{SessionKind, Ticket};
 
@@ -25,6 +27,7 @@ use crate::ticket::{SessionKind, Ticket};
 pub struct OpenBatch {
     pin: Pin,
     batch_id: String,
+    registration: Registration,
 }
 
 /// A batch that is closed.
@@ -32,16 +35,17 @@ pub struct OpenBatch {
 pub struct ClosedBatch {
     pin: Pin,
     batch_id: String,
+    registration: Registration,
 }
 
 /// A batch was not closed. It is still open, and can be closed later or cancelled.
 #[derive(Debug, thiserror::Error)]
 #[error("the batch could not be closed: {error}")]
+#[non_exhaustive]
 pub struct CloseError {
     /// The batch.
     pub batch: OpenBatch,
-    /// Why it was not closed.
-    #[source]
+    /// Why it was not closed. The text of this error contains it, so it is not its source, too.
     pub error: Error,
 }
 
@@ -51,9 +55,25 @@ impl From<CloseError> for Error {
     }
 }
 
+/// How far the files of a batch are.
+enum BatchProgress {
+    /// Some file is in progress.
+    InProgress,
+    /// The scans of all files have ended.
+    Processed,
+    /// The batch is closed: an earlier request closed it, and the response was lost.
+    Closed,
+}
+
 impl OpenBatch {
-    pub(crate) fn new(pin: Pin, batch_id: String) -> Self {
-        Self { pin, batch_id }
+    /// A batch that has just been opened.
+    pub(crate) fn opened(pin: Pin, batch_id: String) -> Self {
+        Self { pin, batch_id, registration: Registration::started() }
+    }
+
+    /// A batch that was opened before.
+    pub(crate) fn resumed(pin: Pin, batch_id: String) -> Self {
+        Self { pin, batch_id, registration: Registration::complete() }
     }
 
     /// The node.
@@ -80,9 +100,16 @@ impl OpenBatch {
     /// batch twice.
     ///
     /// # Errors
-    /// The node is gone, breaks the connection during each upload, refuses the file, or is busy for
-    /// too long.
+    /// The source cannot be read, or changes while it is sent. The node is gone, does not know the
+    /// batch, breaks the connection during each upload, refuses the file, is busy for too long, or
+    /// sends an invalid response.
     pub async fn send(&self, source: &mut Source) -> Result<String, Error> {
+        let sent = self.send_to_node(source).await;
+        self.registration.restart();
+        sent
+    }
+
+    async fn send_to_node(&self, source: &mut Source) -> Result<String, Error> {
         let (mut busy, mut outage) = (None, None);
         loop {
             let error = match self.pin.add_file(source, &self.batch_id).await {
@@ -117,6 +144,9 @@ impl OpenBatch {
     /// Sends files into the batch, `concurrency` of them at a time (at least one). Returns the
     /// `data_id` or the error of each file, in the order of `sources`. An error does not stop the
     /// other files. If the future is dropped, nothing more is sent.
+    ///
+    /// # Errors
+    /// None as a whole. The error of a file is one of [`send`](Self::send).
     pub async fn send_all(
         &self,
         sources: impl IntoIterator<Item = Source>,
@@ -126,94 +156,119 @@ impl OpenBatch {
         stream::iter(sending).buffered(concurrency.max(1)).collect().await
     }
 
-    /// Asks the node once for the status of the batch.
+    /// Asks the node for the status of the batch.
     ///
     /// # Errors
-    /// The node is gone, or does not know the batch.
+    /// The node is gone, does not know the batch, is too busy, refuses (403), fails (5xx) for
+    /// `outage_timeout`, or sends an invalid response.
     pub async fn status(&self) -> Result<BatchStatus, Error> {
-        self.pin.batch_status(&self.batch_id).await
+        self.registration.ask(|| self.pin.batch_status(&self.batch_id)).await
     }
 
     /// The progress and the report of a file of the batch.
     ///
     /// # Errors
-    /// The node is gone, or does not know the file.
+    /// As for [`status`](Self::status), about the file.
     pub async fn file(&self, data_id: &str) -> Result<Progress, Error> {
-        self.pin.file_progress(data_id).await
+        self.registration.ask(|| self.pin.file_progress(data_id)).await
     }
 
     /// Closes the batch. The node refuses this while files are in progress; the request is repeated
-    /// until the node accepts it.
+    /// until the batch is closed. Whatever the node responds, the status of the batch decides: the
+    /// vendor does not document how a node refuses.
+    ///
+    /// The batch is lost to this program if the future is dropped: take a [`ticket`](Self::ticket)
+    /// before.
     ///
     /// # Errors
-    /// The node is gone, does not accept within `result_timeout`, or refuses although no file is in
-    /// progress.
+    /// The node is gone, does not close the batch within `result_timeout`, does not know it, denies
+    /// access, or refuses although no file is in progress. The node is also gone if it has owed a
+    /// response for `outage_timeout` at the end of `result_timeout`.
     pub async fn close(self) -> Result<ClosedBatch, CloseError> {
         match self.close_when_processed().await {
-            Ok(()) => Ok(ClosedBatch { pin: self.pin, batch_id: self.batch_id }),
+            Ok(()) => Ok(ClosedBatch::closed(self.pin, self.batch_id)),
             Err(error) => Err(CloseError { batch: self, error }),
         }
     }
 
     async fn close_when_processed(&self) -> Result<(), Error> {
-        let timeout = self.pin.options().result_timeout;
-        let closed = tokio::time::timeout_at(deadline_in(timeout), self.try_to_close()).await;
-        closed
-            .unwrap_or_else(|_| Err(Error::ResultTimeout { session: self.pin.session(Some(&self.batch_id)), timeout }))
-    }
-
-    async fn try_to_close(&self) -> Result<(), Error> {
-        let timeout = self.pin.options().result_timeout;
-        let mut polls = Backoff::within(timeout, POLL_DELAYS);
+        let deadline = deadline_in(self.pin.options().result_timeout);
+        let mut polls = Backoff::until(deadline, POLL_DELAYS);
         // Starts when all files are processed: a node may need a moment after the last file.
         let mut grace: Option<Backoff> = None;
         // Pages before this one have only processed files.
         let mut first = 0;
         loop {
-            let error = match self.pin.close_batch(&self.batch_id).await {
-                Ok(()) => return Ok(()),
-                // The vendor does not document the status of this refusal.
-                Err(error) if error.is_refusal() => error,
-                Err(error) => return Err(error),
+            let refusal = match self.pin.by_deadline(deadline, &self.batch_id, self.request_close()).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    self.pin.invalid_response(Some(&self.batch_id), "it accepts to close the batch and does not")
+                }
+                Err(error) if error.ends_session() => return Err(error),
+                Err(error) => error,
             };
-            let is_processed = loop {
-                let page = self.pin.batch_page(&self.batch_id, first).await?;
-                if page.status.is_closed {
-                    // An earlier request closed it, and the response was lost.
-                    return Ok(());
-                }
-                if !page.status.files.iter().all(FileStatus::is_processed) {
-                    break false;
-                }
-                match page.next {
-                    Some(next) => first = next,
-                    None => break true,
-                }
+            let progress = match self.progress_from(&mut first, deadline).await? {
+                BatchProgress::Closed => return Ok(()),
+                progress => progress,
             };
+            let is_processed = matches!(progress, BatchProgress::Processed);
             let backoff = if is_processed {
                 grace.get_or_insert_with(|| Backoff::within(self.pin.options().outage_timeout, POLL_DELAYS))
             } else {
                 &mut polls
             };
             if !backoff.wait().await {
-                let session = self.pin.session(Some(&self.batch_id));
-                return Err(if is_processed { error } else { Error::ResultTimeout { session, timeout } });
+                return Err(if is_processed { refusal } else { self.pin.result_timeout(&self.batch_id) });
             }
         }
     }
 
-    /// Cancels the batch and the scans of its files.
+    async fn request_close(&self) -> Result<bool, Error> {
+        self.registration.ask(|| self.pin.close_batch(&self.batch_id)).await
+    }
+
+    /// How far the files are, from the page on that begins with the file `first`. Then, `first` is
+    /// the start of the first page with a file in progress.
+    async fn progress_from(&self, first: &mut usize, deadline: Instant) -> Result<BatchProgress, Error> {
+        loop {
+            let page = self.pin.by_deadline(deadline, &self.batch_id, self.pin.batch_page(&self.batch_id, *first));
+            let BatchPage { status, next, .. } = match page.await {
+                // The scans continue although the node does not serve the poll.
+                Err(Error::NodeBusy { .. }) => return Ok(BatchProgress::InProgress),
+                page => page?,
+            };
+            if status.is_closed {
+                return Ok(BatchProgress::Closed);
+            }
+            if !status.files.iter().all(FileStatus::is_processed) {
+                return Ok(BatchProgress::InProgress);
+            }
+            match next {
+                Some(next) => *first = next,
+                None => return Ok(BatchProgress::Processed),
+            }
+        }
+    }
+
+    /// Cancels the batch and the scans of its files. If the future is dropped, or this fails, the
+    /// batch is lost to this program: take a [`ticket`](Self::ticket) before.
     ///
     /// # Errors
-    /// The node is gone, or does not know the batch.
+    /// The node is gone, does not know the batch, or refuses.
     pub async fn cancel(self) -> Result<(), Error> {
         self.pin.cancel_batch(&self.batch_id).await
     }
 }
 
 impl ClosedBatch {
-    pub(crate) fn new(pin: Pin, batch_id: String) -> Self {
-        Self { pin, batch_id }
+    /// A batch that has just been closed.
+    fn closed(pin: Pin, batch_id: String) -> Self {
+        Self { pin, batch_id, registration: Registration::started() }
+    }
+
+    /// A batch that was closed before.
+    pub(crate) fn resumed(pin: Pin, batch_id: String) -> Self {
+        Self { pin, batch_id, registration: Registration::complete() }
     }
 
     /// The node.
@@ -234,23 +289,23 @@ impl ClosedBatch {
     /// The results of the batch. They have no verdict per file; [`file`](Self::file) has.
     ///
     /// # Errors
-    /// The node is gone, or does not know the batch.
+    /// As for [`OpenBatch::status`].
     pub async fn results(&self) -> Result<BatchStatus, Error> {
-        self.pin.batch_status(&self.batch_id).await
+        self.registration.ask(|| self.pin.batch_status(&self.batch_id)).await
     }
 
     /// The progress and the report of a file of the batch.
     ///
     /// # Errors
-    /// The node is gone, or does not know the file.
+    /// As for [`OpenBatch::status`], about the file.
     pub async fn file(&self, data_id: &str) -> Result<Progress, Error> {
-        self.pin.file_progress(data_id).await
+        self.registration.ask(|| self.pin.file_progress(data_id)).await
     }
 
     /// The signed results: a text that includes a signature and a certificate.
     ///
     /// # Errors
-    /// The node is gone, or does not know the batch.
+    /// As for [`OpenBatch::status`]; or the node has no signed results: [`Error::NotSigned`].
     pub async fn signed_result(&self) -> Result<String, Error> {
         self.pin.batch_certificate(&self.batch_id).await
     }

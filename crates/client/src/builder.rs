@@ -45,7 +45,7 @@ impl Cluster {
     /// The cluster at a URL with its shared name, with default options.
     ///
     /// # Errors
-    /// The URL is invalid.
+    /// The URL is invalid. For HTTPS, also if the system has no root certificates.
     pub fn new(url: &str) -> Result<Self, Error> {
         Self::builder(url).build()
     }
@@ -133,8 +133,14 @@ impl ClusterBuilder {
     }
 
     /// How long a request about a session is repeated if the node cannot be reached; then the node
-    /// counts as gone. Default: 5 s. A node that accepts the request and stays silent counts as
-    /// unreachable after `stall_timeout`.
+    /// counts as gone. Default: 5 s.
+    ///
+    /// A node that accepts connections and stays silent cannot be reached either: a request that
+    /// waits for `stall_timeout` has failed, and that time counts. So a silent node is gone after
+    /// the longer of both, 30 s by default; an upload into a batch is tried a second time first. At
+    /// the end of `result_timeout`, a node that has been silent for `outage_timeout` is gone, too:
+    /// the file can be sent elsewhere (`resubmissions`), while a node that responds may have its
+    /// result later.
     #[must_use]
     pub fn outage_timeout(self, timeout: Duration) -> Self {
         Self { outage_timeout: timeout, ..self }
@@ -157,7 +163,9 @@ impl ClusterBuilder {
     /// MetaDefender Core begin at the root.
     ///
     /// # Errors
-    /// The URL, the API key, a scan option or a root certificate is invalid.
+    /// The URL, the API key, a scan option, a root certificate, or the certificate or key of the
+    /// client is invalid; the system has no root certificates, and they are needed; or the resolver
+    /// cannot be set up.
     pub fn build(self) -> Result<Cluster, Error> {
         let (url, host, port) =
             parse_url(&self.url).map_err(|reason| Error::InvalidUrl { url: self.url.clone(), reason })?;
@@ -177,6 +185,8 @@ impl ClusterBuilder {
             tls,
             file_headers: self.scan_options.file_headers().map_err(Error::Setup)?,
             batch_headers: self.scan_options.batch_headers().map_err(Error::Setup)?,
+            lookup_headers: self.scan_options.common_headers().map_err(Error::Setup)?,
+            rule: self.scan_options.rule_name().map(str::to_owned),
             apikey,
             affinity: self.affinity,
             deadline: self.deadline,
@@ -205,6 +215,9 @@ fn parse_url(text: &str) -> Result<(Url, String, u16), String> {
     let host = url.host_str().ok_or("it has no host")?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = url.port_or_known_default().ok_or("it has no port")?;
+    if port == 0 {
+        return Err("no node listens on port 0".to_owned());
+    }
     Ok((url, host, port))
 }
 
@@ -217,7 +230,8 @@ mod tests {
         let parts = |text| parse_url(text).map(|(_, host, port)| (host, port));
         assert_eq!(parts("http://core.lb.example:8008"), Ok(("core.lb.example".to_owned(), 8008)));
         assert_eq!(parts("https://[2001:db8::1]/"), Ok(("2001:db8::1".to_owned(), 443)));
-        for text in ["core.lb.example", "ftp://a", "http://a/b", "http://a?b", "http://a#b", "http://u@a"] {
+        for text in ["core.lb.example", "ftp://a", "http://a/b", "http://a?b", "http://a#b", "http://u@a", "http://a:0"]
+        {
             assert!(matches!(Cluster::new(text), Err(Error::InvalidUrl { url, .. }) if url == text), "{text}");
         }
     }

@@ -29,6 +29,7 @@ pub struct Cluster(Arc<ClusterState>);
 
 /// A session that another process started.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ResumedSession {
     /// A single file.
     File(FileScan),
@@ -73,12 +74,14 @@ impl Cluster {
     /// Sends a file to a node, which then starts to scan it.
     ///
     /// Until a node has accepted the file, nodes that cannot be reached, are busy, present a wrong
-    /// certificate or break the connection are skipped. A node that broke the connection after the
+    /// certificate, break the connection, have no license or no disk space are skipped. A node that broke the connection after the
     /// last byte may scan the file, too. A reader ([`Source::reader`]) can be sent only once, so
     /// after its first byte no node is skipped.
     ///
     /// # Errors
-    /// No node accepts the file, or a node refuses it.
+    /// The source cannot be read, or changes while it is sent. No node accepts the file, or a node
+    /// refuses it. With [`Affinity::Cookie`](crate::Affinity::Cookie), also if the response sets no
+    /// cookie.
     pub async fn scan(&self, source: &mut Source) -> Result<FileScan, Error> {
         self.scan_avoiding(&[], source).await
     }
@@ -88,7 +91,7 @@ impl Cluster {
     /// times.
     ///
     /// # Errors
-    /// As for [`scan`](Self::scan) and [`FileScan::result`].
+    /// As for [`scan`](Self::scan) and [`FileScan::result`], in the last attempt.
     pub async fn scan_to_end(&self, source: &mut Source) -> Result<Report, Error> {
         self.scan_to_end_with_events(source, |_| {}).await
     }
@@ -125,20 +128,25 @@ impl Cluster {
     /// Asks a node for its latest result for a file with this hash (MD5, SHA-1 or SHA-256, in
     /// hexadecimal). Nodes know only the files that they have scanned themselves.
     ///
+    /// If [`ScanOptions`](crate::ScanOptions) has a rule, only a result under this rule counts;
+    /// otherwise, that under any rule. The other options have no effect on a result that exists.
+    ///
     /// # Errors
-    /// No node can be reached, or the node refuses.
+    /// The text is not such a hash. The name cannot be resolved, or no node can be reached. The node
+    /// is gone, refuses, fails, or sends an invalid response, which includes a result for another
+    /// hash. With [`Affinity::Cookie`](crate::Affinity::Cookie), also if the response sets no cookie.
     pub async fn lookup_hash(&self, hash: &str) -> Result<Option<Report>, Error> {
-        if hash.is_empty() || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !matches!(hash.len(), 32 | 40 | 64) || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Error::InvalidHash(hash.to_owned()));
         }
         let deadline = deadline_in(self.0.options.deadline);
         let pin = self.pin().await?;
         // No session starts, so the request has no more time than the search for a node.
-        let known = timeout_at(deadline, pin.lookup_hash(hash)).await;
-        known.unwrap_or_else(|_| {
+        let known = timeout_at(deadline, pin.lookup_hash(hash)).await.unwrap_or_else(|_| {
             let reason = "no response before the deadline".to_owned();
             Err(Error::NodeGone { session: pin.session(None), reason })
-        })
+        });
+        Ok(known?.map(|(_, report)| report))
     }
 
     /// Downloads the sanitized copy of a file that a node of this cluster has reported about. With
@@ -154,17 +162,18 @@ impl Cluster {
     /// Opens a batch at a node. Nodes are skipped as in [`scan`](Self::scan).
     ///
     /// # Errors
-    /// No node accepts the batch, or a node refuses it.
+    /// No node accepts the batch, or a node refuses it. With
+    /// [`Affinity::Cookie`](crate::Affinity::Cookie), also if the response sets no cookie.
     pub async fn open_batch(&self) -> Result<OpenBatch, Error> {
         let (pin, batch_id) = self.start(&[], FirstRequest::OpenBatch).await?;
-        Ok(OpenBatch::new(pin, batch_id))
+        Ok(OpenBatch::opened(pin, batch_id))
     }
 
     /// Resumes the session of a ticket. Nothing is sent yet: only the first request shows whether
     /// the node still knows the session.
     ///
     /// # Errors
-    /// The node of the ticket cannot belong to this cluster.
+    /// The node of the ticket cannot belong to this cluster, or its HTTP client cannot be set up.
     pub fn resume(&self, ticket: &Ticket) -> Result<ResumedSession, Error> {
         let is_other_address = self.0.options.host.parse::<IpAddr>().is_ok_and(|address| address != ticket.node.ip());
         if is_other_address || ticket.node.port() != self.0.options.port {
@@ -175,8 +184,8 @@ impl Cluster {
         let id = ticket.id.clone();
         Ok(match ticket.kind {
             SessionKind::File => ResumedSession::File(FileScan::resumed(pin, id)),
-            SessionKind::OpenBatch => ResumedSession::OpenBatch(OpenBatch::new(pin, id)),
-            SessionKind::ClosedBatch => ResumedSession::ClosedBatch(ClosedBatch::new(pin, id)),
+            SessionKind::OpenBatch => ResumedSession::OpenBatch(OpenBatch::resumed(pin, id)),
+            SessionKind::ClosedBatch => ResumedSession::ClosedBatch(ClosedBatch::resumed(pin, id)),
         })
     }
 
@@ -207,6 +216,7 @@ impl Cluster {
                 Ok(started) => return Ok(started),
                 Err(NotStarted::Failed(error)) => return Err(error),
                 Err(NotStarted::Skipped(reason)) => search.skip(pin.node(), reason),
+                Err(NotStarted::Refused(error)) => search.refuse(pin.node(), error),
             }
         }
     }

@@ -170,6 +170,9 @@ pub enum Error {
     /// The node has no sanitized copy of the file.
     #[error("{0} has no sanitized file")]
     NotSanitized(SessionRef),
+    /// The node knows the batch, but has no signed result of it.
+    #[error("{0} has no signed result")]
+    NotSigned(SessionRef),
     /// There was no result, or the batch did not close, within `result_timeout`.
     #[error("{session} has no result after {timeout:?}")]
     ResultTimeout {
@@ -183,8 +186,7 @@ pub enum Error {
     SourceUnreadable {
         /// The path of the file, or the name under which the source is sent.
         name: String,
-        /// The error of the system.
-        #[source]
+        /// The error of the system. The text contains it, so it is not the source, too.
         error: io::Error,
     },
     /// The file changed while it was sent, so a verdict would be about different content.
@@ -201,8 +203,8 @@ pub enum Error {
         /// What is invalid.
         reason: &'static str,
     },
-    /// A text is not a hash in hexadecimal.
-    #[error("\"{0}\" is not a hash in hexadecimal")]
+    /// A text is not an MD5, SHA-1 or SHA-256 in hexadecimal.
+    #[error("\"{0}\" is not an MD5, SHA-1 or SHA-256 in hexadecimal")]
     InvalidHash(String),
     /// The HTTP client, the TLS configuration or the resolver cannot be set up.
     #[error("the client cannot be set up: {0}")]
@@ -223,6 +225,7 @@ impl Error {
             | Self::UploadBroken { session, .. }
             | Self::UnknownSession(session)
             | Self::NotSanitized(session)
+            | Self::NotSigned(session)
             | Self::AccessDenied { session, .. }
             | Self::EmptyFile { session, .. }
             | Self::LengthRequired { session, .. }
@@ -252,16 +255,27 @@ impl Error {
         matches!(self, Self::NodeGone { .. } | Self::NodeBusy { .. } | Self::UnexpectedStatus { status: 502 | 504, .. })
     }
 
-    /// Returns true if the node refused the request (status 4xx).
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Returns true if no later request of the session can succeed, or no time is left for one.
+    pub(crate) fn ends_session(&self) -> bool {
         matches!(
             self,
-            Self::AccessDenied { .. }
-                | Self::EmptyFile { .. }
-                | Self::LengthRequired { .. }
-                | Self::BatchOnOtherNode { .. }
-                | Self::UnexpectedStatus { status: 400..=499, .. }
+            Self::NodeGone { .. } | Self::UnknownSession(_) | Self::AccessDenied { .. } | Self::ResultTimeout { .. }
         )
+    }
+
+    /// Returns true if the node failed with an error of its own (5xx) that may pass.
+    pub(crate) fn is_server_error(&self) -> bool {
+        matches!(self, Self::ScanFailed { .. } | Self::UnexpectedStatus { status: 500..=599, .. })
+    }
+
+    /// Returns true if the node accepts no session for now, whatever is sent: its license has
+    /// expired (a hot backup has none), or its disk is full.
+    pub(crate) fn is_node_unfit(&self) -> bool {
+        match self {
+            Self::LicenseExpired { .. } => true,
+            Self::UnexpectedStatus { status: 400, message, .. } => message.to_lowercase().contains("disk space"),
+            _ => false,
+        }
     }
 
     /// The error for a response that is not a success. Statuses 400 and 500 have several documented
@@ -286,6 +300,14 @@ impl Error {
 mod tests {
     use super::*;
 
+    /// Programs that print an error with its sources would print the inner one twice.
+    #[test]
+    fn an_error_in_the_text_is_not_the_source_too() {
+        let error = Error::SourceUnreadable { name: "a".to_owned(), error: io::Error::other("torn") };
+        assert_eq!(error.to_string(), "a cannot be read: torn");
+        assert!(std::error::Error::source(&error).is_none());
+    }
+
     #[test]
     fn every_documented_status_has_a_variant_with_the_message_of_the_node() {
         for (status, message, prefix) in [
@@ -302,7 +324,6 @@ mod tests {
             let session = SessionRef { node: ([10, 0, 0, 11], 8008).into(), id: None };
             let error = Error::from_response(session, status, message.to_owned());
             assert_eq!(error.to_string(), format!("{prefix}: {message}"));
-            assert_eq!(error.is_refusal(), status < 500, "{error}");
             assert_eq!(error.is_session_lost(), status == 400);
         }
     }

@@ -6,11 +6,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::backoff::{Backoff, POLL_DELAYS, deadline_in};
 use crate::error::Error;
 use crate::pin::Pin;
+use crate::registration::Registration;
 use crate::report::{Progress, Report};
 use crate::sanitized::SanitizedFile;
 use crate::ticket::{SessionKind, Ticket};
@@ -18,27 +19,23 @@ use crate::ticket::{SessionKind, Ticket};
 /// The poll at the deadline gets this much time.
 const LAST_POLL: Duration = Duration::from_secs(1);
 
-/// Nodes may need this time until they know a file that they have accepted.
-const REGISTRATION: Duration = Duration::from_secs(2);
-
 /// A file whose scan has started at a node.
 #[derive(Debug)]
 pub struct FileScan {
     pin: Pin,
     data_id: String,
-    /// Until then, the node may not know the file yet.
-    known_from: Instant,
+    registration: Registration,
 }
 
 impl FileScan {
     /// The scan of a file that has just been sent.
     pub(crate) fn started(pin: Pin, data_id: String) -> Self {
-        Self { pin, data_id, known_from: Instant::now() + REGISTRATION }
+        Self { pin, data_id, registration: Registration::started() }
     }
 
     /// The scan of a file that was sent before.
     pub(crate) fn resumed(pin: Pin, data_id: String) -> Self {
-        Self { pin, data_id, known_from: Instant::now() }
+        Self { pin, data_id, registration: Registration::complete() }
     }
 
     /// The node.
@@ -59,15 +56,16 @@ impl FileScan {
     /// Cancels the scan. A scan that has ended keeps its result.
     ///
     /// # Errors
-    /// The node is gone, or does not know the file.
+    /// The node is gone, does not know the file, or refuses.
     pub async fn cancel(&self) -> Result<(), Error> {
         self.pin.cancel_file(&self.data_id).await
     }
 
-    /// Downloads the sanitized file, which the node made if its rule says so.
+    /// Downloads the sanitized file, which the node made if its rule says so;
+    /// [`Report::is_sanitized`] tells whether it did.
     ///
     /// # Errors
-    /// The node is gone, or has no sanitized file: [`Error::NotSanitized`].
+    /// The node is gone, refuses, or has no sanitized file: [`Error::NotSanitized`].
     pub async fn sanitized(&self) -> Result<SanitizedFile, Error> {
         self.pin.converted(&self.data_id).await
     }
@@ -75,7 +73,9 @@ impl FileScan {
     /// Asks the node once for the progress of the scan.
     ///
     /// # Errors
-    /// The node is gone, or does not know the file.
+    /// The node is gone, does not know the file (right after
+    /// [`Cluster::scan`](crate::Cluster::scan), it may need a moment), is too busy, refuses (403),
+    /// fails (5xx) for `outage_timeout`, or sends an invalid response.
     pub async fn progress(&self) -> Result<Progress, Error> {
         self.pin.file_progress(&self.data_id).await
     }
@@ -83,7 +83,9 @@ impl FileScan {
     /// Polls the node until the scan has ended, with growing delays.
     ///
     /// # Errors
-    /// The node is gone, does not know the file, or has no report within `result_timeout`.
+    /// There is no report within `result_timeout`, or a poll fails as [`progress`](Self::progress)
+    /// does, other than because the node is busy. The node is also gone if it has owed a response
+    /// for `outage_timeout` at the end of `result_timeout`.
     pub async fn result(&self) -> Result<Report, Error> {
         self.result_with_progress(|_| {}).await
     }
@@ -94,27 +96,21 @@ impl FileScan {
     /// # Errors
     /// As for [`result`](Self::result).
     pub async fn result_with_progress(&self, mut on_progress: impl FnMut(u8)) -> Result<Report, Error> {
-        let timeout = self.pin.options().result_timeout;
-        let deadline = deadline_in(timeout);
+        let deadline = deadline_in(self.pin.options().result_timeout);
         let mut polls = Backoff::until(deadline, POLL_DELAYS);
         loop {
-            match timeout_at(deadline.max(Instant::now() + LAST_POLL), self.progress()).await {
-                Ok(Ok(Progress { report: Some(report), .. })) => return Ok(report),
-                Ok(Ok(Progress { percent, .. })) => on_progress(percent),
+            let poll_deadline = deadline.max(Instant::now() + LAST_POLL);
+            match self.pin.by_deadline(poll_deadline, &self.data_id, self.progress()).await {
+                Ok(Progress { report: Some(report), .. }) => return Ok(report),
+                Ok(Progress { percent, .. }) => on_progress(percent),
                 // The scan continues although the node does not serve the poll.
-                Ok(Err(Error::NodeBusy { .. })) => {}
-                Ok(Err(Error::UnknownSession(_))) if Instant::now() < self.known_from => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Err(self.result_timeout()),
+                Err(Error::NodeBusy { .. }) => {}
+                Err(Error::UnknownSession(_)) if self.registration.is_pending() => {}
+                Err(error) => return Err(error),
             }
             if !polls.wait().await {
-                return Err(self.result_timeout());
+                return Err(self.pin.result_timeout(&self.data_id));
             }
         }
-    }
-
-    fn result_timeout(&self) -> Error {
-        let timeout = self.pin.options().result_timeout;
-        Error::ResultTimeout { session: self.pin.session(Some(&self.data_id)), timeout }
     }
 }

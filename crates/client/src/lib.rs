@@ -44,7 +44,7 @@
 //! |---|---|
 //! | `builder`, `cluster` | set-up; start and resume sessions |
 //! | `file_scan`, `batch` | the sessions, with their polls |
-//! | `search` | the search for a node that accepts a session |
+//! | `search`, `registration` | the search for a node that accepts a session; the time until the node knows it |
 //! | `api`, `exchange`, `transfer`, `response_text` | the REST calls; retries and errors; one request; texts of responses |
 //! | `pin`, `ticket`, `source`, `body`, `file_chunks`, `file_version` | one node; a session as text; what is sent |
 //! | `cluster_state`, `connections`, `options`, `scan_options` | what all sessions share |
@@ -69,6 +69,7 @@ mod file_scan;
 mod file_version;
 mod options;
 mod pin;
+mod registration;
 mod report;
 mod resolve;
 mod response_text;

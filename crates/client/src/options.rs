@@ -36,6 +36,10 @@ pub(crate) struct Options {
     pub(crate) file_headers: Vec<(HeaderName, HeaderValue)>,
     /// Headers of requests that open a batch.
     pub(crate) batch_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers of lookups by hash.
+    pub(crate) lookup_headers: Vec<(HeaderName, HeaderValue)>,
+    /// The rule that files are scanned with; none if the node chooses.
+    pub(crate) rule: Option<String>,
     /// Value of the header `apikey`.
     pub(crate) apikey: Option<HeaderValue>,
     pub(crate) affinity: Affinity,

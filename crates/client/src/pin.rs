@@ -8,8 +8,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use reqwest::header::{COOKIE, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, Url};
 
 use crate::cluster_state::ClusterState;
 use crate::cookie;
@@ -93,15 +93,15 @@ impl Pin {
         &self.cluster.options
     }
 
-    /// The pin for the later requests of the session that `response` started.
+    /// The pin for the later requests of the session that a response with these headers started.
     ///
     /// # Errors
     /// Cookies are required and the response sets none.
-    pub(crate) fn with_session_cookie(&self, response: &Response) -> Result<Self, Error> {
+    pub(crate) fn with_session_cookie(&self, headers: &HeaderMap) -> Result<Self, Error> {
         let cookie = match self.options().affinity {
             Affinity::Address => None,
             Affinity::Cookie => {
-                let cookie = cookie::from_response(response.headers());
+                let cookie = cookie::from_response(headers);
                 Some(cookie.ok_or_else(|| Error::MissingCookie(self.session(None)))?)
             }
         };

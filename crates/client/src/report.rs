@@ -39,6 +39,9 @@ pub struct Report {
     pub name: String,
     /// Whether the file may pass.
     pub verdict: Verdict,
+    /// The rule, also called workflow, with which the file was scanned (`profile`); empty if the
+    /// node does not say.
+    pub rule: String,
     /// The overall result as text, for example `No Threat Detected` (`scan_all_result_a`).
     pub result: String,
     /// The overall result as a number (`scan_all_result_i`): 0 no threat, 1 infected, 2 suspicious,
@@ -76,6 +79,9 @@ pub struct BatchStatus {
     pub verdict: Option<Verdict>,
     /// The overall result as text (`scan_all_result_a`).
     pub result: String,
+    /// The overall result as a number (`scan_all_result_i`), as in [`Report::result_code`]; 19 if
+    /// the batch was cancelled.
+    pub result_code: Option<i64>,
     /// The response of the node without its list of files, which comes in pages.
     pub json: Value,
 }
@@ -125,6 +131,20 @@ impl FileStatus {
     }
 }
 
+impl Report {
+    /// Returns true if the node says that it has made a sanitized copy of the file.
+    pub fn is_sanitized(&self) -> bool {
+        text(&self.json, "/process_info/post_processing/actions_ran").contains("Sanitized")
+    }
+}
+
+impl Hashes {
+    /// Returns true if one of them is `hash`, in any letter case.
+    pub(crate) fn contain(&self, hash: &str) -> bool {
+        [&self.md5, &self.sha1, &self.sha256].iter().any(|own| own.eq_ignore_ascii_case(hash))
+    }
+}
+
 impl Verdict {
     /// The verdict in `process_info`; none while the node is processing. A blocked verdict without
     /// a reason gets `result` as its reason.
@@ -157,6 +177,7 @@ pub(crate) fn parse_progress(node: SocketAddr, data_id: &str, json: Value) -> Re
         data_id: data_id.to_owned(),
         name: text(&json, "/file_info/display_name"),
         verdict,
+        rule: text(&json, "/process_info/profile"),
         result,
         result_code: number(&json, "/scan_results/scan_all_result_i"),
         threats: threats(&json),
@@ -187,7 +208,8 @@ pub(crate) fn parse_batch_page(first: usize, mut json: Value) -> Result<BatchPag
     let is_last =
         files.is_empty() || total.map_or_else(|| page_size.is_none_or(|size| files.len() < size), |total| end >= total);
     let next = (!is_last).then_some(end);
-    Ok(BatchPage { status: BatchStatus { is_closed, files, verdict, result, json }, next, total })
+    let result_code = number(&json, "/scan_results/scan_all_result_i");
+    Ok(BatchPage { status: BatchStatus { is_closed, files, verdict, result, result_code, json }, next, total })
 }
 
 /// The threats that the engines name.
@@ -245,7 +267,7 @@ mod tests {
     fn a_report_names_threats_once_and_hashes() {
         let progress = parse(json!({
             "process_info": { "progress_percentage": 100, "result": "Blocked" },
-            "file_info": { "md5": "0a", "sha256": "0b" },
+            "file_info": { "md5": "0a", "sha256": "0B" },
             "scan_results": { "progress_percentage": 100, "scan_details": {
                 "B": { "threat_found": "EICAR" }, "A": { "threat_found": "EICAR" }, "C": { "threat_found": "" },
             } },
@@ -253,6 +275,7 @@ mod tests {
         let report = progress.unwrap().report.unwrap();
         assert_eq!(report.threats, ["EICAR"]);
         assert_eq!((report.hashes.md5.as_str(), report.hashes.sha1.as_str()), ("0a", ""));
+        assert!(report.hashes.contain("0b") && !report.hashes.contain("0c"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl SanitizedFile {
     /// The next chunk; `None` at the end of the file.
     ///
     /// # Errors
-    /// The connection broke before the end of the file.
+    /// The connection broke before the end of the file, or nothing arrived for `stall_timeout`.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let chunk = transfer::read_chunk(&mut self.response, self.stall_timeout).await;
         chunk.map_err(|error| Error::NodeGone { session: self.session.clone(), reason: error.to_string() })

@@ -3,11 +3,16 @@
 //! [`ClusterBuilder::scan_options`](crate::ClusterBuilder::scan_options) sets them for all sessions
 //! of a cluster. The REST calls send them as headers.
 
+use std::fmt;
+
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+/// Longest user data that nodes accept, URL-encoded, in bytes.
+const MAX_USER_DATA: usize = 1024;
+
 /// Options of a scan. All are optional; a node ignores those that its version does not know.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct ScanOptions {
     rule: Option<String>,
     archive_passwords: Vec<String>,
@@ -15,6 +20,21 @@ pub struct ScanOptions {
     callback_url: Option<String>,
     user_agent: Option<String>,
     user_data: Option<String>,
+}
+
+/// Without the passwords.
+impl fmt::Debug for ScanOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, archive_passwords, metadata, callback_url, user_agent, user_data } = self;
+        f.debug_struct("ScanOptions")
+            .field("rule", rule)
+            .field("archive_passwords", &archive_passwords.len())
+            .field("metadata", metadata)
+            .field("callback_url", callback_url)
+            .field("user_agent", user_agent)
+            .field("user_data", user_data)
+            .finish()
+    }
 }
 
 impl ScanOptions {
@@ -56,10 +76,15 @@ impl ScanOptions {
         Self { user_agent: Some(name.into()), ..self }
     }
 
-    /// A text of at most 1,024 bytes that the node adds to the result of a batch.
+    /// A text of at most 1,024 bytes, URL-encoded, that the node adds to the result of a batch.
     #[must_use]
     pub fn user_data(self, text: impl Into<String>) -> Self {
         Self { user_data: Some(text.into()), ..self }
+    }
+
+    /// The rule, if there is one.
+    pub(crate) fn rule_name(&self) -> Option<&str> {
+        self.rule.as_deref()
     }
 
     /// The headers of the upload of a file.
@@ -76,6 +101,9 @@ impl ScanOptions {
             headers.push((name, value));
         }
         if let Some(metadata) = &self.metadata {
+            if !metadata.is_object() {
+                return Err("the metadata is not a JSON object".to_owned());
+            }
             headers.push((HeaderName::from_static("metadata"), value("metadata", &encoded(&metadata.to_string()))?));
         }
         if let Some(url) = &self.callback_url {
@@ -91,12 +119,23 @@ impl ScanOptions {
     pub(crate) fn batch_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
         let mut headers = self.common_headers()?;
         if let Some(text) = &self.user_data {
-            headers.push((HeaderName::from_static("user-data"), value("user data", &encoded(text))?));
+            let text = encoded(text);
+            if text.len() > MAX_USER_DATA {
+                return Err(format!(
+                    "the user data has {} bytes, URL-encoded; {MAX_USER_DATA} are accepted",
+                    text.len()
+                ));
+            }
+            headers.push((HeaderName::from_static("user-data"), value("user data", &text)?));
         }
         Ok(headers)
     }
 
-    fn common_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    /// The headers that say how files are scanned.
+    ///
+    /// # Errors
+    /// Names the option that a header cannot carry.
+    pub(crate) fn common_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
         let mut headers = Vec::new();
         if let Some(rule) = &self.rule {
             headers.push((HeaderName::from_static("rule"), value("rule", &encoded(rule))?));
@@ -160,6 +199,16 @@ mod tests {
             ["rule: Mail%20%26%20Co", "user_agent: mail-gateway", "user-data: ticket%207"]
         );
         assert!(ScanOptions::new().callback_url("a\nb").file_headers().is_err());
+        assert!(ScanOptions::new().metadata(json!([7])).file_headers().is_err());
+        assert!(ScanOptions::new().user_data("x".repeat(1024)).batch_headers().is_ok());
+        assert!(ScanOptions::new().user_data("%".repeat(400)).batch_headers().is_err());
         assert_eq!(ScanOptions::new().file_headers().unwrap(), []);
+    }
+
+    #[test]
+    fn passwords_are_not_in_the_debug_text() {
+        let options = ScanOptions::new().rule("lax").archive_password("hunter2");
+        let text = format!("{options:?}");
+        assert!(text.contains("lax") && !text.contains("hunter2"), "{text}");
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct NodeSearch<'c> {
     /// Addresses that were skipped in the previous round. If the deadline ends this round, the
     /// error gives the reasons of that round.
     previously_skipped: Vec<SkippedNode>,
+    /// The latest refusal of a node that accepts no session for now.
+    refusal: Option<Error>,
     /// Why lookups have failed since the latest success. A timeout does not replace another reason.
     lookup_failure: Option<ResolveError>,
 }
@@ -60,6 +62,7 @@ impl<'c> NodeSearch<'c> {
             untried: None,
             skipped: Vec::new(),
             previously_skipped: Vec::new(),
+            refusal: None,
             lookup_failure: None,
         }
     }
@@ -72,6 +75,13 @@ impl<'c> NodeSearch<'c> {
     /// Skips a node for the rest of this round.
     pub(crate) fn skip(&mut self, node: SocketAddr, reason: SkipReason) {
         self.skipped.push(SkippedNode { node, reason });
+    }
+
+    /// Skips a node that accepts no session for now. If all nodes refuse, the search fails with the
+    /// latest refusal.
+    pub(crate) fn refuse(&mut self, node: SocketAddr, refusal: Error) {
+        self.skip(node, SkipReason::Refused(refusal.to_string()));
+        self.refusal = Some(refusal);
     }
 
     /// The next node that accepts connections. The connection is closed: it is for callers that
@@ -138,6 +148,11 @@ impl<'c> NodeSearch<'c> {
     fn failure(&mut self) -> Error {
         let name = self.cluster.options.host.clone();
         let skipped = self.skipped_nodes();
+        if skipped.iter().all(|skipped| matches!(skipped.reason, SkipReason::Refused(_)))
+            && let Some(refusal) = self.refusal.take()
+        {
+            return refusal;
+        }
         match self.lookup_failure.take() {
             // Skipped nodes say more than a lookup that failed after them, unless that is final.
             Some(reason) if skipped.is_empty() || reason.is_final() => Error::Resolve { name, reason },

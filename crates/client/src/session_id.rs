@@ -4,10 +4,14 @@
 
 use serde_json::Value;
 
-/// Returns true if a text is accepted as an identifier: ASCII letters, digits, `-` and `_`, at
-/// least one.
+/// Longest accepted identifier. Nodes use 32 characters; callers make names of files of them.
+const MAX_LENGTH: usize = 128;
+
+/// Returns true if a text is accepted as an identifier: ASCII letters, digits, `-` and `_`, 1 to
+/// 128 of them.
 pub(crate) fn is_valid(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    (1..=MAX_LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// The identifier in a member of a response.
@@ -29,7 +33,7 @@ mod tests {
     fn identifiers_that_would_change_a_path_are_rejected() {
         assert_eq!(parse(&json!({"data_id": "3f2a_0-x"}), "data_id"), Ok("3f2a_0-x".to_owned()));
         assert_eq!(parse(&json!({"data_id": 7}), "data_id"), Err("data_id is missing".to_owned()));
-        for id in ["", "../x", "a/b", "a b", "a?b", "ä"] {
+        for id in ["", "../x", "a/b", "a b", "a?b", "ä", &"a".repeat(129)] {
             assert!(parse(&json!({"data_id": id}), "data_id").is_err(), "{id}");
         }
     }

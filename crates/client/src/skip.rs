@@ -14,10 +14,14 @@ const MAX_NAMED: usize = 3;
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The address does not accept connections, or breaks them.
+    /// The address does not accept connections, or breaks them; or a balancer cannot reach the node
+    /// (502, 504).
     Unreachable(String),
     /// The node responded with 503; holds its message.
     Busy(String),
+    /// The node accepts no session for now, because its license has expired or its disk is full;
+    /// holds its message.
+    Refused(String),
     /// The certificate of the node is not valid for the shared name, or no trusted certificate has
     /// signed it.
     CertificateMismatch(String),
@@ -39,6 +43,7 @@ impl fmt::Display for SkipReason {
         match self {
             Self::Unreachable(text)
             | Self::Busy(text)
+            | Self::Refused(text)
             | Self::CertificateMismatch(text)
             | Self::ProtocolMismatch(text) => f.write_str(text),
             Self::DeadlineReached => f.write_str("no response before the deadline"),

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use reqwest::{RequestBuilder, Response};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::backoff::deadline_in;
 use crate::skip::SkipReason;
 
 /// Longest accepted JSON, in bytes. A page of a batch and a report have some 10 KB.
@@ -92,7 +93,7 @@ pub(crate) async fn read_text(
         ResponseKind::Text => MAX_TEXT,
     };
     let mut bytes = Vec::new();
-    let mut ends = Instant::now() + stall_timeout;
+    let mut ends = deadline_in(stall_timeout);
     loop {
         match timeout_at(ends, response.chunk()).await {
             Ok(Ok(Some(chunk))) if bytes.len() + chunk.len() <= max => bytes.extend_from_slice(&chunk),
@@ -102,7 +103,7 @@ pub(crate) async fn read_text(
             Err(_) => return Err(TransferError::TooSlow(stall_timeout)),
         }
         if kind == ResponseKind::Text {
-            ends = Instant::now() + stall_timeout;
+            ends = deadline_in(stall_timeout);
         }
     }
 }
