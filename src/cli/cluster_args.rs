@@ -32,7 +32,8 @@ impl ClusterArgs {
 /// Parses the address of a name server. The default port is 53.
 fn name_server(text: &str) -> Result<SocketAddr, String> {
     let with_default_port = || text.parse().map(|address| SocketAddr::new(address, 53));
-    text.parse().or_else(|_| with_default_port()).map_err(|_| "accepted: an address, with or without a port".to_owned())
+    let server = text.parse().or_else(|_| with_default_port()).ok().filter(|server: &SocketAddr| server.port() != 0);
+    server.ok_or_else(|| "accepted: an address, with or without a port".to_owned())
 }
 
 /// The URL of a cluster. Accepted: a URL, or a name or an address, with or without a port. For a
@@ -65,13 +66,13 @@ mod tests {
         ] {
             assert_eq!(cluster_url(text).as_deref(), Ok(url));
         }
-        assert!(cluster_url("https://core.lb.example/file").is_err());
+        assert!(cluster_url("https://core.lb.example/file").is_err() && cluster_url("core.lb.example:0").is_err());
     }
 
     #[test]
     fn name_servers_have_port_53_unless_another_is_given() {
         assert_eq!(name_server("192.0.2.1").unwrap().to_string(), "192.0.2.1:53");
         assert_eq!(name_server("[2001:db8::1]:5300").unwrap().to_string(), "[2001:db8::1]:5300");
-        assert!(name_server("localhost").is_err());
+        assert!(name_server("localhost").is_err() && name_server("192.0.2.1:0").is_err());
     }
 }

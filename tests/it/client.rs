@@ -239,7 +239,7 @@ fn a_refusal_of_a_large_upload_is_received() {
     }
     nodes.set_faults(2, r#"{"scan": 403}"#);
     let denied = cluster.scan(&mut Source::bytes("a", large)).wait().expect_err("no node accepts the session");
-    assert!(matches!(denied, Error::AccessDenied { .. } | Error::AllNodesBusy { .. }), "{denied}");
+    assert!(matches!(denied, Error::AccessDenied { .. }), "the refusal is received: {denied}");
 }
 
 #[test]
@@ -277,6 +277,63 @@ fn each_documented_refusal_has_its_error_variant() {
     let impatient = impatient.build().expect("the options are valid");
     let silent = impatient.scan(&mut Source::bytes("a", "x")).wait().expect_err("no node responds");
     assert!(silent.to_string().contains("no data was transferred for 2s"), "{silent}");
+}
+
+/// Such a node says that it is ready, and refuses each session.
+#[test]
+fn nodes_without_a_license_are_skipped_while_another_accepts_sessions() {
+    let mut nodes = Nodes::start(3);
+    for node in 0..2 {
+        nodes.stop(node);
+        nodes.restart_as_backup(node);
+    }
+    let server = start_server(&nodes);
+    let cluster = builder(&nodes, &server).build().expect("the options are valid");
+    for _ in 0..10 {
+        let scan = cluster.scan(&mut Source::bytes("a", "x")).wait().expect("the third node accepts the session");
+        assert_eq!(scan.node().ip(), nodes.address(2));
+        let batch = cluster.open_batch().wait().expect("the third node accepts the session");
+        assert_eq!(batch.node().ip(), nodes.address(2));
+    }
+    nodes.stop(2);
+    nodes.restart_as_backup(2);
+    let refused = cluster.scan(&mut Source::bytes("a", "x")).wait().expect_err("no node has a license");
+    assert!(matches!(refused, Error::LicenseExpired { .. }), "{refused}");
+}
+
+/// It accepts connections, and stays silent for longer than `outage_timeout`.
+#[test]
+fn a_silent_node_is_gone_at_the_end_of_the_wait_for_a_result() {
+    let nodes = Nodes::start(2);
+    let server = start_server(&nodes);
+    (0..2).for_each(|node| nodes.set_faults(node, r#"{"scan_ms": 60000}"#));
+    let cluster = builder(&nodes, &server)
+        .outage_timeout(Duration::from_millis(500))
+        .result_timeout(Duration::from_secs(2))
+        .resubmissions(1)
+        .build()
+        .expect("the options are valid");
+    let mut silent = None;
+    let mut source = Source::bytes("a", "x");
+    let report = cluster.scan_to_end_with_events(&mut source, |event| {
+        if let (ScanEvent::Started(scan), None) = (event, silent) {
+            let node = u8::from(scan.node().ip() == nodes.address(1));
+            nodes.set_faults(node, r#"{"hang": true}"#);
+            nodes.set_faults(1 - node, r#"{"scan_ms": 0}"#);
+            silent = Some(nodes.address(node));
+        }
+    });
+    let report = report.wait().expect("the other node has the result");
+    assert_ne!(Some(report.node.ip()), silent.map(Into::into));
+    // A node that responds may have its result later: it is not gone.
+    (0..2).for_each(|node| nodes.set_faults(node, r#"{"hang": false, "scan_ms": 60000}"#));
+    let slow = cluster.scan_to_end(&mut Source::bytes("a", "x")).wait().expect_err("the scan takes too long");
+    assert!(matches!(slow, Error::ResultTimeout { .. }), "{slow}");
+    let batch = cluster.open_batch().wait().expect("a node accepts the session");
+    batch.send(&mut Source::bytes("a", "x")).wait().expect("the node accepts the file");
+    nodes.set_faults(u8::from(batch.node().ip() == nodes.address(1)), r#"{"hang": true}"#);
+    let silent = batch.close().wait().expect_err("the node is silent").error;
+    assert!(matches!(silent, Error::NodeGone { .. }), "{silent}");
 }
 
 #[test]

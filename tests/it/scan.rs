@@ -159,6 +159,50 @@ fn without_nodes_all_files_fail_with_the_reason() {
     assert!(table.contains("0 allowed, 0 blocked, 3 failed") && table.contains("can be reached"), "{table}");
 }
 
+/// Mistakes on the command line are errors before anything is sent.
+#[test]
+fn values_that_cannot_work_are_refused() {
+    let nodes = Nodes::start(1);
+    let server = start_server(&nodes);
+    let folder = folder(false);
+    for (options, code, message) in [
+        (&["--timeout", "0s"][..], 64, "accepted: a duration above zero"),
+        (&["--server", "127.0.0.1:0"], 64, "accepted: an address"),
+        (&["--apikey-file", "/dev/null"], 1, "/dev/null contains no API key"),
+    ] {
+        let (exit, _, messages) = scan(&nodes, &server, folder.path(), options);
+        assert!(exit == Some(code) && messages.contains(message), "{options:?}: {messages}");
+    }
+    let mut no_port = Command::new(PROGRAM);
+    let output = no_port.args(["scan", "a", "--cluster", "core.lb.example:0"]).output();
+    let output = output.expect("the built program starts");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(64) && message.contains("port 0"), "{message}");
+    assert_eq!(nodes.counters()[0].uploads, 0);
+}
+
+/// The node is gone for longer than the client waits, and returns before the batch is closed.
+#[test]
+fn a_batch_is_sent_again_if_its_node_was_gone_while_files_were_sent() {
+    let nodes = Nodes::start(2);
+    let server = start_server(&nodes);
+    let folder = tempfile::tempdir().expect("the test can create a directory");
+    for i in 0..200 {
+        std::fs::write(folder.path().join(format!("{i}.txt")), format!("{i}")).expect("the test can write there");
+    }
+    (0..2).for_each(|node| nodes.set_faults(node, r#"{"scan_ms": 0, "slow_ms": 40}"#));
+    let mut command = command(&nodes, &server, folder.path(), &["--batch", "--json", "--resubmit", "2"]);
+    let child = command.stdout(Stdio::piped()).spawn().expect("the built program starts");
+    let uploads = |node: usize| nodes.counters()[node].uploads;
+    wait_until("some files are sent", || uploads(0) + uploads(1) > 20);
+    let node = u8::from(uploads(1) > 0);
+    nodes.set_faults(node, r#"{"outage": {"ms": 13000}}"#);
+    let output = child.wait_with_output().expect("the process was not waited for yet");
+    let json = String::from_utf8(output.stdout).expect("the output is text");
+    assert_eq!(output.status.code(), Some(0), "{json}");
+    assert_eq!(verdicts(&json).values().filter(|verdict| *verdict == "allowed").count(), 200);
+}
+
 #[test]
 fn resume_continues_an_interrupted_scan() {
     let nodes = Nodes::start(2);

@@ -17,7 +17,6 @@ use crate::exchange::NotStarted;
 use crate::file_scan::FileScan;
 use crate::pin::Pin;
 use crate::report::Report;
-use crate::sanitized::SanitizedFile;
 use crate::search::NodeSearch;
 use crate::skip::SkipReason;
 use crate::source::Source;
@@ -74,9 +73,9 @@ impl Cluster {
     /// Sends a file to a node, which then starts to scan it.
     ///
     /// Until a node has accepted the file, nodes that cannot be reached, are busy, present a wrong
-    /// certificate, break the connection, have no license or no disk space are skipped. A node that broke the connection after the
-    /// last byte may scan the file, too. A reader ([`Source::reader`]) can be sent only once, so
-    /// after its first byte no node is skipped.
+    /// certificate, break the connection, have no license or no disk space are skipped. A node that
+    /// broke the connection after the last byte may scan the file, too. A reader
+    /// ([`Source::reader`]) can be sent only once, so after its first byte no node is skipped.
     ///
     /// # Errors
     /// The source cannot be read, or changes while it is sent. No node accepts the file, or a node
@@ -126,16 +125,18 @@ impl Cluster {
     }
 
     /// Asks a node for its latest result for a file with this hash (MD5, SHA-1 or SHA-256, in
-    /// hexadecimal). Nodes know only the files that they have scanned themselves.
+    /// hexadecimal). Nodes know only the files that they have scanned themselves. Returns the
+    /// session of that scan and its report.
     ///
     /// If [`ScanOptions`](crate::ScanOptions) has a rule, only a result under this rule counts;
     /// otherwise, that under any rule. The other options have no effect on a result that exists.
     ///
     /// # Errors
-    /// The text is not such a hash. The name cannot be resolved, or no node can be reached. The node
-    /// is gone, refuses, fails, or sends an invalid response, which includes a result for another
-    /// hash. With [`Affinity::Cookie`](crate::Affinity::Cookie), also if the response sets no cookie.
-    pub async fn lookup_hash(&self, hash: &str) -> Result<Option<Report>, Error> {
+    /// The text is not such a hash. The name cannot be resolved, or no node can be reached. The
+    /// node is gone, refuses, fails, or sends an invalid response, which includes a result for
+    /// another hash. With [`Affinity::Cookie`](crate::Affinity::Cookie), also if the response sets
+    /// no cookie.
+    pub async fn lookup_hash(&self, hash: &str) -> Result<Option<(FileScan, Report)>, Error> {
         if !matches!(hash.len(), 32 | 40 | 64) || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Error::InvalidHash(hash.to_owned()));
         }
@@ -146,17 +147,7 @@ impl Cluster {
             let reason = "no response before the deadline".to_owned();
             Err(Error::NodeGone { session: pin.session(None), reason })
         });
-        Ok(known?.map(|(_, report)| report))
-    }
-
-    /// Downloads the sanitized copy of a file that a node of this cluster has reported about. With
-    /// [`Affinity::Cookie`](crate::Affinity::Cookie), use [`FileScan::sanitized`], which sends the
-    /// cookie.
-    ///
-    /// # Errors
-    /// The node is gone, or has no sanitized file: [`Error::NotSanitized`].
-    pub async fn sanitized(&self, report: &Report) -> Result<SanitizedFile, Error> {
-        Pin::new(report.node, &self.0, None)?.converted(&report.data_id).await
+        Ok(known?.map(|(pin, report)| (FileScan::resumed(pin, report.data_id.clone()), report)))
     }
 
     /// Opens a batch at a node. Nodes are skipped as in [`scan`](Self::scan).

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
-use evenkeel_client::{Affinity, Cluster};
+use evenkeel_client::{Affinity, Cluster, Value};
+use ring::digest::{SHA256, digest};
+use serde_json::json;
 
 use super::super::cluster_args::{ClusterArgs, cluster_url};
 use super::option_args::{OptionArgs, certificates};
+use super::results::hex;
 
 /// Scan files and folders on a cluster
 #[derive(Args, Debug)]
@@ -47,8 +50,9 @@ pub(in crate::cli) struct ScanArgs {
     /// If the node of a file is gone, send the file to another node, at most this many times
     #[arg(long, value_name = "TIMES", default_value_t = 0)]
     pub(super) resubmit: u32,
-    /// Before a file is sent, ask a node for a result for its SHA-256, and use it if there is one
-    #[arg(long, conflicts_with = "batch")]
+    /// Before a file is sent, ask a node for a result for its SHA-256, and use it if there is one;
+    /// with --rule, only a result under this rule
+    #[arg(long, conflicts_with_all = ["batch", "archive_passwords", "metadata", "callback_url"])]
     pub(super) hash_first: bool,
     /// Write sanitized copies of files into this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "batch")]
@@ -67,7 +71,7 @@ pub(in crate::cli) struct ScanArgs {
     #[arg(long)]
     cookie: bool,
     /// Longest wait for the result of a file or for the batch to close
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = positive_duration)]
     timeout: Duration,
     #[command(flatten)]
     options: OptionArgs,
@@ -81,11 +85,12 @@ impl ScanArgs {
         usize::from(self.concurrency)
     }
 
-    /// The cluster, with the API key and the certificates of their files.
+    /// The cluster, with the API key and the certificates of their files; and a fingerprint of the
+    /// options that verdicts depend on.
     ///
     /// # Errors
     /// A file cannot be read, or its content cannot be used.
-    pub(super) fn cluster(&self) -> anyhow::Result<Cluster> {
+    pub(super) fn cluster(&self) -> anyhow::Result<(Cluster, String)> {
         let mut builder = self.cluster_args.builder(&self.cluster);
         builder = builder.result_timeout(self.timeout).resubmissions(self.resubmit);
         if self.cookie {
@@ -93,11 +98,29 @@ impl ScanArgs {
         }
         if let Some(file) = &self.apikey_file {
             let key = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            if key.trim().is_empty() {
+                bail!("{} contains no API key", file.display());
+            }
             builder = builder.apikey(key.trim());
         }
         if let Some(file) = &self.ca {
             builder = builder.root_certificates(certificates(file)?);
         }
-        Ok(self.options.apply(builder)?.build()?)
+        let (builder, options) = self.options.apply(builder)?;
+        let copies = self.sanitized.as_ref().map(|folder| format!("{:?}", std::path::absolute(folder)));
+        let fingerprint = fingerprint(&json!([options, self.hash_first, copies]));
+        Ok((builder.build()?, fingerprint))
     }
+}
+
+/// A short text that differs if the options differ, and does not tell what they are.
+fn fingerprint(options: &Value) -> String {
+    let digest = digest(&SHA256, options.to_string().as_bytes());
+    hex(&digest.as_ref()[..16])
+}
+
+/// A duration above zero.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("accepted: a duration above zero".to_owned()) } else { Ok(duration) }
 }

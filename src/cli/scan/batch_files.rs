@@ -5,6 +5,7 @@
 //! the result `failed` without an attempt to send them.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -35,6 +36,16 @@ impl SentFile {
     }
 }
 
+/// A batch after the attempt to send all files.
+pub(super) struct Filled {
+    pub(super) sent: Vec<SentFile>,
+    /// None after an interrupt, if an aborted task still holds the batch.
+    pub(super) batch: Option<OpenBatch>,
+    /// Why the session was lost while files were sent, if it was.
+    pub(super) lost: Option<String>,
+    pub(super) is_interrupted: bool,
+}
+
 /// A batch while files are sent into it.
 pub(super) struct BatchFiles<'j> {
     filling: Arc<Filling>,
@@ -61,37 +72,31 @@ impl<'j> BatchFiles<'j> {
         Self { filling: Arc::new(Filling { batch, bars, in_batch, lost: OnceLock::new() }), journal }
     }
 
-    /// Sends all files. Returns them, the batch, and true if it was interrupted; after an
-    /// interrupt, an aborted task may still hold the batch.
-    ///
-    /// # Errors
-    /// None of its own; those of [`for_each_file`].
-    pub(super) async fn send_all(
-        self,
-        files: Vec<ListedFile>,
-        concurrency: usize,
-        signals: &mut EndSignals,
-    ) -> anyhow::Result<(Vec<SentFile>, Option<OpenBatch>, bool)> {
+    /// Sends all files.
+    pub(super) async fn send_all(self, files: Vec<ListedFile>, concurrency: usize, signals: &mut EndSignals) -> Filled {
         let Self { filling, journal } = self;
         let work = |file: ListedFile| {
             let filling = Arc::clone(&filling);
             async move { filling.send(file).await }
         };
         let mut sent = Vec::new();
-        let is_interrupted = for_each_file(files, concurrency, work, pin!(signals.recv()), |file, result| {
+        let is_interrupted = for_each_file(files, concurrency, work, pin!(signals.recv()), |file, start, result| {
             filling.bars.count_file();
             let result = result.unwrap_or_else(|reason| {
                 let failed = FileResult::failed(PathBuf::new(), reason.to_string());
-                SentFile::failed(file, Instant::now(), failed)
+                SentFile::failed(file, start, failed)
             });
-            if let Ok(data_id) = &result.data_id {
+            if let Ok(data_id) = &result.data_id
+                && !filling.in_batch.contains_key(&result.file.path)
+            {
                 journal.sent_into_batch(&result.file, data_id);
             }
             sent.push(result);
-            Ok(())
+            ControlFlow::Continue(())
         })
-        .await?;
-        Ok((sent, Arc::into_inner(filling).map(|filling| filling.batch), is_interrupted))
+        .await;
+        let lost = filling.lost.get().cloned();
+        Filled { sent, batch: Arc::into_inner(filling).map(|filling| filling.batch), lost, is_interrupted }
     }
 }
 

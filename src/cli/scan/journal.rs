@@ -27,6 +27,10 @@ use super::results::{FileResult, hex};
 struct Line {
     /// The URL of the cluster; the verdicts of another cluster do not count.
     cluster: String,
+    /// The fingerprint of the options; verdicts under other options do not count. Lines of earlier
+    /// releases have none.
+    #[serde(default)]
+    options: String,
     /// The file, as [`path_key`] writes it.
     path: String,
     /// The version of the file. Lines of earlier releases have none; they match no file.
@@ -73,6 +77,8 @@ enum Entry {
     Batch(String),
     /// It was sent into the latest batch; holds its `data_id`.
     InBatch(String),
+    /// The latest batch was cancelled. The path is empty.
+    BatchCancelled,
 }
 
 /// How far a previous run came with a file.
@@ -99,6 +105,7 @@ pub(super) struct PreviousRuns {
 pub(super) struct Journal {
     file: Option<Mutex<Flock<std::fs::File>>>,
     cluster: String,
+    options: String,
     has_warned: AtomicBool,
 }
 
@@ -127,12 +134,12 @@ impl PreviousRuns {
 }
 
 impl Journal {
-    /// Opens the journal and reads what previous runs recorded for this cluster. An incomplete last
-    /// line is ignored.
+    /// Opens the journal and reads what previous runs recorded for this cluster with the same
+    /// options, as their fingerprint says. An incomplete last line is ignored.
     ///
     /// # Errors
     /// The file cannot be read or locked, is not a journal, or another scan uses it.
-    pub(super) fn open(path: Option<&Path>, cluster: &str) -> anyhow::Result<(Self, PreviousRuns)> {
+    pub(super) fn open(path: Option<&Path>, cluster: &str, options: &str) -> anyhow::Result<(Self, PreviousRuns)> {
         let Some(path) = path else { return Ok(Default::default()) };
         let at = || format!("--resume: {}", path.display());
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
@@ -147,12 +154,12 @@ impl Journal {
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(at)?;
-        let previous = parse(&bytes, cluster).with_context(at)?;
+        let previous = parse(&bytes, cluster, options).with_context(at)?;
         // Ends an incomplete last line, so that the next line is not appended to it.
         let is_incomplete = bytes.last().is_some_and(|&byte| byte != b'\n');
         let ended = if is_incomplete { file.write_all(b"\n") } else { Ok(()) };
-        let journal =
-            Self { file: Some(Mutex::new(file)), cluster: cluster.to_owned(), has_warned: AtomicBool::new(false) };
+        let (file, has_warned) = (Some(Mutex::new(file)), AtomicBool::new(false));
+        let journal = Self { file, cluster: cluster.to_owned(), options: options.to_owned(), has_warned };
         match ended {
             Ok(()) => Ok((journal, previous)),
             Err(error) => {
@@ -177,9 +184,15 @@ impl Journal {
         self.record(file, Entry::Failed(reason.to_owned()));
     }
 
-    /// Records that a batch was opened, or that a run continues it.
+    /// Records that a batch was opened. A run that continues a batch must not record it again: the
+    /// files in it would no longer be known.
     pub(super) fn batch_opened(&self, ticket: &Ticket) {
         self.add(String::new(), None, Entry::Batch(ticket.to_string()));
+    }
+
+    /// Records that the batch was cancelled: no run can continue it.
+    pub(super) fn batch_cancelled(&self) {
+        self.add(String::new(), None, Entry::BatchCancelled);
     }
 
     /// Records that a file was sent into the batch.
@@ -194,7 +207,9 @@ impl Journal {
     }
 
     fn add(&self, path: String, version: Option<JournalVersion>, entry: Entry) {
-        if let Err(error) = self.write(&Line { cluster: self.cluster.clone(), path, version, entry }) {
+        if let Err(error) =
+            self.write(&Line { cluster: self.cluster.clone(), options: self.options.clone(), path, version, entry })
+        {
             self.warn(&error);
         }
     }
@@ -217,18 +232,19 @@ impl Journal {
     }
 }
 
-/// Parses a journal; lines of other clusters and lines that cannot be parsed are skipped.
+/// Parses a journal; lines of other clusters, lines with other options, and lines that cannot be
+/// parsed are skipped.
 ///
 /// # Errors
 /// The file is not a journal.
-fn parse(bytes: &[u8], cluster: &str) -> anyhow::Result<PreviousRuns> {
+fn parse(bytes: &[u8], cluster: &str, options: &str) -> anyhow::Result<PreviousRuns> {
     let mut previous = PreviousRuns::default();
     let lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut parsed = 0;
     for text in &lines {
         let Ok(line) = serde_json::from_slice::<Line>(text) else { continue };
         parsed += 1;
-        if line.cluster != cluster {
+        if line.cluster != cluster || line.options != options {
             continue;
         }
         let progress = match line.entry {
@@ -237,6 +253,11 @@ fn parse(bytes: &[u8], cluster: &str) -> anyhow::Result<PreviousRuns> {
             Entry::Failed(_) => None,
             Entry::Batch(ticket) => {
                 previous.batch = ticket.parse().ok();
+                previous.in_batch.clear();
+                continue;
+            }
+            Entry::BatchCancelled => {
+                previous.batch = None;
                 previous.in_batch.clear();
                 continue;
             }
@@ -284,10 +305,13 @@ mod tests {
     fn entries_are_read_back_while_the_file_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let (journal, previous) = Journal::open(Some(&path), CLUSTER).unwrap();
+        let (journal, previous) = Journal::open(Some(&path), CLUSTER, "a0").unwrap();
         assert!(previous.progress_of(&file("a", 1)).is_none());
         assert!(
-            Journal::open(Some(&path), CLUSTER).unwrap_err().to_string().ends_with("another scan uses this journal")
+            Journal::open(Some(&path), CLUSTER, "a0")
+                .unwrap_err()
+                .to_string()
+                .ends_with("another scan uses this journal")
         );
         journal.sent(&file("a", 1), &"file 10.0.0.11:8008 3f2a".parse().unwrap());
         journal.sent(&file("b", 1), &"file 10.0.0.11:8008 77b1".parse().unwrap());
@@ -295,7 +319,7 @@ mod tests {
         journal.sent(&file("c", 1), &"file 10.0.0.11:8008 0815".parse().unwrap());
         journal.failed(&file("c", 1), "the node is gone");
         drop(journal);
-        let (_, previous) = Journal::open(Some(&path), CLUSTER).unwrap();
+        let (_, previous) = Journal::open(Some(&path), CLUSTER, "a0").unwrap();
         assert!(matches!(previous.progress_of(&file("a", 1)), Some(PreviousProgress::Sent(_))));
         assert!(
             matches!(previous.progress_of(&file("b", 1)), Some(PreviousProgress::Done(b)) if b.verdict == result("b").verdict)
@@ -308,11 +332,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_recorded_with_other_options_or_for_another_cluster_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let batch = "batch 10.0.0.11:8008 77b1".parse().unwrap();
+        let (journal, _) = Journal::open(Some(&path), CLUSTER, "a0").unwrap();
+        journal.done(&file("a", 1), &result("a"));
+        journal.sent(&file("b", 1), &"file 10.0.0.11:8008 3f2a".parse().unwrap());
+        journal.batch_opened(&batch);
+        journal.sent_into_batch(&file("c", 1), "0815");
+        drop(journal);
+        let known = |cluster, options| {
+            let (_, previous) = Journal::open(Some(&path), cluster, options).unwrap();
+            let files = ["a", "b"].iter().filter(|name| previous.progress_of(&file(name, 1)).is_some()).count();
+            (files, previous.batch().is_some(), previous.files_in_batch())
+        };
+        assert_eq!(known(CLUSTER, "a0"), (2, true, 1));
+        assert_eq!(known(CLUSTER, "b1"), (0, false, 0));
+        assert_eq!(known("http://other:8008", "a0"), (0, false, 0));
+        Journal::open(Some(&path), CLUSTER, "b1").unwrap().0.batch_cancelled();
+        assert_eq!(known(CLUSTER, "a0"), (2, true, 1));
+        Journal::open(Some(&path), CLUSTER, "a0").unwrap().0.batch_cancelled();
+        assert_eq!(known(CLUSTER, "a0"), (2, false, 0));
+    }
+
+    #[test]
     fn an_incomplete_line_does_not_affect_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let record = |name: &str| {
-            let (journal, _) = Journal::open(Some(&path), CLUSTER).unwrap();
+            let (journal, _) = Journal::open(Some(&path), CLUSTER, "a0").unwrap();
             journal.done(&file(name, 1), &result(name));
         };
         record("ä");
@@ -320,7 +369,7 @@ mod tests {
         for cut in 1..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             record("b");
-            let (_, previous) = Journal::open(Some(&path), CLUSTER).unwrap();
+            let (_, previous) = Journal::open(Some(&path), CLUSTER, "a0").unwrap();
             assert!(previous.progress_of(&file("b", 1)).is_some(), "cut at {cut}");
         }
     }
@@ -330,9 +379,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.txt");
         std::fs::write(&path, "my notes\nand more\n").unwrap();
-        let refused = Journal::open(Some(&path), CLUSTER).unwrap_err();
+        let refused = Journal::open(Some(&path), CLUSTER, "a0").unwrap_err();
         assert!(format!("{refused:#}").contains("notes.txt: this is not the journal"), "{refused:#}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nand more\n");
-        assert!(Journal::open(Some(Path::new("/dev/full")), CLUSTER).is_err());
+        assert!(Journal::open(Some(Path::new("/dev/full")), CLUSTER, "a0").is_err());
     }
 }

@@ -11,11 +11,12 @@
 //!
 //! `results` has the result of a file and of a batch, `terminal_text` makes text safe for a
 //! terminal. If a file cannot be scanned, only that file fails. The command as a whole fails if
-//! nothing can be started or results cannot be written.
+//! nothing can be started or, unless a file is blocked, if results cannot be written.
 
 mod args;
 mod batch;
 mod batch_files;
+mod batch_results;
 mod content;
 mod files;
 mod journal;
@@ -38,7 +39,8 @@ use super::runtime::failed;
 use crate::open_files;
 use crate::signals::EndSignals;
 pub(super) use args::ScanArgs;
-use output::Output;
+use journal::Journal;
+use output::{Output, is_broken_pipe};
 use progress::ProgressBars;
 use results::{FileResult, ScanVerdict};
 use summary::Summary;
@@ -60,9 +62,10 @@ impl ScanArgs {
             scanned
         });
         match scanned {
-            Ok(summary) => exit_code(&summary),
-            // The reader of the results has closed the pipe; it needs no message.
-            Err(error) if is_broken_pipe(&error) => ExitCode::from(FAILED),
+            Ok(summary) => {
+                print_errors(&summary);
+                exit_code(&summary)
+            }
             Err(error) => failed(&error),
         }
     }
@@ -71,27 +74,32 @@ impl ScanArgs {
 /// Scans all files and prints the results.
 ///
 /// # Errors
-/// Nothing can be started, or standard output cannot be written.
+/// Nothing can be started.
 async fn scan(args: &ScanArgs) -> anyhow::Result<Summary> {
     let listed = files::list(&args.paths);
-    let cluster = args.cluster()?;
+    let (cluster, options) = args.cluster()?;
     if let Some(folder) = &args.sanitized {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("--sanitized: {} cannot be created", folder.display()))?;
     }
     let mut output = Output::new(args.json);
     exit_at_second_signal()?;
+    // Caught before the journal is read, which can take long.
+    let mut signals = EndSignals::catch()?;
+    let journal = Journal::open(args.resume.as_deref(), &args.cluster, &options)?;
     let bars = ProgressBars::new(listed.files.len(), !args.json);
     for (path, reason) in listed.unreadable {
-        output.add_file(FileResult::failed(path, reason))?;
+        if output.add_file(FileResult::failed(path, reason)).is_break() {
+            return Ok(output.finish());
+        }
     }
     if args.batch {
-        batch::scan(args, cluster, listed.files, &bars, &mut output).await?;
+        batch::scan(args, cluster, listed.files, journal, &bars, &mut output, &mut signals).await;
     } else {
-        single::scan(args, cluster, listed.files, &bars, &mut output).await?;
+        single::scan(args, cluster, listed.files, journal, &bars, &mut output, &mut signals).await;
     }
     bars.finish();
-    output.finish()
+    Ok(output.finish())
 }
 
 /// Ends the process at the second SIGINT or SIGTERM. After the first one it may still wait for a
@@ -106,20 +114,23 @@ fn exit_at_second_signal() -> io::Result<()> {
     Ok(())
 }
 
+/// Prints what went wrong besides the scans of files.
+fn print_errors(summary: &Summary) {
+    // The reader of the results has closed the pipe; it needs no message.
+    let output_error = summary.output_error.as_ref().filter(|error| !is_broken_pipe(error));
+    for error in output_error.into_iter().chain(&summary.signed_result_error) {
+        let _ = failed(error);
+    }
+}
+
 /// The exit code; `BLOCKED` has precedence over `FAILED`.
 fn exit_code(summary: &Summary) -> ExitCode {
-    if let Some(error) = &summary.signed_result_error {
-        failed(error);
-    }
+    let has_error = summary.signed_result_error.is_some() || summary.output_error.is_some();
     if summary.verdicts().any(ScanVerdict::is_blocked) {
         ExitCode::from(BLOCKED)
-    } else if summary.signed_result_error.is_some() || summary.verdicts().any(ScanVerdict::is_failed) {
+    } else if has_error || summary.verdicts().any(ScanVerdict::is_failed) {
         ExitCode::from(FAILED)
     } else {
         ExitCode::SUCCESS
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

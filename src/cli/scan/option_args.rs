@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use evenkeel_client::{CertificateDer, ClusterBuilder, PrivateKeyDer, ScanOptions, Value};
+use serde_json::json;
 
 use crate::tls;
 
@@ -41,36 +42,42 @@ pub(super) struct OptionArgs {
 }
 
 impl OptionArgs {
-    /// Adds the options to a cluster.
+    /// Adds the options to a cluster; returns also those that verdicts depend on, with the
+    /// passwords.
     ///
     /// # Errors
     /// A file cannot be read, or does not have the expected content.
-    pub(super) fn apply(&self, builder: ClusterBuilder) -> anyhow::Result<ClusterBuilder> {
+    pub(super) fn apply(&self, builder: ClusterBuilder) -> anyhow::Result<(ClusterBuilder, Value)> {
+        // Read once: the file can be a pipe.
+        let passwords = match &self.archive_passwords {
+            Some(file) => std::fs::read_to_string(file).with_context(|| unreadable(file))?,
+            None => String::new(),
+        };
+        let Self { rule, metadata, callback_url, user_agent, user_data, .. } = self;
+        let fingerprinted = json!([rule, passwords, metadata, callback_url, user_agent, user_data]);
         let mut options = ScanOptions::new();
-        if let Some(rule) = &self.rule {
+        if let Some(rule) = rule {
             options = options.rule(rule);
         }
-        if let Some(file) = &self.archive_passwords {
-            let passwords = std::fs::read_to_string(file).with_context(|| unreadable(file))?;
-            options = passwords.lines().filter(|line| !line.is_empty()).fold(options, ScanOptions::archive_password);
-        }
-        if let Some(metadata) = &self.metadata {
+        options = passwords.lines().filter(|line| !line.is_empty()).fold(options, ScanOptions::archive_password);
+        if let Some(metadata) = metadata {
             options = options.metadata(metadata.clone());
         }
-        if let Some(url) = &self.callback_url {
+        if let Some(url) = callback_url {
             options = options.callback_url(url);
         }
-        if let Some(name) = &self.user_agent {
+        if let Some(name) = user_agent {
             options = options.user_agent(name);
         }
-        if let Some(text) = &self.user_data {
+        if let Some(text) = user_data {
             options = options.user_data(text);
         }
         let builder = builder.scan_options(options);
-        match (&self.client_certificate, &self.client_key) {
-            (Some(chain), Some(key)) => Ok(builder.client_certificate(certificates(chain)?, private_key(key)?)),
-            _ => Ok(builder),
-        }
+        let builder = match (&self.client_certificate, &self.client_key) {
+            (Some(chain), Some(key)) => builder.client_certificate(certificates(chain)?, private_key(key)?),
+            _ => builder,
+        };
+        Ok((builder, fingerprinted))
     }
 }
 

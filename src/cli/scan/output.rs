@@ -1,8 +1,10 @@
 //! Where results go: to standard output at once if they are JSON, and into the summary.
 //!
-//! Both kinds of scans add their results here. It fails if standard output cannot be written.
+//! Both kinds of scans add their results here. If standard output cannot be written, the summary
+//! holds the error, and nothing more is printed: a verdict counts even if it was not shown.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 use anyhow::Context;
 
@@ -23,24 +25,21 @@ impl Output {
         Self { is_json, summary: Summary::default() }
     }
 
-    /// Adds the result of a file.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub(super) fn add_file(&mut self, result: FileResult) -> anyhow::Result<()> {
-        self.print(&result.json())?;
+    /// Adds the result of a file. Breaks off if the reader of standard output has closed it. If the
+    /// disk is full, for example, the exit code still tells whether files are blocked.
+    pub(super) fn add_file(&mut self, result: FileResult) -> ControlFlow<()> {
+        self.print(&result.json());
         self.summary.files.push(result);
-        Ok(())
+        match &self.summary.output_error {
+            Some(error) if is_broken_pipe(error) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     /// Adds the result of the batch.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub(super) fn add_batch(&mut self, result: BatchResult) -> anyhow::Result<()> {
-        self.print(&result.json())?;
+    pub(super) fn add_batch(&mut self, result: BatchResult) {
+        self.print(&result.json());
         self.summary.batch = Some(result);
-        Ok(())
     }
 
     /// Notes that the signed result of the batch could not be saved.
@@ -49,18 +48,22 @@ impl Output {
     }
 
     /// Prints the table unless results are JSON; returns all results, sorted by path.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub(super) fn finish(mut self) -> anyhow::Result<Summary> {
+    pub(super) fn finish(mut self) -> Summary {
         self.summary.files.sort_by(|a, b| a.path.cmp(&b.path));
         if !self.is_json {
-            self.summary.print_table().context(STDOUT_FAILED)?;
+            self.summary.output_error = self.summary.print_table().context(STDOUT_FAILED).err();
         }
-        Ok(self.summary)
+        self.summary
     }
 
-    fn print(&self, json: &str) -> anyhow::Result<()> {
-        if self.is_json { writeln!(io::stdout(), "{json}").context(STDOUT_FAILED) } else { Ok(()) }
+    fn print(&mut self, json: &str) {
+        if self.is_json && self.summary.output_error.is_none() {
+            self.summary.output_error = writeln!(io::stdout(), "{json}").context(STDOUT_FAILED).err();
+        }
     }
+}
+
+/// Returns true if the reader of standard output has closed it.
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

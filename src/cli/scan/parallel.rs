@@ -4,7 +4,9 @@
 //! has none.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
@@ -21,19 +23,17 @@ pub(super) enum Unfinished {
     Panicked(tokio::task::JoinError),
 }
 
-/// Runs `work` on up to `concurrency` files in parallel and passes each result to `take`. When
-/// `interrupt` is ready, it aborts the rest; results that exist by then are still passed on.
-/// Returns true if it was interrupted.
-///
-/// # Errors
-/// The error of `take`, which aborts the rest.
+/// Runs `work` on up to `concurrency` files in parallel and passes each result to `take`, with the
+/// time at which the work on the file began. When `interrupt` is ready or `take` breaks off, it
+/// aborts the rest; results that exist by then are still passed on. Returns true if it was
+/// interrupted.
 pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     files: Vec<ListedFile>,
     concurrency: usize,
     work: impl Fn(ListedFile) -> F,
     mut interrupt: Pin<&mut impl Future<Output = &'static str>>,
-    mut take: impl FnMut(ListedFile, Result<T, Unfinished>) -> anyhow::Result<()>,
-) -> anyhow::Result<bool> {
+    mut take: impl FnMut(ListedFile, Instant, Result<T, Unfinished>) -> ControlFlow<()>,
+) -> bool {
     let mut waiting = files.into_iter();
     let mut tasks = JoinSet::new();
     let mut running = HashMap::new();
@@ -42,7 +42,7 @@ pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Sen
         // Only files in progress have a task, so memory does not grow with the number of files.
         while !is_interrupted && running.len() < concurrency.max(1) {
             let Some(file) = waiting.next() else { break };
-            running.insert(tasks.spawn(work(file.clone())).id(), file);
+            running.insert(tasks.spawn(work(file.clone())).id(), (file, Instant::now()));
         }
         let (id, result) = tokio::select! {
             // Results come first: a verdict that has arrived is not lost to the interrupt.
@@ -59,12 +59,16 @@ pub(super) async fn for_each_file<T: Send + 'static, F: Future<Output = T> + Sen
                 continue;
             }
         };
-        if let Some(file) = running.remove(&id) {
-            take(file, result)?;
+        if let Some((file, start)) = running.remove(&id)
+            && take(file, start, result).is_break()
+            && !is_interrupted
+        {
+            is_interrupted = true;
+            tasks.abort_all();
         }
     }
     for file in waiting {
-        take(file, Err(Unfinished::Interrupted))?;
+        let _ = take(file, Instant::now(), Err(Unfinished::Interrupted));
     }
-    Ok(is_interrupted)
+    is_interrupted
 }

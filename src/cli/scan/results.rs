@@ -192,9 +192,12 @@ impl FileResult {
 }
 
 impl BatchResult {
-    pub(super) fn new(node: SocketAddr, batch_id: &str, status: &BatchStatus) -> Self {
-        let undecided = || ScanVerdict::Failed("the batch is closed without a verdict".to_owned());
-        let verdict = status.verdict.as_ref().map_or_else(undecided, ScanVerdict::from);
+    pub(super) fn new(node: SocketAddr, batch_id: &str, status: &Result<BatchStatus, Error>) -> Self {
+        let verdict = match status.as_ref().map(|status| &status.verdict) {
+            Ok(Some(verdict)) => verdict.into(),
+            Ok(None) => ScanVerdict::Failed("the batch is closed without a verdict".to_owned()),
+            Err(error) => ScanVerdict::Failed(format!("the result of the batch cannot be read: {error}")),
+        };
         Self { node, batch_id: batch_id.to_owned(), verdict }
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Summary {
     pub(super) batch: Option<BatchResult>,
     /// Why the signed result of the batch could not be saved.
     pub(super) signed_result_error: Option<anyhow::Error>,
+    /// Why standard output cannot be written.
+    pub(super) output_error: Option<anyhow::Error>,
 }
 
 impl Summary {

@@ -2,14 +2,15 @@
 //!
 //! Reading order: `server` runs evenkeel and `commands` runs its commands. `packet` sends queries.
 //! `nodes` runs fake Core nodes inside the test, `fake_core_process` runs one as users do,
-//! `core_double` runs the independent double, `core_program` is either of them, and `cluster` has
-//! clients for them. `program` finds and runs other programs: `nginx`, `haproxy`,
-//! `c_icap`. `encrypted` has a server with TLS, HTTPS and QUIC, and clients for it. `namespace` gives
-//! a test a network of its own.
+//! `core_double` runs the independent double, `core_program` is either of them, `canned_node` is a
+//! node with responses of the test, and `cluster` has clients for them. `program` finds and runs
+//! other programs: `nginx`, `haproxy`, `c_icap`. `encrypted` has a server with TLS, HTTPS and QUIC,
+//! and clients for it. `namespace` gives a test a network of its own.
 //!
 //! Helpers panic if a step fails, so that the test fails with that step.
 
 pub(crate) mod c_icap;
+pub(crate) mod canned_node;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod commands;
