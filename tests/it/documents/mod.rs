@@ -2,9 +2,10 @@
 //! every sample loads.
 //!
 //! `reference` checks the tables, `commands` the commands and their options, `pages` links, words
-//! and form, and `contributors` the documents about the code. `markdown` reads pages for all of
-//! them.
+//! and form, `attacks` the tables of attacks, and `contributors` the documents about the code.
+//! `markdown` reads pages for all of them.
 
+mod attacks;
 mod commands;
 mod contributors;
 mod markdown;
