@@ -118,10 +118,13 @@ fn show_responses(protocol: Protocol, responses: &Responses, text: &mut String) 
     let total = responses.total();
     let codes: Vec<_> = responses.rcodes.iter().map(|(rcode, count)| format!("{rcode} {count}")).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
-    let Responses { truncated, ignored, unsent, .. } = responses;
+    let Responses { truncated, ignored, unsent, rate_limited, .. } = responses;
     let _ = write!(text, "{protocol}: responses {total}{codes}, truncated {truncated}, ignored packets {ignored}");
     if *unsent > 0 {
         let _ = write!(text, ", not sent {unsent}");
+    }
+    if *rate_limited > 0 {
+        let _ = write!(text, ", over the rate limit {rate_limited}");
     }
     let _ = match responses.latency_percentile(99) {
         None => writeln!(text),

@@ -1,4 +1,4 @@
-//! `[server]`. Its encrypted transports are read by `server_tls`.
+//! `[server]`. Its tables are read by `server_tls`, `server_cookies` and `server_rate_limit`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::listen::{self, Listen};
 use super::section::Section;
+use super::server_cookies::{self, Cookies};
+use super::server_rate_limit::{self, ResponseRateLimit};
 use super::server_tls::{self, Tls};
 use super::value::Placed;
 
@@ -28,6 +30,10 @@ pub struct Server {
     pub tcp: TcpLimits,
     /// The identifier for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
+    /// DNS cookies (RFC 7873).
+    pub cookies: Cookies,
+    /// The limit on responses per network of clients.
+    pub rate_limit: Option<ResponseRateLimit>,
     /// The directory for state that survives a restart.
     pub state_dir: Option<PathBuf>,
     /// Encrypted transports.
@@ -69,6 +75,8 @@ pub(super) fn read(section: Section<'_>) -> Server {
             idle_timeout: duration("tcp_idle_timeout", second / 10..=600 * second, 10 * second),
         },
         nsid,
+        cookies: section.subsection("cookies", "[server.cookies]").map(server_cookies::read).unwrap_or_default(),
+        rate_limit: section.subsection("rate_limit", "[server.rate_limit]").and_then(server_rate_limit::read),
         state_dir: section.path("state_dir").map(|path| state_dir(&section, path)),
         tls,
     };

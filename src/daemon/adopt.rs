@@ -48,7 +48,9 @@ impl Daemon {
             self.begin_endpoints(&mut prepared, &server)?;
         }
         let node_numbers = self.counters.node_numbers(pools.iter().map(|config| &*config.pool));
-        let config = Arc::new(SnapshotConfig::new(zones, server.nsid.clone(), node_numbers));
+        let clients = self.client_checks.policy(&server);
+        let config = SnapshotConfig::new(zones, server.nsid.clone(), node_numbers).with_clients(clients);
+        let config = Arc::new(config);
         let generation = self.generation + 1;
         let enough = async {
             tokio::select! {

@@ -3,10 +3,12 @@
 //!
 //! In reading order: `start` opens what lasts as long as the process; `reload` reads the
 //! configuration again on SIGHUP; both make a configuration the current one in the same way
-//! (`adopt`). `interrupt` has the signals that interrupt a reload. A start can fail with a
+//! (`adopt`). `client_checks` has cookies and the rate limit, which outlive a configuration.
+//! `interrupt` has the signals that interrupt a reload. A start can fail with a
 //! [`StartError`]; a reload that fails changes nothing.
 
 mod adopt;
+mod client_checks;
 mod interrupt;
 mod reload;
 mod start;
@@ -32,6 +34,7 @@ use crate::health::{ConfigHandle, HealthHandle};
 use crate::listen::Endpoints;
 use crate::signals::Signals;
 use crate::state_dir;
+use client_checks::ClientChecks;
 use interrupt::Interrupt;
 pub use start::StartError;
 
@@ -45,6 +48,7 @@ pub struct Daemon {
     current: CurrentSnapshot,
     endpoints: Endpoints,
     counters: Arc<Counters>,
+    client_checks: ClientChecks,
     notifiers: Notifiers,
     /// Generation of the configuration that is served; 0 before the first one.
     generation: u64,

@@ -17,6 +17,7 @@ use nix::fcntl::Flock;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
+use super::client_checks::ClientChecks;
 use super::{Daemon, FixedConfig};
 use crate::abort_on_panic;
 use crate::admin::{self, AdminService};
@@ -60,7 +61,7 @@ impl Daemon {
         let endpoints = Endpoints::new(Arc::clone(&counters));
         let prepared = endpoints.prepare(&loaded.server, descriptors).map_err(StartError::Addresses)?;
         let fixed = FixedConfig::of(&loaded);
-        let State { store, remembered, lock } = State::open(fixed.state_dir.as_deref())?;
+        let State { store, remembered, client_checks, lock } = State::open(fixed.state_dir.as_deref())?;
         let current = CurrentSnapshot::new(ArcSwap::from_pointee(Snapshot::empty()));
         let events = Arc::new(EventLog::default());
         let prober = Prober::default();
@@ -86,6 +87,7 @@ impl Daemon {
             current,
             endpoints,
             counters,
+            client_checks,
             notifiers,
             generation: 0,
             config_handle,
@@ -122,6 +124,7 @@ async fn remember(health: HealthHandle) -> Option<RememberedHealth> {
 struct State {
     store: OverrideStore,
     remembered: RememberedHealth,
+    client_checks: ClientChecks,
     lock: Option<Flock<File>>,
 }
 
@@ -148,6 +151,7 @@ impl State {
             Some(directory) => state_dir::read_health(directory).with_context(unusable)?,
             None => RememberedHealth::default(),
         };
-        Ok(Self { store, remembered, lock })
+        let client_checks = ClientChecks::open(directory).with_context(unusable)?;
+        Ok(Self { store, remembered, client_checks, lock })
     }
 }

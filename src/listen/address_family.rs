@@ -5,6 +5,7 @@
 //! larger socket address, copied at each step.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use libc::{in_addr, in_pktinfo, in6_pktinfo};
 use nix::cmsg_space;
@@ -20,6 +21,9 @@ pub(super) trait AddressFamily {
 
     /// A buffer for the control message that holds the packet information.
     fn control_buffer() -> Vec<u8>;
+
+    /// The address of a client.
+    fn ip(client: &Self::Client) -> IpAddr;
 
     /// The port of a client.
     fn port(client: &Self::Client) -> u16;
@@ -46,6 +50,10 @@ impl AddressFamily for V4 {
 
     fn control_buffer() -> Vec<u8> {
         cmsg_space!(in_pktinfo)
+    }
+
+    fn ip(client: &SockaddrIn) -> IpAddr {
+        client.ip().into()
     }
 
     fn port(client: &SockaddrIn) -> u16 {
@@ -77,6 +85,10 @@ impl AddressFamily for V6 {
 
     fn control_buffer() -> Vec<u8> {
         cmsg_space!(in6_pktinfo)
+    }
+
+    fn ip(client: &SockaddrIn6) -> IpAddr {
+        client.ip().into()
     }
 
     fn port(client: &SockaddrIn6) -> u16 {

@@ -22,7 +22,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     accept(listener, share, stop.clone(), |stream, last_response| {
-        let (responder, stop) = (responder.clone(), stop.clone());
+        let (responder, stop) = (responder.for_client(stream.peer_addr().ok()), stop.clone());
         async move {
             // The option saves a delay; a socket without it works, too.
             let _ = stream.set_nodelay(true);

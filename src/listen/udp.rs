@@ -26,9 +26,10 @@ use tracing::warn;
 
 use super::address_family::{AddressFamily, V4, V6};
 use super::receive_buffer::ReceiveBuffer;
+use crate::clock;
 use crate::log_throttle::LogThrottle;
 use evenkeel_core::message::{is_truncated, truncate};
-use evenkeel_core::respond::{Responder, Transport};
+use evenkeel_core::respond::{Client, Responder, Sender, Transport};
 use evenkeel_core::snapshot::{CurrentSnapshot, Snapshot};
 
 /// Packets per system call, at most. With 16, the call is a small part of the cost of a query. A
@@ -161,6 +162,8 @@ impl Worker {
         let is_wildcard = self.is_wildcard();
         let snapshot = self.snapshot.load();
         let mut packets_received = 0;
+        // Only cookies and the rate limit need the time.
+        let now = snapshot.config.clients.needs_clients().then(clock::now);
         for message in received {
             packets_received += 1;
             let Some(client) = message.address.filter(|client| F::port(client) != 0) else {
@@ -169,7 +172,9 @@ impl Worker {
             };
             let packet = message.iovs().next().unwrap_or_default();
             let out = &mut responses.buffers[responses.clients.len()];
-            if self.responder.respond(packet, Transport::Udp, snapshot, out) {
+            let known = now.map(|now| Client { address: F::ip(&client), now });
+            let sender = Sender { transport: Transport::Udp, client: known };
+            if self.responder.respond(packet, sender, snapshot, out) {
                 responses.clients.push(Some(client));
                 let control_messages = is_wildcard.then(|| message.cmsgs().ok()).flatten();
                 responses.sources.push(control_messages.and_then(|mut messages| messages.find_map(F::packet_info)));

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -70,10 +71,23 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 /// # Errors
 /// The file cannot be written. The old one is still there.
 pub(super) fn write(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+    write_with_mode(directory, name, 0o666, content)
+}
+
+/// Writes a file of a directory that only the user of the server can read.
+///
+/// # Errors
+/// As for [`write`].
+pub(super) fn write_secret(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+    write_with_mode(directory, name, 0o600, content)
+}
+
+/// Writes a file with these permissions, less those that the process masks.
+fn write_with_mode(directory: &Path, name: &str, mode: u32, content: &impl Serialize) -> io::Result<()> {
     let (temporary, path) = (directory.join(format!("{name}.new")), directory.join(name));
     let mut text = serde_json::to_vec_pretty(&(VERSION, content))?;
     text.push(b'\n');
-    let mut file = File::create(&temporary)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
     file.write_all(&text)?;
     file.sync_all()?;
     fs::rename(&temporary, &path)?;

@@ -1,10 +1,11 @@
-//! The directory for state that survives a restart: overrides (`override_store`) and health
-//! (`health_store`).
+//! The directory for state that survives a restart: overrides (`override_store`), health
+//! (`health_store`) and the secrets of cookies (`cookie_store`).
 //!
 //! `json_file` writes files so that they survive a crash. [`lock`] ensures that only one server
 //! uses the directory at a time. The daemon opens all of them at the start, and fails if the
 //! directory cannot be used.
 
+mod cookie_store;
 mod health_store;
 mod json_file;
 mod override_store;
@@ -16,6 +17,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+pub(crate) use cookie_store::CookieStore;
 pub(crate) use health_store::{read_health, store_health, write_health};
 pub(crate) use override_store::{OpenedStore, OverrideStore};
 

@@ -8,6 +8,7 @@ mod backups;
 mod check;
 mod client;
 mod cookie_affinity;
+mod cookies;
 mod core_api;
 mod core_double;
 mod counters;

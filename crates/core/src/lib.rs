@@ -51,6 +51,7 @@
 //! | | [`time`] | moments, as arguments |
 //! | | [`diagnostic`] | problems of configurations and zone files, with their place |
 //! | | [`health`] | results of probes, and the tracker that counts them |
+//! | | [`clients`] | cookies, and the rate limit |
 //! | 2 | [`zone`] | zone files, zones and lookups |
 //! | | [`pool`] | pools, the decision which addresses are eligible, and the draw |
 //! | 3 | [`message`] | DNS messages: parser, answers, encoder |
@@ -98,6 +99,7 @@
 //! ```
 
 pub mod actor;
+pub mod clients;
 pub mod counters;
 pub mod diagnostic;
 pub mod health;

@@ -74,9 +74,10 @@ impl HttpsListener {
         .await;
     }
 
-    async fn serve_connection(self, stream: TcpStream, last_response: LastResponse, stop: CancellationToken) {
+    async fn serve_connection(mut self, stream: TcpStream, last_response: LastResponse, stop: CancellationToken) {
         // The option saves a delay; a socket without it works, too.
         let _ = stream.set_nodelay(true);
+        self.responder = self.responder.for_client(stream.peer_addr().ok());
         let budget = ReadBudget::new();
         let stream = Budgeted::new(stream, budget.clone());
         let Some(stream) = handshake(Arc::clone(&self.tls), stream, self.limits, &stop).await else {

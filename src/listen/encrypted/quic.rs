@@ -94,7 +94,8 @@ impl QuicListener {
         let Ok(handshake) = Arc::clone(&self.handshakes).try_acquire_owned() else {
             return incoming.ignore();
         };
-        let (responder, idle_timeout, stop) = (self.responder.clone(), self.limits.idle_timeout, stop.clone());
+        let responder = self.responder.for_client(Some(incoming.remote_address()));
+        let (idle_timeout, stop) = (self.limits.idle_timeout, stop.clone());
         connections.add(incoming.remote_address().ip(), |last_response| {
             QuicConnection { responder, idle_timeout, last_response, stop }.serve(incoming, handshake)
         });

@@ -28,7 +28,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     accept(listener, share, stop.clone(), |stream, last_response| {
-        let (tls, responder, stop) = (Arc::clone(&tls), responder.clone(), stop.clone());
+        let (tls, responder, stop) = (Arc::clone(&tls), responder.for_client(stream.peer_addr().ok()), stop.clone());
         async move {
             // The option saves a delay; a socket without it works, too.
             let _ = stream.set_nodelay(true);

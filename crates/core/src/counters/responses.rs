@@ -47,6 +47,8 @@ pub struct Responses {
     pub ignored: u64,
     /// Responses that could not be sent. Only counted over UDP.
     pub unsent: u64,
+    /// Queries that get no answer, because their clients are over the rate limit.
+    pub rate_limited: u64,
     /// Responses with TC set: the client asks again over TCP.
     pub truncated: u64,
     /// Responses of the slow path.
@@ -104,6 +106,7 @@ impl Responses {
         }
         self.ignored += read(&cells.ignored);
         self.unsent += read(&cells.unsent);
+        self.rate_limited += read(&cells.rate_limited);
         self.truncated += read(&cells.truncated);
         self.slow_path += read(&cells.slow_path);
         let up_to_us = |step: usize| (step + 1 < LATENCY_STEPS).then(|| 1 << step);

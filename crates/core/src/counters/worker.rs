@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use crate::message::Rcode;
 
 /// Length of an array that is indexed by [`Rcode`], with the extended code.
-const RCODES: usize = Rcode::BadVers as usize + 1;
+const RCODES: usize = Rcode::BadCookie as usize + 1;
 
 /// Number of latency steps: up to 2^0, 2^1, … microseconds; the last step has no bound.
 pub(super) const LATENCY_STEPS: usize = 16;
@@ -27,6 +27,8 @@ pub(super) struct CounterCells {
     pub(super) ignored: AtomicU64,
     /// Responses that could not be sent.
     pub(super) unsent: AtomicU64,
+    /// Queries that get no answer, because their clients are over the rate limit.
+    pub(super) rate_limited: AtomicU64,
     /// Responses with TC set.
     pub(super) truncated: AtomicU64,
     /// Responses of the slow path.
@@ -67,6 +69,12 @@ impl WorkerCounters {
     /// Counts responses that could not be sent, in addition to [`Self::count_response`].
     pub fn count_unsent(&self, responses: usize) {
         add(&self.cells.unsent, responses as u64);
+    }
+
+    /// Counts a query that gets no answer, because its client is over the rate limit. If it gets a
+    /// response without an answer, that is counted, too.
+    pub fn count_rate_limited(&self) {
+        add(&self.cells.rate_limited, 1);
     }
 
     /// Counts a response.

@@ -1,5 +1,5 @@
 //! The OPT record (RFC 6891), with the options that evenkeel supports: NSID (RFC 5001), client
-//! subnet (RFC 7871), keepalive (RFC 7828) and padding (RFC 7830).
+//! subnet (RFC 7871), cookies (RFC 7873), keepalive (RFC 7828) and padding (RFC 7830).
 //!
 //! The parser reads the OPT record of a query, the encoder writes that of the response. A response
 //! has an option only if the query has it and [`ResponseOptions`] allow it.
@@ -18,6 +18,9 @@ const NSID: u16 = 3;
 
 /// Option code of the client subnet.
 const CLIENT_SUBNET: u16 = 8;
+
+/// Option code of cookies.
+const COOKIE: u16 = 10;
 
 /// Option code of edns-tcp-keepalive.
 const KEEPALIVE: u16 = 11;
@@ -39,11 +42,44 @@ const PADDED_BLOCK: usize = 468;
 pub struct ResponseOptions<'s> {
     /// The identifier of the server.
     pub nsid: Option<&'s [u8]>,
+    /// The cookie for the client; only if the query has one.
+    pub cookie: Option<Cookie>,
     /// How long a connection over TCP or TLS can be idle.
     pub keepalive: Option<Keepalive>,
     /// Pads the response. For encrypted transports only: padding hides the length of a message
     /// that an observer cannot read.
     pub padding: bool,
+}
+
+/// The cookie of a query (RFC 7873 §4).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueryCookie<'p> {
+    /// Chosen by the client.
+    pub client: [u8; 8],
+    /// What the client got from a server: 8 to 32 bytes, or none.
+    pub server: &'p [u8],
+}
+
+impl<'p> QueryCookie<'p> {
+    /// Reads a COOKIE option. Returns `None` if it has another length (RFC 7873 §5.2.2).
+    fn parse(data: &'p [u8]) -> Option<Self> {
+        let (client, server) = data.split_first_chunk()?;
+        matches!(server.len(), 0 | 8..=32).then_some(Self { client: *client, server })
+    }
+}
+
+/// The cookie of a response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cookie {
+    /// As in the query.
+    pub client: [u8; 8],
+    /// What the client has to send next.
+    pub server: [u8; 16],
+}
+
+impl Cookie {
+    /// Length of both parts, in bytes.
+    const LEN: usize = 24;
 }
 
 /// The idle timeout of a connection, as edns-tcp-keepalive gives it: in units of 100 ms.
@@ -75,6 +111,8 @@ pub struct Edns<'p> {
     pub dnssec_ok: bool,
     /// The client asks for the identifier of the server.
     pub wants_nsid: bool,
+    /// The cookie of the client.
+    pub cookie: Option<QueryCookie<'p>>,
     /// The client asks for the idle timeout of the connection.
     pub wants_keepalive: bool,
     /// The client has padded the query, and wants a padded response.
@@ -88,7 +126,7 @@ pub struct Edns<'p> {
 pub(super) enum EdnsError<'p> {
     /// The options do not fill the rdata exactly.
     Overrun,
-    /// A client subnet option is malformed. The response can use the rest of the OPT record.
+    /// A client subnet or a cookie is malformed. The response can use the rest of the OPT record.
     BadOption(Edns<'p>),
 }
 
@@ -100,10 +138,7 @@ impl<'p> Edns<'p> {
             udp_size: u16::from_be_bytes([size_high, size_low]),
             version,
             dnssec_ok: flags_high & 0x80 != 0,
-            wants_nsid: false,
-            wants_keepalive: false,
-            wants_padding: false,
-            client_subnet: None,
+            ..Self::empty()
         };
         let mut bad_option = false;
         while let Some((head, rest)) = options.split_first_chunk::<4>() {
@@ -112,6 +147,11 @@ impl<'p> Edns<'p> {
             options = rest;
             match u16::from_be_bytes([head[0], head[1]]) {
                 NSID => edns.wants_nsid = true,
+                // Only the first one counts (RFC 7873 §5.2).
+                COOKIE if edns.cookie.is_none() => {
+                    edns.cookie = QueryCookie::parse(data);
+                    bad_option |= edns.cookie.is_none();
+                }
                 KEEPALIVE => edns.wants_keepalive = true,
                 PADDING => edns.wants_padding = true,
                 CLIENT_SUBNET if is_client_subnet(data) => edns.client_subnet = Some(data),
@@ -126,6 +166,20 @@ impl<'p> Edns<'p> {
         if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
     }
 
+    /// An OPT record of version 0 without options.
+    pub(crate) fn empty() -> Self {
+        Self {
+            udp_size: 0,
+            version: 0,
+            dnssec_ok: false,
+            wants_nsid: false,
+            cookie: None,
+            wants_keepalive: false,
+            wants_padding: false,
+            client_subnet: None,
+        }
+    }
+
     /// Largest response to this client over UDP, in bytes.
     pub fn udp_limit(&self) -> u16 {
         self.udp_size.clamp(PLAIN_UDP, MAX_UDP)
@@ -135,6 +189,7 @@ impl<'p> Edns<'p> {
     fn granted<'s>(&self, options: &ResponseOptions<'s>) -> ResponseOptions<'s> {
         ResponseOptions {
             nsid: options.nsid.filter(|_| self.wants_nsid),
+            cookie: options.cookie,
             keepalive: options.keepalive.filter(|_| self.wants_keepalive),
             padding: options.padding && self.wants_padding,
         }
@@ -146,6 +201,7 @@ impl<'p> Edns<'p> {
         let option = |data: Option<usize>| data.map_or(0, |len| OPTION_HEAD + len);
         EMPTY_LEN
             + option(granted.nsid.map(<[u8]>::len))
+            + option(granted.cookie.map(|_| Cookie::LEN))
             + option(granted.keepalive.map(|_| 2))
             + option(self.client_subnet.map(<[u8]>::len))
             + option(granted.padding.then_some(0))
@@ -168,6 +224,12 @@ impl<'p> Edns<'p> {
         };
         if let Some(id) = granted.nsid {
             option(NSID, id);
+        }
+        if let Some(Cookie { client, server }) = granted.cookie {
+            let mut cookie = [0; Cookie::LEN];
+            cookie[..8].copy_from_slice(&client);
+            cookie[8..].copy_from_slice(&server);
+            option(COOKIE, &cookie);
         }
         if let Some(Keepalive(timeout)) = granted.keepalive {
             option(KEEPALIVE, &timeout.to_be_bytes());

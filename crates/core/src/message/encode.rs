@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::answer::{Answer, Data, Records};
 use super::edns::{Edns, ResponseOptions};
-use super::header::{HEADER_LEN, Header, ResponseFields};
+use super::header::{HEADER_LEN, Header, Rcode, ResponseFields};
 use super::query::{Query, Rejection};
 use crate::name::{Labels, suffixes};
 use crate::pool::Pick;
@@ -77,6 +77,14 @@ pub fn encode_rejection(rejection: &Rejection<'_>, options: &ResponseOptions<'_>
     let Rejection { header, rcode, edns, .. } = rejection;
     let fields = ResponseFields { rcode: *rcode, authoritative: false, truncated: false, counts: [0; 3] };
     finish(*header, fields, edns.as_ref(), options, out);
+}
+
+/// Writes a response without records and with TC set, so that the client asks again over TCP. `out`
+/// is cleared first.
+pub fn encode_truncated(query: &Query<'_>, options: &ResponseOptions<'_>, out: &mut Vec<u8>) {
+    start(query.question.raw, out);
+    let fields = ResponseFields { rcode: Rcode::NoError, authoritative: false, truncated: true, counts: [0; 3] };
+    finish(query.header, fields, query.edns.as_ref(), options, out);
 }
 
 /// Begins a message with a header that has only QDCOUNT, and with the question as received.

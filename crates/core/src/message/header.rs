@@ -5,7 +5,7 @@ use std::fmt;
 /// Bytes of the header (RFC 1035 §4.1.1).
 pub const HEADER_LEN: usize = 12;
 
-/// Response codes (RFC 1035 §4.1.1, RFC 6891 §9).
+/// Response codes (RFC 1035 §4.1.1, RFC 6891 §9, RFC 7873 §8).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u16)]
 #[allow(missing_docs, reason = "the names of the IANA registry")]
@@ -17,12 +17,21 @@ pub enum Rcode {
     NotImp = 4,
     Refused = 5,
     BadVers = 16,
+    BadCookie = 23,
 }
 
 impl Rcode {
     /// All response codes.
-    pub const ALL: [Self; 7] =
-        [Self::NoError, Self::FormErr, Self::ServFail, Self::NxDomain, Self::NotImp, Self::Refused, Self::BadVers];
+    pub const ALL: [Self; 8] = [
+        Self::NoError,
+        Self::FormErr,
+        Self::ServFail,
+        Self::NxDomain,
+        Self::NotImp,
+        Self::Refused,
+        Self::BadVers,
+        Self::BadCookie,
+    ];
 }
 
 impl fmt::Display for Rcode {
@@ -35,6 +44,7 @@ impl fmt::Display for Rcode {
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::BadVers => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         })
     }
 }

@@ -20,8 +20,8 @@ mod query;
 mod truncate;
 
 pub use answer::{Answer, Data, Glue, Records};
-pub use edns::{Edns, Keepalive, MAX_UDP, PLAIN_UDP, ResponseOptions};
-pub use encode::{Written, encode, encode_rejection};
+pub use edns::{Cookie, Edns, Keepalive, MAX_UDP, PLAIN_UDP, QueryCookie, ResponseOptions};
+pub use encode::{Written, encode, encode_rejection, encode_truncated};
 pub(crate) use encode::{finish, start};
 pub use freshness::smallest_ttl;
 pub(crate) use header::ResponseFields;

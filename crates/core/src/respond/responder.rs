@@ -1,12 +1,16 @@
 //! The responder: parses a packet, and answers it on the fast path if possible, or else on the slow
 //! path.
 
+use super::admission::{Admission, admit};
 use super::answer::answer;
+use super::client::Sender;
 use super::fast_path;
-use super::transport::{Bounds, Transport};
+use super::transport::Bounds;
 use super::worker_state::WorkerState;
 use crate::counters::WorkerCounters;
-use crate::message::{Query, Received, encode, encode_rejection, parse};
+use crate::message::{
+    Query, Rcode, Received, Rejection, ResponseOptions, encode, encode_rejection, encode_truncated, parse,
+};
 use crate::snapshot::Snapshot;
 
 /// Responds to the packets of one worker, or of all connections of a listener one after the other.
@@ -16,7 +20,7 @@ pub struct Responder(WorkerState);
 impl Responder {
     /// A responder with an unpredictable random number generator.
     pub fn new(counters: WorkerCounters) -> Self {
-        Self(WorkerState { rng: fastrand::Rng::new(), counters })
+        Self(WorkerState { rng: fastrand::Rng::new(), counters, limited: 0 })
     }
 
     /// The counters of its responses.
@@ -31,8 +35,14 @@ impl Responder {
 
     /// Writes the response to a packet into `out`. Returns false if the packet gets no response.
     #[must_use]
-    pub fn respond(&mut self, packet: &[u8], transport: Transport, snapshot: &Snapshot, out: &mut Vec<u8>) -> bool {
-        self.respond_by(packet, transport, snapshot, out, |responder, query, bounds, out| {
+    pub fn respond(
+        &mut self,
+        packet: &[u8],
+        sender: impl Into<Sender>,
+        snapshot: &Snapshot,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.respond_by(packet, &sender.into(), snapshot, out, |responder, query, bounds, out| {
             if !fast_path::respond(&mut responder.0, query, bounds, snapshot, out) {
                 responder.slow_path(query, bounds, snapshot, out);
             }
@@ -44,11 +54,11 @@ impl Responder {
     pub fn respond_by_slow_path(
         &mut self,
         packet: &[u8],
-        transport: Transport,
+        sender: impl Into<Sender>,
         snapshot: &Snapshot,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.respond_by(packet, transport, snapshot, out, |responder, query, bounds, out| {
+        self.respond_by(packet, &sender.into(), snapshot, out, |responder, query, bounds, out| {
             responder.slow_path(query, bounds, snapshot, out);
         })
     }
@@ -57,26 +67,70 @@ impl Responder {
     fn respond_by(
         &mut self,
         packet: &[u8],
-        transport: Transport,
+        sender: &Sender,
         snapshot: &Snapshot,
         out: &mut Vec<u8>,
         answer: impl FnOnce(&mut Self, &Query<'_>, &Bounds<'_>, &mut Vec<u8>),
     ) -> bool {
+        let transport = sender.transport;
         // By reference: moving the parsed query would take 10 % of the time of a fast response.
-        match &parse(packet) {
+        let received = &parse(packet);
+        let admission = match received {
             Received::Ignored => {
                 self.0.counters.count_ignored();
                 return false;
             }
-            Received::Rejected(rejection) => {
-                encode_rejection(rejection, &transport.options(snapshot), out);
-                self.0.counters.count_slow_path();
-                self.0.counters.count_response(rejection.rcode, false);
+            _ => admit(received.edns(), sender, &snapshot.config.clients, &mut self.0.limited),
+        };
+        match (received, admission) {
+            (Received::Rejected(rejection), Admission::Answer(cookie)) => {
+                self.reject(rejection, &transport.options(cookie, snapshot), out);
             }
-            Received::Query(query) => {
+            (Received::Query(query), Admission::Answer(cookie)) => {
                 let limit = usize::from(transport.limit(query));
-                answer(self, query, &Bounds { limit, options: transport.options(snapshot) }, out);
+                answer(self, query, &Bounds { limit, options: transport.options(cookie, snapshot) }, out);
             }
+            (Received::Query(query), admission) => return self.limit(query, &admission, sender, snapshot, out),
+            (Received::Rejected(_) | Received::Ignored, _) => {
+                self.0.counters.count_rate_limited();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Writes an error.
+    fn reject(&mut self, rejection: &Rejection<'_>, options: &ResponseOptions<'_>, out: &mut Vec<u8>) {
+        encode_rejection(rejection, options, out);
+        self.0.counters.count_slow_path();
+        self.0.counters.count_response(rejection.rcode, false);
+    }
+
+    /// Writes the response to a query over the rate limit. Returns false if there is none.
+    #[cold]
+    fn limit(
+        &mut self,
+        query: &Query<'_>,
+        admission: &Admission,
+        sender: &Sender,
+        snapshot: &Snapshot,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.0.counters.count_rate_limited();
+        let options = |cookie| sender.transport.options(cookie, snapshot);
+        match admission {
+            Admission::AskForCookie(cookie) => {
+                let Query { header, question, edns } = query;
+                let question = Some(question.raw);
+                let rejection = Rejection { header: *header, rcode: Rcode::BadCookie, question, edns: *edns };
+                self.reject(&rejection, &options(Some(*cookie)), out);
+            }
+            Admission::Truncate => {
+                encode_truncated(query, &options(None), out);
+                self.0.counters.count_slow_path();
+                self.0.counters.count_response(Rcode::NoError, true);
+            }
+            Admission::Answer(_) | Admission::Drop => return false,
         }
         true
     }

@@ -1,6 +1,6 @@
 //! What the transport of a packet decides about its response.
 
-use crate::message::{Keepalive, PLAIN_UDP, Query, ResponseOptions};
+use crate::message::{Cookie, Keepalive, PLAIN_UDP, Query, ResponseOptions};
 use crate::snapshot::Snapshot;
 
 /// How a packet is transported. This decides how long the response can be, and which options it
@@ -28,13 +28,13 @@ impl Transport {
     }
 
     /// The options that responses can have.
-    pub(super) fn options(self, snapshot: &Snapshot) -> ResponseOptions<'_> {
-        let nsid = snapshot.config.nsid.as_deref();
+    pub(super) fn options(self, cookie: Option<Cookie>, snapshot: &Snapshot) -> ResponseOptions<'_> {
+        let options = ResponseOptions { nsid: snapshot.config.nsid.as_deref(), cookie, ..ResponseOptions::default() };
         match self {
-            Self::Udp => ResponseOptions { nsid, keepalive: None, padding: false },
-            Self::Tcp(keepalive) => ResponseOptions { nsid, keepalive, padding: false },
-            Self::Tls(keepalive) => ResponseOptions { nsid, keepalive: Some(keepalive), padding: true },
-            Self::HttpsOrQuic => ResponseOptions { nsid, keepalive: None, padding: true },
+            Self::Udp => options,
+            Self::Tcp(keepalive) => ResponseOptions { keepalive, ..options },
+            Self::Tls(keepalive) => ResponseOptions { keepalive: Some(keepalive), padding: true, ..options },
+            Self::HttpsOrQuic => ResponseOptions { padding: true, ..options },
         }
     }
 }

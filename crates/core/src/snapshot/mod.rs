@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 
 pub use shared_names::{PreparedName, SharedNames};
 
+use crate::clients::ClientPolicy;
 use crate::counters::NodeNumbers;
 use crate::pool::PoolView;
 use crate::zone::Zones;
@@ -27,13 +28,22 @@ pub struct SnapshotConfig {
     pub node_numbers: NodeNumbers,
     /// NSID: the identifier of this server for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
+    /// Cookies and the rate limit.
+    pub clients: ClientPolicy,
 }
 
 impl SnapshotConfig {
-    /// Prepares zones for queries, with their shared names.
+    /// Prepares zones for queries, with their shared names. Every query is answered, without
+    /// cookies.
     pub fn new(zones: Zones, nsid: Option<Box<[u8]>>, node_numbers: NodeNumbers) -> Self {
         let shared_names = SharedNames::of(&zones);
-        Self { zones, shared_names, node_numbers, nsid }
+        Self { zones, shared_names, node_numbers, nsid, clients: ClientPolicy::default() }
+    }
+
+    /// Sets what is asked of clients.
+    #[must_use]
+    pub fn with_clients(self, clients: ClientPolicy) -> Self {
+        Self { clients, ..self }
     }
 
     /// No zones: all queries are refused.
