@@ -12,8 +12,9 @@ use super::server_rate_limit::{self, ResponseRateLimit};
 use super::server_tls::{self, Tls};
 use super::value::Placed;
 
-/// Longest `nsid` (RFC 5001), in bytes. It must leave room in a response of 512 bytes.
-const MAX_NSID: usize = 64;
+/// Longest `nsid` (RFC 5001) and `version`, in bytes. They must leave room in a response of 512
+/// bytes.
+const MAX_TEXT: usize = 64;
 
 /// `[server]`.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Server {
     pub tcp: TcpLimits,
     /// The identifier for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
+    /// The version that clients are told, in class CH.
+    pub version: Option<Box<[u8]>>,
     /// DNS cookies (RFC 7873).
     pub cookies: Cookies,
     /// The limit on responses per network of clients.
@@ -59,7 +62,7 @@ pub(super) fn read(section: Section<'_>) -> Server {
         any.map(|address| Listen::by_default(&section, address)).to_vec()
     });
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let nsid = nsid(&section);
+    let (nsid, version) = (short_text(&section, "nsid"), short_text(&section, "version"));
     let tls = section.subsection("tls", "[server.tls]").and_then(server_tls::read);
     if let Some(tls) = &tls {
         listen::report_conflicts(&section, &[("listen", &listen), ("dot", &tls.dot), ("doh", &tls.doh)]);
@@ -75,6 +78,7 @@ pub(super) fn read(section: Section<'_>) -> Server {
             idle_timeout: duration("tcp_idle_timeout", second / 10..=600 * second, 10 * second),
         },
         nsid,
+        version,
         cookies: section.subsection("cookies", "[server.cookies]").map(server_cookies::read).unwrap_or_default(),
         rate_limit: section.subsection("rate_limit", "[server.rate_limit]").and_then(server_rate_limit::read),
         state_dir: section.path("state_dir").map(|path| state_dir(&section, path)),
@@ -84,14 +88,15 @@ pub(super) fn read(section: Section<'_>) -> Server {
     server
 }
 
-/// `nsid`: the identifier of this server.
-fn nsid(section: &Section<'_>) -> Option<Box<[u8]>> {
-    let nsid = section.string("nsid")?;
-    let fits = (1..=MAX_NSID).contains(&nsid.value.len());
+/// A text for responses: `nsid` or `version`.
+fn short_text(section: &Section<'_>, key: &'static str) -> Option<Box<[u8]>> {
+    let text = section.string(key)?;
+    let fits = (1..=MAX_TEXT).contains(&text.value.len());
     if !fits {
-        section.report.error(nsid.span, "`nsid` has the wrong length", format!("accepted: 1 to {MAX_NSID} bytes"));
+        let message = format!("`{key}` has the wrong length");
+        section.report.error(text.span, message, format!("accepted: 1 to {MAX_TEXT} bytes"));
     }
-    fits.then(|| nsid.value.as_bytes().into())
+    fits.then(|| text.value.as_bytes().into())
 }
 
 /// `state_dir`: a directory, or a path where one can be created.

@@ -49,7 +49,9 @@ impl Daemon {
         }
         let node_numbers = self.counters.node_numbers(pools.iter().map(|config| &*config.pool));
         let clients = self.client_checks.policy(&server);
-        let config = SnapshotConfig::new(zones, server.nsid.clone(), node_numbers).with_clients(clients);
+        let config = SnapshotConfig::new(zones, server.nsid.clone(), node_numbers)
+            .with_version(server.version.as_deref())
+            .with_clients(clients);
         let config = Arc::new(config);
         let generation = self.generation + 1;
         let enough = async {

@@ -14,6 +14,7 @@ mod core_double;
 mod counters;
 mod demo;
 mod descriptors;
+mod dig;
 mod dns_over_https;
 mod dns_over_quic;
 mod documents;

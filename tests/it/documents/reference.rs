@@ -42,6 +42,7 @@ fn samples() -> tempfile::TempDir {
     );
     write_private(&copy.path().join("config/web.credentials"), "probe:secret\n");
     write_private(&copy.path().join("config/chat.secret"), "0123456789abcdef\n");
+    write_private(&copy.path().join("config/cookie.secrets"), "0123456789abcdef0123456789abcdef\n");
     copy
 }
 

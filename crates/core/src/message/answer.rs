@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::extended_error::ExtendedError;
 use super::header::Rcode;
 use crate::pool::{Drawn, FAMILY_V4, FAMILY_V6};
 use crate::zone::{Rdatas, RrsetRef, Rtype, Zone};
@@ -31,8 +32,8 @@ impl<'a> Records<'a> {
 pub enum Data<'a> {
     /// An RRset of a zone, which is sent whole or not at all.
     Rrset(Rdatas<'a>),
-    /// One fixed record.
-    Fixed(&'static [u8]),
+    /// One record that is not in a zone.
+    Fixed(&'a [u8]),
     /// IPv4 addresses drawn from a pool. As many are sent as fit.
     V4(Drawn<FAMILY_V4>),
     /// IPv6 addresses drawn from a pool. As many are sent as fit.
@@ -50,7 +51,7 @@ impl Data<'_> {
     }
 }
 
-/// An address of a name server of a referral.
+/// Addresses of a host that an answer names, or of a name server of a referral.
 #[derive(Debug)]
 pub struct Glue<'a> {
     /// Its address records.
@@ -71,10 +72,12 @@ pub struct Answer<'a> {
     pub answers: SmallVec<[Records<'a>; 2]>,
     /// The SOA record of a negative answer, or the NS records of a referral.
     pub authority: Option<Records<'a>>,
-    /// Addresses of the name servers of a referral.
+    /// Addresses of the hosts that the answer names, or of the name servers of a referral.
     pub additional: SmallVec<[Glue<'a>; 0]>,
     /// Index of the pool whose addresses were drawn.
     pub drawn_from: Option<usize>,
+    /// Why there is no answer.
+    pub extended_error: Option<ExtendedError>,
 }
 
 impl<'a> Answer<'a> {
@@ -87,7 +90,13 @@ impl<'a> Answer<'a> {
             authority: None,
             additional: SmallVec::new(),
             drawn_from: None,
+            extended_error: None,
         }
+    }
+
+    /// An error without records.
+    pub(crate) fn error(rcode: Rcode, why: ExtendedError) -> Self {
+        Self { extended_error: Some(why), ..Self::new(rcode, false) }
     }
 
     /// NODATA that resolvers may cache for at most `max_ttl` seconds.

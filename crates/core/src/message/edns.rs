@@ -1,10 +1,14 @@
 //! The OPT record (RFC 6891), with the options that evenkeel supports: NSID (RFC 5001), client
-//! subnet (RFC 7871), cookies (RFC 7873), keepalive (RFC 7828) and padding (RFC 7830).
+//! subnet (RFC 7871), cookies (RFC 7873), extended errors (RFC 8914), keepalive (RFC 7828) and
+//! padding (RFC 7830).
 //!
 //! The parser reads the OPT record of a query, the encoder writes that of the response. A response
-//! has an option only if the query has it and [`ResponseOptions`] allow it.
+//! has an option only if the query has it and [`ResponseOptions`] allow it; extended errors need
+//! only an OPT record.
 
 use std::time::Duration;
+
+use super::extended_error::{EXTENDED_ERROR, ExtendedError};
 
 /// Largest UDP response in bytes, and the size that responses offer. With its headers, it fits into
 /// 1,280 bytes, the smallest MTU of IPv6.
@@ -44,6 +48,8 @@ pub struct ResponseOptions<'s> {
     pub nsid: Option<&'s [u8]>,
     /// The cookie for the client; only if the query has one.
     pub cookie: Option<Cookie>,
+    /// Why there is no answer.
+    pub extended_error: Option<ExtendedError>,
     /// How long a connection over TCP or TLS can be idle.
     pub keepalive: Option<Keepalive>,
     /// Pads the response. For encrypted transports only: padding hides the length of a message
@@ -190,6 +196,7 @@ impl<'p> Edns<'p> {
         ResponseOptions {
             nsid: options.nsid.filter(|_| self.wants_nsid),
             cookie: options.cookie,
+            extended_error: options.extended_error,
             keepalive: options.keepalive.filter(|_| self.wants_keepalive),
             padding: options.padding && self.wants_padding,
         }
@@ -202,6 +209,7 @@ impl<'p> Edns<'p> {
         EMPTY_LEN
             + option(granted.nsid.map(<[u8]>::len))
             + option(granted.cookie.map(|_| Cookie::LEN))
+            + option(granted.extended_error.map(ExtendedError::len))
             + option(granted.keepalive.map(|_| 2))
             + option(self.client_subnet.map(<[u8]>::len))
             + option(granted.padding.then_some(0))
@@ -217,6 +225,11 @@ impl<'p> Edns<'p> {
         out.extend(MAX_UDP.to_be_bytes());
         out.extend([rcode_high, 0, if self.dnssec_ok { 0x80 } else { 0 }, 0]);
         out.extend(((opt_len - EMPTY_LEN + padding) as u16).to_be_bytes());
+        if let Some(error) = granted.extended_error {
+            out.extend(EXTENDED_ERROR.to_be_bytes());
+            out.extend((error.len() as u16).to_be_bytes());
+            error.write(out);
+        }
         let mut option = |code: u16, data: &[u8]| {
             out.extend(code.to_be_bytes());
             out.extend((data.len() as u16).to_be_bytes());

@@ -46,6 +46,7 @@ pub fn encode(
     options: &ResponseOptions<'_>,
     out: &mut Vec<u8>,
 ) -> Written {
+    let options = &ResponseOptions { extended_error: answer.extended_error, ..*options };
     let opt_len = query.edns.as_ref().map_or(0, |edns| edns.response_len(options));
     let mut message = Message::new(out, limit - opt_len, query.question.raw);
     let mut counts = [0_u16; 3];
@@ -74,9 +75,14 @@ pub fn encode_rejection(rejection: &Rejection<'_>, options: &ResponseOptions<'_>
         Some(question) => start(question, out),
         None => start_header(0, out),
     }
-    let Rejection { header, rcode, edns, .. } = rejection;
+    let Rejection { header, rcode, edns, extended_error, tsig, .. } = rejection;
+    let options = &ResponseOptions { extended_error: *extended_error, ..*options };
     let fields = ResponseFields { rcode: *rcode, authoritative: false, truncated: false, counts: [0; 3] };
     finish(*header, fields, edns.as_ref(), options, out);
+    // It is the last record (RFC 8945 §5.1).
+    if tsig.is_some_and(|tsig| tsig.write_unknown_key(out)) {
+        out[HEADER_LEN - 1] += 1;
+    }
 }
 
 /// Writes a response without records and with TC set, so that the client asks again over TCP. `out`
@@ -134,6 +140,8 @@ struct Message<'o> {
     out: &'o mut Vec<u8>,
     /// The largest offset at which the records may end.
     limit: usize,
+    /// The class of the question, and of all records.
+    class: [u8; 2],
     /// Names and their parents that compression pointers can point to.
     targets: SmallVec<[Target; MAX_TARGETS]>,
     /// Number of drawn addresses so far.
@@ -144,7 +152,8 @@ impl<'o> Message<'o> {
     /// A message with the question as received.
     fn new(out: &'o mut Vec<u8>, limit: usize, question: &[u8]) -> Self {
         start_header(1, out);
-        let mut message = Self { out, limit, targets: SmallVec::new(), drawn: 0 };
+        let class = question.last_chunk().copied().unwrap_or_default();
+        let mut message = Self { out, limit, class, targets: SmallVec::new(), drawn: 0 };
         message.put_question(question);
         message
     }
@@ -198,7 +207,7 @@ impl<'o> Message<'o> {
     fn put_record(&mut self, records: &Records<'_>, rdata: &[u8]) {
         self.put_name(records.owner);
         self.out.extend(records.rtype.0.to_be_bytes());
-        self.out.extend([0, 1]);
+        self.out.extend(self.class);
         self.out.extend(records.ttl.to_be_bytes());
         let start = self.out.len() + 2;
         self.out.extend([0, 0]);

@@ -5,9 +5,17 @@
 //! is FORMERR, and bytes after the last counted record are ignored. No packet makes it panic.
 
 use super::edns::{Edns, EdnsError};
+use super::extended_error::ExtendedError;
 use super::header::{HEADER_LEN, Header, Rcode};
-use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
+use super::tsig::Tsig;
+use crate::name::{MAX_LABEL_LEN, wire_len};
 use crate::zone::Rtype;
+
+/// The class of zones.
+const IN: u16 = 1;
+
+/// The class of texts about servers (RFC 4892).
+const CH: u16 = 3;
 
 /// The question of a query.
 #[derive(Clone)]
@@ -40,6 +48,10 @@ pub struct Rejection<'p> {
     pub question: Option<&'p [u8]>,
     /// The OPT record, if it could be read.
     pub edns: Option<Edns<'p>>,
+    /// Why there is no answer.
+    pub extended_error: Option<ExtendedError>,
+    /// The TSIG record, if this is the reason.
+    pub tsig: Option<Tsig<'p>>,
 }
 
 /// The result of parsing a packet.
@@ -48,8 +60,10 @@ pub enum Received<'p> {
     Ignored,
     /// The packet gets an error.
     Rejected(Rejection<'p>),
-    /// The packet is a query.
+    /// The packet is a query for a zone.
     Query(Query<'p>),
+    /// The packet asks for a text about the server: class CH, type TXT (RFC 4892).
+    ServerQuery(Query<'p>),
 }
 
 impl<'p> Received<'p> {
@@ -58,7 +72,7 @@ impl<'p> Received<'p> {
         match self {
             Self::Ignored => None,
             Self::Rejected(rejection) => rejection.edns.as_ref(),
-            Self::Query(query) => query.edns.as_ref(),
+            Self::Query(query) | Self::ServerQuery(query) => query.edns.as_ref(),
         }
     }
 }
@@ -72,7 +86,8 @@ impl<'p> Received<'p> {
 /// 3. the number of questions, and the question
 /// 4. the records after the question
 /// 5. the EDNS version
-/// 6. the class and the type
+/// 6. a signature, whose key the server does not know (RFC 8945 §5.2)
+/// 7. the class and the type
 pub fn parse(packet: &[u8]) -> Received<'_> {
     let Some((head, body)) = packet.split_first_chunk::<HEADER_LEN>() else {
         return Received::Ignored;
@@ -82,13 +97,15 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
     if header.is_response() {
         return Received::Ignored;
     }
-    let reject = |rcode, question, edns| Received::Rejected(Rejection { header, rcode, question, edns });
+    let reject = |rcode, question, edns| {
+        Received::Rejected(Rejection { header, rcode, question, edns, extended_error: None, tsig: None })
+    };
     let counts = [word(6), word(8), word(10)];
     if header.opcode() != 0 {
         // A query with an OPT record gets one in its response (RFC 6891 §6.1.1), even with this
         // opcode. The OPT record can only be found after a single question.
         let after_question = question_len(body).filter(|_| word(4) == 1).map(|len| HEADER_LEN + len);
-        let edns = after_question.and_then(|at| find_opt(packet, at, counts).ok().flatten());
+        let edns = after_question.and_then(|at| read_records(packet, at, counts).ok()?.edns);
         return reject(Rcode::NotImp, None, edns);
     }
     if word(4) != 1 {
@@ -98,8 +115,8 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         return reject(Rcode::FormErr, None, None);
     };
     let raw = &body[..name_len + 4];
-    let edns = match find_opt(packet, HEADER_LEN + raw.len(), counts) {
-        Ok(edns) => edns,
+    let Known { edns, tsig } = match read_records(packet, HEADER_LEN + raw.len(), counts) {
+        Ok(known) => known,
         Err(edns) => return reject(Rcode::FormErr, Some(raw), edns),
     };
     if edns.as_ref().is_some_and(|edns| edns.version > 0) {
@@ -107,11 +124,17 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
     }
     let [qtype_high, qtype_low, class @ ..] = *fixed;
     let qtype = Rtype(u16::from_be_bytes([qtype_high, qtype_low]));
-    if class != [0, 1] || matches!(qtype, Rtype::AXFR | Rtype::IXFR) {
-        return reject(Rcode::Refused, Some(raw), edns);
+    let (question, extended_error) = (Some(raw), Some(ExtendedError::NotSupported));
+    if tsig.is_some() {
+        let rcode = Rcode::NotAuth;
+        return Received::Rejected(Rejection { header, rcode, question, edns, extended_error: None, tsig });
     }
-    let name = &raw[..name_len];
-    Received::Query(Query { header, question: Question { name, qtype, raw }, edns })
+    let query = Query { header, question: Question { name: &raw[..name_len], qtype, raw }, edns };
+    match (u16::from_be_bytes(class), qtype) {
+        (IN, qtype) if !matches!(qtype, Rtype::AXFR | Rtype::IXFR) => Received::Query(query),
+        (CH, Rtype::TXT) => Received::ServerQuery(query),
+        _ => Received::Rejected(Rejection { header, rcode: Rcode::Refused, question, edns, extended_error, tsig }),
+    }
 }
 
 /// Length of the question at the start of `body`.
@@ -121,50 +144,47 @@ pub(super) fn question_len(body: &[u8]) -> Option<usize> {
 
 /// Length of the name in the question, and the type and class after it.
 fn question(body: &[u8]) -> Option<(usize, &[u8; 4])> {
-    let len = question_name_len(body)?;
+    let len = wire_len(body)?;
     Some((len, body[len..].first_chunk()?))
 }
 
-/// Length of the name in the question, with the root label. A compression pointer is an error:
-/// there is no earlier name that it could point to.
-fn question_name_len(body: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match usize::from(*body.get(at)?) {
-            0 => return Some(at + 1),
-            len if len <= MAX_LABEL_LEN && at + 1 + len < MAX_WIRE_LEN => at += 1 + len,
-            _ => return None,
-        }
-    }
+/// The records after the question that the server knows.
+struct Known<'p> {
+    edns: Option<Edns<'p>>,
+    tsig: Option<Tsig<'p>>,
 }
 
-/// Finds the OPT record among the records from offset `at` on, and reads it.
+/// Reads the OPT and the TSIG record among the records from offset `at` on.
 ///
 /// # Errors
-/// The packet is malformed (RFC 6891 §6.1.1):
+/// The packet is malformed (RFC 6891 §6.1.1, RFC 8945 §5.1):
 ///
 /// - a record is longer than the packet
 /// - there are two OPT records, or one is outside the additional section or not at the root
 /// - the options do not fill the OPT record exactly
 /// - an option is malformed: then the error has the OPT record
-fn find_opt<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Option<Edns<'p>>, Option<Edns<'p>>> {
+/// - a TSIG record is malformed, or is not the last record
+fn read_records<'p>(packet: &'p [u8], mut at: usize, counts: [u16; 3]) -> Result<Known<'p>, Option<Edns<'p>>> {
     const ADDITIONAL: usize = 2;
-    let mut found = None;
+    let (mut found, mut tsig) = (None, None);
     for (section, count) in counts.into_iter().enumerate() {
-        for _ in 0..count {
+        for left in (0..count).rev() {
             let record = RecordAt::read(packet, at).ok_or(None)?;
             if record.is_opt() {
                 if section != ADDITIONAL || !record.is_at_root || found.is_some() {
                     return Err(None);
                 }
                 found = Some(Edns::parse(record.fixed, record.data));
+            } else if Tsig::is_type(record.rtype()) {
+                let is_last = section == ADDITIONAL && left == 0;
+                tsig = Some(Tsig::parse(&packet[at..], record.data).filter(|_| is_last).ok_or(None)?);
             }
             at = record.end;
         }
     }
     match found {
-        None => Ok(None),
-        Some(Ok(edns)) => Ok(Some(edns)),
+        None => Ok(Known { edns: None, tsig }),
+        Some(Ok(edns)) => Ok(Known { edns: Some(edns), tsig }),
         Some(Err(EdnsError::Overrun)) => Err(None),
         Some(Err(EdnsError::BadOption(edns))) => Err(Some(edns)),
     }
@@ -194,7 +214,12 @@ impl<'p> RecordAt<'p> {
 
     /// Returns true for an OPT record.
     pub(super) fn is_opt(&self) -> bool {
-        u16::from_be_bytes([self.fixed[0], self.fixed[1]]) == Rtype::OPT.0
+        self.rtype() == Rtype::OPT.0
+    }
+
+    /// The number of its type.
+    fn rtype(&self) -> u16 {
+        u16::from_be_bytes([self.fixed[0], self.fixed[1]])
     }
 
     /// The TTL in seconds. That of an OPT record is something else (RFC 6891 §6.1.3).

@@ -36,6 +36,19 @@ impl<'a> Iterator for Labels<'a> {
     }
 }
 
+/// Length of the name in wire format at the start of `bytes`, with the root label. Returns `None` if
+/// it is malformed, too long or compressed.
+pub fn wire_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(at + 1),
+            len if len <= MAX_LABEL_LEN && at + 1 + len < MAX_WIRE_LEN => at += 1 + len,
+            _ => return None,
+        }
+    }
+}
+
 /// All suffixes of a name in wire format, the longest first: the name itself, its parent, …, the
 /// root.
 pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {

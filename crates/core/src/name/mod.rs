@@ -18,6 +18,6 @@ mod name;
 mod presentation;
 
 pub use folded::Folded;
-pub use labels::{Labels, MAX_LABEL_LEN, MAX_WIRE_LEN, fold, suffixes};
+pub use labels::{Labels, MAX_LABEL_LEN, MAX_WIRE_LEN, fold, suffixes, wire_len};
 pub use name::Name;
 pub use presentation::{NameError, parse_wire, presentation, unescape};

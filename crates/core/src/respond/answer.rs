@@ -4,7 +4,8 @@
 //! over all protocols; the fast path must give the same. It always gives an answer, if need be with
 //! an error as its rcode.
 
-use crate::message::{Answer, Data, Glue, Question, Rcode, Records};
+use super::additional::add_addresses;
+use crate::message::{Answer, Data, ExtendedError, Glue, Question, Rcode, Records};
 use crate::name::{Folded, Name, suffixes};
 use crate::pool::PoolView;
 use crate::snapshot::Snapshot;
@@ -30,7 +31,7 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
     let zones = &snapshot.config.zones;
     let qname = Folded::new(question.name);
     let Some(mut zone) = zones.find(&qname, qtype) else {
-        return Answer::new(Rcode::Refused, false);
+        return Answer::error(Rcode::Refused, ExtendedError::NotAuthoritative);
     };
     let mut answer = Answer::new(Rcode::NoError, true);
     let mut owner = question.name;
@@ -38,9 +39,12 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
     let mut folded = &qname;
     loop {
         match zone.lookup(folded, qtype) {
-            Lookup::Rrset(rrset) => answer.push(owner, rrset),
+            Lookup::Rrset(rrset) => {
+                answer.push(owner, rrset);
+                add_addresses(&mut answer, owner, rrset, snapshot);
+            }
             Lookup::SharedName(shared) => match draw(&snapshot.pools[shared.pool], qtype, shared.answers, rng) {
-                None => return Answer::new(Rcode::ServFail, false),
+                None => return Answer::error(Rcode::ServFail, ExtendedError::NoNodeUp),
                 // The next transition may bring an address, so NODATA must not be cached for longer
                 // than addresses are.
                 Some(data) if data.is_empty() => answer.add_soa(zone, shared.ttl),
@@ -73,6 +77,19 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
             }
         }
         return answer;
+    }
+}
+
+/// Answers a question for a text about the server (RFC 4892).
+pub(super) fn server_answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot) -> Answer<'a> {
+    match snapshot.config.server_texts.rdata(question.name) {
+        Some(rdata) => {
+            let mut answer = Answer::new(Rcode::NoError, true);
+            let data = Data::Fixed(rdata);
+            answer.answers.push(Records { owner: question.name, rtype: Rtype::TXT, ttl: 0, data });
+            answer
+        }
+        None => Answer::error(Rcode::Refused, ExtendedError::NotSupported),
     }
 }
 

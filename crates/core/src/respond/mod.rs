@@ -4,12 +4,13 @@
 //!
 //! 1. `responder` parses a packet and chooses a path; `admission` decides whether its `client` gets
 //!    an answer, `transport` bounds the response, and `worker_state` has random numbers and counters
-//! 2. [`answer()`] defines the answer: the slow path encodes it
+//! 2. [`answer()`] defines the answer, with its `additional` records: the slow path encodes it
 //! 3. `fast_path` writes the same bytes in one step, for the addresses of shared names
 //!
 //! A property test (`equality`) and a fuzz target check that both paths give the same bytes. No
 //! packet makes the responder panic.
 
+mod additional;
 mod admission;
 mod answer;
 mod client;

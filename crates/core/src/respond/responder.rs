@@ -2,7 +2,7 @@
 //! path.
 
 use super::admission::{Admission, admit};
-use super::answer::answer;
+use super::answer::{answer, server_answer};
 use super::client::Sender;
 use super::fast_path;
 use super::transport::Bounds;
@@ -90,7 +90,16 @@ impl Responder {
                 let limit = usize::from(transport.limit(query));
                 answer(self, query, &Bounds { limit, options: transport.options(cookie, snapshot) }, out);
             }
-            (Received::Query(query), admission) => return self.limit(query, &admission, sender, snapshot, out),
+            (Received::ServerQuery(query), Admission::Answer(cookie)) => {
+                let answer = server_answer(&query.question, snapshot);
+                let limit = usize::from(transport.limit(query));
+                let written = encode(query, &answer, limit, &transport.options(cookie, snapshot), out);
+                self.0.counters.count_slow_path();
+                self.0.counters.count_response(answer.rcode, written.is_truncated);
+            }
+            (Received::Query(query) | Received::ServerQuery(query), admission) => {
+                return self.limit(query, &admission, sender, snapshot, out);
+            }
             (Received::Rejected(_) | Received::Ignored, _) => {
                 self.0.counters.count_rate_limited();
                 return false;
@@ -100,7 +109,7 @@ impl Responder {
     }
 
     /// Writes an error.
-    fn reject(&mut self, rejection: &Rejection<'_>, options: &ResponseOptions<'_>, out: &mut Vec<u8>) {
+    fn reject(&self, rejection: &Rejection<'_>, options: &ResponseOptions<'_>, out: &mut Vec<u8>) {
         encode_rejection(rejection, options, out);
         self.0.counters.count_slow_path();
         self.0.counters.count_response(rejection.rcode, false);
@@ -122,7 +131,8 @@ impl Responder {
             Admission::AskForCookie(cookie) => {
                 let Query { header, question, edns } = query;
                 let question = Some(question.raw);
-                let rejection = Rejection { header: *header, rcode: Rcode::BadCookie, question, edns: *edns };
+                let (header, rcode, edns) = (*header, Rcode::BadCookie, *edns);
+                let rejection = Rejection { header, rcode, question, edns, extended_error: None, tsig: None };
                 self.reject(&rejection, &options(Some(*cookie)), out);
             }
             Admission::Truncate => {

@@ -4,12 +4,14 @@
 //! always belong together. After a transition, the publisher of the server stores a snapshot with
 //! another [`PoolView`] that shares the rest; after a reload, all parts are new.
 
+mod server_texts;
 mod shared_names;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use server_texts::ServerTexts;
 pub use shared_names::{PreparedName, SharedNames};
 
 use crate::clients::ClientPolicy;
@@ -28,6 +30,8 @@ pub struct SnapshotConfig {
     pub node_numbers: NodeNumbers,
     /// NSID: the identifier of this server for clients that ask for it (RFC 5001).
     pub nsid: Option<Box<[u8]>>,
+    /// Texts about the server, of class CH.
+    pub server_texts: ServerTexts,
     /// Cookies and the rate limit.
     pub clients: ClientPolicy,
 }
@@ -37,7 +41,15 @@ impl SnapshotConfig {
     /// cookies.
     pub fn new(zones: Zones, nsid: Option<Box<[u8]>>, node_numbers: NodeNumbers) -> Self {
         let shared_names = SharedNames::of(&zones);
-        Self { zones, shared_names, node_numbers, nsid, clients: ClientPolicy::default() }
+        let server_texts = ServerTexts::new(nsid.as_deref(), None);
+        Self { zones, shared_names, node_numbers, nsid, server_texts, clients: ClientPolicy::default() }
+    }
+
+    /// Sets the version that clients are told.
+    #[must_use]
+    pub fn with_version(mut self, version: Option<&[u8]>) -> Self {
+        self.server_texts = ServerTexts::new(self.nsid.as_deref(), version);
+        self
     }
 
     /// Sets what is asked of clients.

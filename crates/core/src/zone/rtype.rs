@@ -20,7 +20,11 @@ impl Rtype {
     pub const PTR: Self = Self(12);
     pub const HINFO: Self = Self(13);
     pub const MX: Self = Self(15);
+    pub const TXT: Self = Self(16);
+    pub const AFSDB: Self = Self(18);
     pub const AAAA: Self = Self(28);
+    pub const SRV: Self = Self(33);
+    pub const KX: Self = Self(36);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
     pub const RRSIG: Self = Self(46);
@@ -28,6 +32,8 @@ impl Rtype {
     pub const DNSKEY: Self = Self(48);
     pub const NSEC3: Self = Self(50);
     pub const NSEC3PARAM: Self = Self(51);
+    pub const SVCB: Self = Self(64);
+    pub const HTTPS: Self = Self(65);
     pub const IXFR: Self = Self(251);
     pub const AXFR: Self = Self(252);
     pub const ANY: Self = Self(255);
