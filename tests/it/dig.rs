@@ -77,7 +77,7 @@ fn a_signature_with_an_unknown_key_is_refused() {
         (signed(&rdata[..rdata.len() - 1], &[], 1), 1),
         (signed(&[], &[], 1), 1),
     ] {
-        assert_eq!(over_tcp(server.address(), &[packet.clone()])[0][3] & 0xf, rcode, "{packet:02x?}");
+        assert_eq!(over_tcp(server.address(), std::slice::from_ref(&packet))[0][3] & 0xf, rcode, "{packet:02x?}");
     }
 }
 

@@ -118,7 +118,7 @@ impl Responder {
     /// Writes the response to a query over the rate limit. Returns false if there is none.
     #[cold]
     fn limit(
-        &mut self,
+        &self,
         query: &Query<'_>,
         admission: &Admission,
         sender: &Sender,
