@@ -1,16 +1,18 @@
 //! The RRset: all records of an owner name with the same type (RFC 2181 §5).
 
+use smallvec::SmallVec;
+
 use super::Rtype;
 
 /// The records of one owner name and type, as the reader of zone files makes them; class IN.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Rrset {
+pub(super) struct Rrset<'r> {
     /// Type of all records.
     pub(super) rtype: Rtype,
     /// In seconds.
     pub(super) ttl: u32,
     /// In wire format, with uncompressed names; at least one, all different.
-    pub(super) rdatas: Vec<Box<[u8]>>,
+    pub(super) rdatas: SmallVec<[&'r [u8]; 1]>,
 }
 
 /// The records of one owner name and type in a zone; class IN.

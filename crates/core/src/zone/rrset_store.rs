@@ -40,7 +40,7 @@ impl RrsetRange {
 
 impl RrsetStore {
     /// Adds the RRsets of an owner name, in the order of their types.
-    pub(super) fn add(&mut self, rrsets: &[Rrset]) -> RrsetRange {
+    pub(super) fn add(&mut self, rrsets: &[Rrset<'_>]) -> RrsetRange {
         let index = |n: usize| u32::try_from(n).expect("2^32 RRsets do not fit into memory");
         let first = index(self.entries.len());
         for Rrset { rtype, ttl, rdatas } in rrsets {

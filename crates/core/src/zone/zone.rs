@@ -4,6 +4,8 @@
 
 use std::num::NonZeroU32;
 
+use smallvec::SmallVec;
+
 use super::rrset_store::{RrsetRange, RrsetStore};
 use super::tree::{NameTree, TreeIndex};
 use super::{Rrset, RrsetRef, Rtype, SharedName, SharedNameConflict};
@@ -44,7 +46,10 @@ impl Zone {
     /// A zone of these owner names, which are at or below the apex, each once.
     ///
     /// Returns `None` if the apex has no SOA record.
-    pub(super) fn new<'n>(apex: Name, rrsets: impl IntoIterator<Item = (&'n Name, Vec<Rrset>)>) -> Option<Self> {
+    pub(super) fn new<'r>(
+        apex: Name,
+        rrsets: impl IntoIterator<Item = (&'r Name, SmallVec<[Rrset<'r>; 1]>)>,
+    ) -> Option<Self> {
         let depth = apex.labels().count();
         let (mut owners, mut store) = (NameTree::<Owner>::new(), RrsetStore::default());
         for (name, rrsets) in rrsets {

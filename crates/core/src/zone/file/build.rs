@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::check::check;
 use super::owners::ByOwner;
 use super::problems::{Kind, Problems};
@@ -44,13 +46,12 @@ pub(super) fn build(
     let is_complete = !problems.has_errors();
     let by_owner = ByOwner::new(records);
     check(apex, &by_owner, shared, problems);
-    let owners: Vec<_> = by_owner.iter().map(|(name, records)| (name, rrsets(records, problems))).collect();
     let has_ns = by_owner.get(apex).iter().any(|record| record.rtype == Rtype::NS);
     if is_complete && !has_ns {
         let message = format!("the zone {apex} has no NS record at its apex");
         problems.error(root.error(0..0, message).with_hint("for example: @ NS ns1"));
     }
-    let zone = Zone::new(apex.clone(), owners);
+    let zone = Zone::new(apex.clone(), by_owner.iter().map(|(name, records)| (name, rrsets(records, problems))));
     if is_complete && zone.is_none() {
         let message = format!("the zone {apex} has no SOA record");
         problems.error(root.error(0..0, message).with_hint("for example: @ SOA ns1 hostmaster 1 3600 900 604800 5"));
@@ -60,14 +61,14 @@ pub(super) fn build(
 
 /// Groups the records of one owner name into RRsets. Of equal records, the first is kept (RFC 2181
 /// §5).
-fn rrsets(records: &[&Record], problems: &mut Problems) -> Vec<Rrset> {
-    let mut sorted: Vec<&Record> = records.to_vec();
+fn rrsets<'r>(records: &[&'r Record], problems: &mut Problems) -> SmallVec<[Rrset<'r>; 1]> {
+    let mut sorted: SmallVec<[&Record; 4]> = records.into();
     sorted.sort_by_key(|record| record.rtype);
     sorted.chunk_by(|a, b| a.rtype == b.rtype).map(|group| rrset(group, problems)).collect()
 }
 
 /// Makes an RRset of the records of one name and type.
-fn rrset(group: &[&Record], problems: &mut Problems) -> Rrset {
+fn rrset<'r>(group: &[&'r Record], problems: &mut Problems) -> Rrset<'r> {
     let (rtype, owner) = (group[0].rtype, &group[0].owner);
     let ttl = group.iter().map(|record| record.ttl.unwrap_or_default()).min().unwrap_or_default();
     if let Some(longer) = group.iter().find(|record| record.ttl != Some(ttl)) {
@@ -77,11 +78,7 @@ fn rrset(group: &[&Record], problems: &mut Problems) -> Rrset {
             longer.warning(message).with_hint(hint)
         });
     }
-    let mut rdatas: Vec<(Vec<u8>, &Record)> = group.iter().map(|r| (canonical(rtype, &r.rdata), *r)).collect();
-    // A stable sort: of equal records, the first in the file stays the first.
-    rdatas.sort_by(|a, b| a.0.cmp(&b.0));
-    rdatas.dedup_by(|later, first| later.0 == first.0);
-    let rrset = Rrset { rtype, ttl, rdatas: rdatas.into_iter().map(|(_, record)| record.rdata.clone()).collect() };
+    let rrset = Rrset { rtype, ttl, rdatas: distinct(rtype, group) };
     let len = least_message_len(owner, &rrset);
     if len > MAX_MESSAGE {
         let message = format!("the {rtype} records of {owner} cannot be sent: they take {len} bytes in a message");
@@ -91,9 +88,21 @@ fn rrset(group: &[&Record], problems: &mut Problems) -> Rrset {
     rrset
 }
 
+/// The rdata of records of one type, each once. Of equal records, it is that of the first.
+fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> SmallVec<[&'r [u8]; 1]> {
+    if let [only] = records {
+        return smallvec![&*only.rdata];
+    }
+    let mut rdatas: Vec<(Vec<u8>, &Record)> = records.iter().map(|r| (canonical(rtype, &r.rdata), *r)).collect();
+    // A stable sort: of equal records, the first in the file stays the first.
+    rdatas.sort_by(|a, b| a.0.cmp(&b.0));
+    rdatas.dedup_by(|later, first| later.0 == first.0);
+    rdatas.into_iter().map(|(_, record)| &*record.rdata).collect()
+}
+
 /// The least number of bytes of a response with an RRset: header, question, and records whose names
 /// are compressed against the question.
-fn least_message_len(owner: &Name, rrset: &Rrset) -> usize {
+fn least_message_len(owner: &Name, rrset: &Rrset<'_>) -> usize {
     const HEADER: usize = 12;
     const QUESTION: usize = 4;
     const OWNER_TO_LENGTH: usize = 12;

@@ -17,6 +17,8 @@ struct Check<'r, 'p> {
     owners: &'r ByOwner<'r>,
     /// Names whose addresses are drawn from pools.
     shared: &'r HashSet<Name>,
+    /// The delegations: owner names of NS records except the apex, in wire format.
+    cuts: hashbrown::HashSet<&'r [u8]>,
     /// All name servers of NS records.
     servers: HashSet<Name>,
     problems: &'p mut Problems,
@@ -26,7 +28,9 @@ struct Check<'r, 'p> {
 /// pools.
 pub(super) fn check<'r>(apex: &'r Name, owners: &'r ByOwner<'r>, shared: &'r HashSet<Name>, problems: &mut Problems) {
     let servers = owners.iter().flat_map(|(_, records)| records).filter_map(|record| record.name_server()).collect();
-    let mut check = Check { apex, owners, shared, servers, problems };
+    let has_cut = |(name, records): &(&Name, &[&Record])| *name != apex && has(records, Rtype::NS);
+    let cuts = owners.iter().filter(has_cut).map(|(name, _)| name.as_wire()).collect();
+    let mut check = Check { apex, owners, shared, cuts, servers, problems };
     for (name, records) in owners.iter() {
         check.owner(name, records);
         check.name_servers(name, records);
@@ -85,10 +89,13 @@ impl Check<'_, '_> {
 
     /// The nearest delegation at or above a name, below the apex.
     fn cut_above(&self, name: &Name) -> Option<Name> {
+        if self.cuts.is_empty() {
+            return None;
+        }
         name::suffixes(name.as_wire())
             .take_while(|suffix| suffix.len() > self.apex.as_wire().len())
+            .find(|above| self.cuts.contains(above))
             .map(Name::from_wire)
-            .find(|above| has(self.owners.get(above), Rtype::NS))
     }
 
     /// Warns about name servers whose address resolvers cannot find with this file.
