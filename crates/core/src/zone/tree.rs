@@ -42,6 +42,13 @@ impl<T: Default> NameTree<T> {
         Self { nodes: vec![root], labels: vec![0], children: HashTable::new(), hasher: DefaultHashBuilder::default() }
     }
 
+    /// Makes room for this number of nodes, so that adding them moves nothing.
+    pub(super) fn reserve(&mut self, nodes: usize) {
+        let (all, labels, hasher) = (&self.nodes, &self.labels, &self.hasher);
+        self.children.reserve(nodes, |index| hash(all, labels, hasher, *index));
+        self.nodes.reserve(nodes);
+    }
+
     /// Frees the memory that nothing was added to.
     pub(super) fn shrink(&mut self) {
         self.nodes.shrink_to_fit();
@@ -84,11 +91,8 @@ impl<T: Default> NameTree<T> {
         self.labels.push(label.len() as u8);
         self.labels.extend(label);
         let (nodes, labels, hasher) = (&self.nodes, &self.labels, &self.hasher);
-        let rehash = |&index: &TreeIndex| {
-            let node = &nodes[index.0 as usize];
-            hasher.hash_one((node.parent.0, label_at(labels, node.label)))
-        };
-        self.children.insert_unique(hasher.hash_one((parent.0, label)), index, rehash);
+        let own = hasher.hash_one((parent.0, label));
+        self.children.insert_unique(own, index, |index| hash(nodes, labels, hasher, *index));
         index
     }
 
@@ -103,6 +107,12 @@ impl<T: Default> NameTree<T> {
         });
         std::iter::once(Self::ROOT).chain(below)
     }
+}
+
+/// The hash of a node: of its parent and its label.
+fn hash<T>(nodes: &[Node<T>], labels: &[u8], hasher: &DefaultHashBuilder, index: TreeIndex) -> u64 {
+    let node = &nodes[index.0 as usize];
+    hasher.hash_one((node.parent.0, label_at(labels, node.label)))
 }
 
 /// The label at an offset of `NameTree::labels`.

@@ -52,6 +52,8 @@ impl Zone {
     ) -> Option<Self> {
         let depth = apex.labels().count();
         let (mut owners, mut store) = (NameTree::<Owner>::new(), RrsetStore::default());
+        let rrsets = rrsets.into_iter();
+        owners.reserve(rrsets.size_hint().0);
         for (name, rrsets) in rrsets {
             let node = owners.insert(Folded::new(name.as_wire()).labels_from_root().skip(depth));
             owners.value_mut(node).rrsets = store.add(&rrsets);
