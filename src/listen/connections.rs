@@ -25,9 +25,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// The network of a client: an IPv4 address, or an IPv6 network of 64 bits, in which one host can
 /// have any number of addresses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct Client(IpAddr);
+pub(super) struct ClientNetwork(IpAddr);
 
-impl From<IpAddr> for Client {
+impl From<IpAddr> for ClientNetwork {
     fn from(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self(address),
@@ -43,7 +43,7 @@ pub(super) struct Connections {
     started: Instant,
     open: HashMap<Id, Open>,
     /// The number of open connections per client.
-    clients: HashMap<Client, usize>,
+    clients: HashMap<ClientNetwork, usize>,
     tasks: JoinSet<()>,
     /// Connections accepted so far.
     accepted: u64,
@@ -51,7 +51,7 @@ pub(super) struct Connections {
 
 /// An open connection.
 struct Open {
-    client: Client,
+    client: ClientNetwork,
     last_response: LastResponse,
     /// The position in the order of arrival, which decides between connections of the same time.
     arrival: u64,
@@ -86,7 +86,7 @@ impl Connections {
         if self.is_full() {
             self.close_idlest();
         }
-        let (client, last_response) = (Client::from(client), LastResponse::new(self.started));
+        let (client, last_response) = (ClientNetwork::from(client), LastResponse::new(self.started));
         let task = self.tasks.spawn(serve(last_response.clone()));
         self.accepted += 1;
         *self.clients.entry(client).or_default() += 1;
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn count(connections: &Connections, client: &str) -> usize {
-        connections.clients.get(&Client::from(client.parse::<IpAddr>().unwrap())).copied().unwrap_or(0)
+        connections.clients.get(&ClientNetwork::from(client.parse::<IpAddr>().unwrap())).copied().unwrap_or(0)
     }
 
     #[tokio::test]

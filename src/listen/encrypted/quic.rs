@@ -11,19 +11,15 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::handshakes::{Handshakes, MAX_HANDSHAKES};
 use super::limits::{MAX_QUERY, MAX_STREAMS};
 use super::quic_connection::QuicConnection;
 use crate::config::TcpLimits;
 use crate::listen::connections::Connections;
 use crate::listen::stream_responder::StreamResponder;
-
-/// Handshakes that may run at the same time. The packets of more clients are dropped; they send
-/// them again.
-const MAX_HANDSHAKES: usize = 256;
 
 /// Handshakes that may run before addresses must be validated.
 const UNVALIDATED_HANDSHAKES: usize = 32;
@@ -42,7 +38,7 @@ const CLOSE_GRACE: Duration = Duration::from_millis(300);
 /// A listener.
 pub(super) struct QuicListener {
     endpoint: Endpoint,
-    handshakes: Arc<Semaphore>,
+    handshakes: Handshakes,
     responder: StreamResponder,
     limits: TcpLimits,
 }
@@ -60,7 +56,7 @@ impl QuicListener {
     ) -> io::Result<Self> {
         let config = server_config(tls, limits)?;
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))?;
-        Ok(Self { endpoint, handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)), responder, limits })
+        Ok(Self { endpoint, handshakes: Handshakes::default(), responder, limits })
     }
 
     /// Accepts and answers until `stop`, and then answers the queries that have arrived. Returns
@@ -84,14 +80,14 @@ impl QuicListener {
 
     /// Serves a new connection, unless too many handshakes run or its address must be validated.
     fn admit(&self, incoming: Incoming, connections: &mut Connections, stop: &CancellationToken) {
-        let running = MAX_HANDSHAKES - self.handshakes.available_permits();
-        let must_validate = running >= UNVALIDATED_HANDSHAKES || connections.is_full();
+        let must_validate = self.handshakes.running() >= UNVALIDATED_HANDSHAKES || connections.is_full();
         if must_validate && !incoming.remote_address_validated() && incoming.may_retry() {
             // It can only fail for clients that were validated already.
             let _ = incoming.retry();
             return;
         }
-        let Ok(handshake) = Arc::clone(&self.handshakes).try_acquire_owned() else {
+        // The client sends its first packet again.
+        let Some(handshake) = self.handshakes.begin(incoming.remote_address().ip()) else {
             return incoming.ignore();
         };
         let responder = self.responder.for_client(Some(incoming.remote_address()));

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use quinn::{Connection, Incoming, ReadToEndError, RecvStream, SendStream, VarInt};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::handshakes::Handshake;
 use super::limits::{HANDSHAKE, MAX_QUERY};
 use super::quic_query::{self, ProtocolError};
 use crate::listen::last_response::LastResponse;
@@ -40,7 +40,7 @@ pub(super) struct QuicConnection {
 
 impl QuicConnection {
     /// Shakes hands, and answers until the connection ends.
-    pub(super) async fn serve(self, incoming: Incoming, handshake: OwnedSemaphorePermit) {
+    pub(super) async fn serve(self, incoming: Incoming, handshake: Handshake) {
         let Ok(connecting) = incoming.accept() else { return };
         let shaken = tokio::select! {
             shaken = timeout(HANDSHAKE.min(self.idle_timeout), connecting) => shaken,
