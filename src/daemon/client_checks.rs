@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use evenkeel_core::clients::{ClientPolicy, CookieSecrets, LimitedResponses, RateLimiter};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::abort_on_panic;
 use crate::clock::{self, unix_now};
@@ -35,7 +35,7 @@ impl ClientChecks {
     /// Opens the secrets in `state_dir`, and begins to roll them.
     ///
     /// # Errors
-    /// The file of the secrets cannot be used.
+    /// The system gives no random numbers.
     pub(super) fn open(state_dir: Option<&Path>) -> io::Result<Self> {
         let store = CookieStore::open(state_dir, unix_now())?;
         let own_secrets = Arc::new(ArcSwap::from_pointee(store.secrets()));
@@ -75,10 +75,8 @@ async fn roll(mut store: CookieStore, secrets: Arc<ArcSwap<CookieSecrets>>) {
             Ok(rolled) => rolled,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
-        match outcome {
-            Ok(false) => continue,
-            Ok(true) => info!("the secret of DNS cookies is a new one"),
-            Err(error) => warn!("the secret of DNS cookies cannot be stored: {error}"),
+        if let Err(error) = outcome {
+            warn!("the secret of DNS cookies cannot be stored: {error}");
         }
         secrets.store(Arc::new(store.secrets()));
     }

@@ -1,6 +1,6 @@
 //! The secrets of server cookies that the server makes itself, in one file of `state_dir`.
 //!
-//! The daemon opens it at the start, and asks [`CookieStore::roll`] once an hour. A secret makes
+//! The daemon opens it at the start, and asks [`CookieStore::roll`] then and once an hour. A secret makes
 //! cookies for a day, and its cookies are accepted for a day after that. Without `state_dir`, a
 //! restart makes all cookies useless, and clients get new ones with their next query.
 
@@ -32,31 +32,26 @@ struct Stored {
 pub(crate) struct CookieStore {
     directory: Option<PathBuf>,
     stored: Stored,
+    /// The file holds `stored`.
+    is_written: bool,
 }
 
 impl CookieStore {
     /// Reads the secrets of a directory. Makes new ones if there are none, or if they are too old.
     ///
+    /// A file that cannot be read is replaced by the next [`Self::roll`]: clients get new cookies.
+    ///
     /// # Errors
-    /// The file cannot be read or written, or the system gives no random numbers.
+    /// The system gives no random numbers.
     pub(crate) fn open(directory: Option<&Path>, unix: u64) -> io::Result<Self> {
-        let found = directory.map(|directory| json_file::read::<Stored>(directory, FILE)).transpose()?;
-        let stored = match found {
-            Some(Found::Written(stored)) => Some(stored),
-            // What a damaged file held is of no use: clients get new cookies.
-            Some(Found::SetAside(_) | Found::Nothing) | None => None,
+        let found = directory.map(|directory| json_file::read::<Stored>(directory, FILE));
+        let (stored, is_written) = match found {
+            Some(Ok(Found::Written(stored))) => (stored, true),
+            Some(Ok(Found::SetAside(_) | Found::Nothing) | Err(_)) | None => {
+                (Stored { since: unix, current: random()?, previous: None }, false)
+            }
         };
-        let is_new = stored.is_none();
-        let stored = match stored {
-            Some(stored) => stored,
-            None => Stored { since: unix, current: random()?, previous: None },
-        };
-        let mut store = Self { directory: directory.map(Path::to_path_buf), stored };
-        if is_new {
-            store.write()?;
-        }
-        store.roll(unix)?;
-        Ok(store)
+        Ok(Self { directory: directory.map(Path::to_path_buf), stored, is_written })
     }
 
     /// The secrets as of the last call of [`Self::roll`].
@@ -65,28 +60,24 @@ impl CookieStore {
     }
 
     /// Replaces the secret if its time is over, or if it is from the future: the clock was wrong.
-    /// Returns true if it was replaced.
+    /// Writes the file if it does not hold the secret.
     ///
     /// # Errors
-    /// The system gives no random numbers: nothing has changed. Or the file cannot be written: then
-    /// the new secret is lost at a restart.
-    pub(crate) fn roll(&mut self, unix: u64) -> io::Result<bool> {
+    /// The system gives no random numbers: nothing has changed. Or the file cannot be written, which
+    /// the next call tries again: until then, the secret is lost at a restart.
+    pub(crate) fn roll(&mut self, unix: u64) -> io::Result<()> {
         let Stored { since, current, .. } = self.stored;
-        if since.abs_diff(unix) < LIFETIME {
-            return Ok(false);
+        if since.abs_diff(unix) >= LIFETIME {
+            // A secret that was replaced long ago has no valid cookies any more.
+            let previous = (since.abs_diff(unix) < 2 * LIFETIME).then_some(current);
+            self.stored = Stored { since: unix, current: random()?, previous };
+            self.is_written = false;
         }
-        // A secret that was replaced long ago has no valid cookies any more.
-        let previous = (since.abs_diff(unix) < 2 * LIFETIME).then_some(current);
-        self.stored = Stored { since: unix, current: random()?, previous };
-        self.write()?;
-        Ok(true)
-    }
-
-    fn write(&self) -> io::Result<()> {
-        match &self.directory {
-            Some(directory) => json_file::write_secret(directory, FILE, &self.stored),
-            None => Ok(()),
+        if let Some(directory) = self.directory.as_ref().filter(|_| !self.is_written) {
+            json_file::write_secret(directory, FILE, &self.stored)?;
+            self.is_written = true;
         }
+        Ok(())
     }
 }
 
@@ -106,7 +97,11 @@ mod tests {
     #[test]
     fn secrets_survive_a_restart_and_roll_once_a_day() {
         let directory = tempfile::tempdir().unwrap();
-        let open = |unix| CookieStore::open(Some(directory.path()), unix).unwrap();
+        let open = |unix| {
+            let mut store = CookieStore::open(Some(directory.path()), unix).unwrap();
+            store.roll(unix).unwrap();
+            store
+        };
         let first = open(1_000_000).secrets();
         assert_eq!(open(1_000_000 + LIFETIME - 1).secrets(), first);
         let second = open(1_000_000 + LIFETIME).secrets();
@@ -122,15 +117,32 @@ mod tests {
     fn a_damaged_file_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(FILE), "{").unwrap();
-        let secrets = CookieStore::open(Some(directory.path()), 5).unwrap().secrets();
-        assert_eq!(CookieStore::open(Some(directory.path()), 6).unwrap().secrets(), secrets);
+        let mut store = CookieStore::open(Some(directory.path()), 5).unwrap();
+        store.roll(5).unwrap();
+        assert_eq!(CookieStore::open(Some(directory.path()), 6).unwrap().secrets(), store.secrets());
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_written_is_used_and_written_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let blocked = directory.path().join("blocked");
+        std::fs::write(&blocked, "a file where a directory should be").unwrap();
+        let mut store = CookieStore::open(Some(&blocked), 5).unwrap();
+        let secrets = store.secrets();
+        assert!(store.roll(5).is_err() && store.secrets() == secrets);
+        std::fs::remove_file(&blocked).unwrap();
+        std::fs::create_dir(&blocked).unwrap();
+        store.roll(6).unwrap();
+        assert_eq!(CookieStore::open(Some(&blocked), 7).unwrap().secrets(), secrets);
     }
 
     #[test]
     fn without_a_directory_secrets_are_in_memory() {
         let mut store = CookieStore::open(None, 5).unwrap();
         let first = store.secrets();
-        assert!(!store.roll(6).unwrap() && store.secrets() == first);
-        assert!(store.roll(5 + LIFETIME).unwrap() && store.secrets().accepted == [first.current]);
+        store.roll(6).unwrap();
+        assert_eq!(store.secrets(), first);
+        store.roll(5 + LIFETIME).unwrap();
+        assert_eq!(store.secrets().accepted, [first.current]);
     }
 }
