@@ -19,12 +19,14 @@ pub fn truncate(response: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let after_question = HEADER_LEN + question_len(body)?;
-    // The encoder writes the OPT record last.
+    // The encoder writes one OPT record, after all records of the answer.
     let mut opt: &[u8] = &[];
     let mut at = after_question;
     for _ in 0..[6, 8, 10].into_iter().map(word).map(u32::from).sum::<u32>() {
         let record = RecordAt::read(response, at)?;
-        opt = if record.is_opt() { &response[at..record.end] } else { &[] };
+        if record.is_opt() {
+            opt = &response[at..record.end];
+        }
         at = record.end;
     }
     let mut short = [&response[..after_question], opt].concat();

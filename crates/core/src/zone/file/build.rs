@@ -14,8 +14,9 @@ use crate::diagnostic::Source;
 use crate::name::Name;
 use crate::zone::{Rrset, Rtype, Zone};
 
-/// Longest message, in bytes (RFC 1035 §4.2.2).
-const MAX_MESSAGE: usize = 65_535;
+/// Longest message without its OPT record, in bytes (RFC 1035 §4.2.2). Room is left for the longest
+/// OPT record: most clients send one.
+const MAX_MESSAGE: usize = 65_535 - 192;
 
 /// Gives the records without a TTL the MINIMUM of the SOA record.
 pub(super) fn fill_in_ttls(records: &mut [Record], problems: &mut Problems) {

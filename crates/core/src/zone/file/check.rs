@@ -87,14 +87,16 @@ impl Check<'_, '_> {
         }
     }
 
-    /// The nearest delegation at or above a name, below the apex.
+    /// The topmost delegation at or above a name, below the apex.
     fn cut_above(&self, name: &Name) -> Option<Name> {
         if self.cuts.is_empty() {
             return None;
         }
         name::suffixes(name.as_wire())
             .take_while(|suffix| suffix.len() > self.apex.as_wire().len())
-            .find(|above| self.cuts.contains(above))
+            // Above another delegation, the topmost one answers.
+            .filter(|above| self.cuts.contains(above))
+            .last()
             .map(Name::from_wire)
     }
 

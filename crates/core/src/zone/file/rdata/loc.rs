@@ -26,7 +26,7 @@ fn read(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> 
     let latitude = read_angle(words, "a latitude, as 51 30 12.748 N", 90, ["N", "S"])?;
     let longitude = read_angle(words, "a longitude, as 0 7 39.611 W", 180, ["E", "W"])?;
     let altitude = words.parse("an altitude in metres, from -100000.00 to 42849672.95", |word| {
-        u32::try_from(hundredths(word)? + BASE).ok()
+        u32::try_from(hundredths(word)?.checked_add(BASE)?).ok()
     })?;
     let mut sizes = DEFAULTS;
     for size in &mut sizes {
