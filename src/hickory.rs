@@ -28,8 +28,10 @@ use hickory_server::zone_handler::MessageResponseBuilder;
 use tracing::{debug, error};
 
 use evenkeel_core::counters::WorkerCounters;
-use evenkeel_core::respond::{Responder, Transport};
+use evenkeel_core::respond::{Client, Responder, Sender, Transport};
 use evenkeel_core::snapshot::CurrentSnapshot;
+
+use crate::clock;
 
 /// Answers the requests of a hickory server from the current snapshot.
 #[derive(Debug)]
@@ -51,7 +53,9 @@ impl Handler {
         let mut out = Vec::new();
         // Counters stay valid after a panic, so lock poisoning is ignored.
         let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
-        if !responder.respond(request.as_slice(), transport, &self.current.load(), &mut out) {
+        let client = Client { address: request.src().ip(), now: clock::now() };
+        let sender = Sender { transport, client: Some(client) };
+        if !responder.respond(request.as_slice(), sender, &self.current.load(), &mut out) {
             return None;
         }
         drop(responder);

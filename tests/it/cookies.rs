@@ -117,6 +117,21 @@ fn cookies_of_a_wrong_length_are_refused_and_ignored_if_cookies_are_off() {
     assert_eq!(read(&response), (ResponseCode::NoError, None));
 }
 
+/// RFC 7873 §5.4: the packet that `dig +header-only` sends.
+#[test]
+fn a_query_without_a_question_gets_a_cookie() {
+    let server = start_limited(0);
+    let mut packet = vec![0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 12, 0, 10, 0, 8];
+    packet.extend(CLIENT);
+    let response = server.client().exchange(&packet).expect("the client gets a cookie");
+    let (rcode, cookie) = read(&response);
+    assert!(rcode == ResponseCode::NoError && cookie.is_some(), "{response:02x?}");
+    assert_eq!(response[4..6], [0, 0], "there is no question");
+    let without_cookie = [0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let response = over_tcp(server.address(), &[without_cookie.to_vec()]).remove(0);
+    assert_eq!(read(&response).0, ResponseCode::FormErr);
+}
+
 #[test]
 fn own_secrets_survive_a_restart() {
     let directory = tempfile::tempdir().expect("the test can create a directory");

@@ -7,8 +7,8 @@
 //!
 //! The memory is fixed: a network has two slots that it can use, and takes the one that has been
 //! quiet for longer. If an attacker uses more networks than there are slots, networks displace each
-//! other, and some responses are allowed that should not be; no response is refused because of
-//! another network. All workers share the table without locks: two responses at the same moment may
+//! other, and some responses are allowed that should not be. A response is almost never refused
+//! because of another network: two networks would have to share a slot and 24 bits of a secret hash. All workers share the table without locks: two responses at the same moment may
 //! count as one.
 
 use std::hash::BuildHasher;
@@ -22,8 +22,9 @@ use hashbrown::DefaultHashBuilder;
 /// Slots of the table. A million networks per minute can be told apart at 1 MiB of memory.
 const SLOTS: usize = 1 << 17;
 
-/// Ticks per second. 40 bits of ticks are 12 days, after which old slots look quiet.
-const TICKS: u64 = 1 << 20;
+/// Ticks per second: enough for the step of the highest limit to be exact to 2 %. 40 bits of ticks
+/// are 4.5 hours. After that, a slot of a quiet network can look busy for at most two seconds.
+const TICKS: u64 = 1 << 26;
 
 /// The bits of a slot that hold a moment. The others tell networks apart.
 const MOMENT: u64 = (1 << 40) - 1;
@@ -64,14 +65,25 @@ impl RateLimiter {
         self.limit
     }
 
-    /// Counts a response to an address. Returns false if its network is over the limit.
+    /// Counts an answer to an address. Returns false if its network is over the limit.
     pub fn allow(&self, address: IpAddr, now: Instant) -> bool {
-        let hash = self.hasher.hash_one(self.network(address));
+        self.count(self.hasher.hash_one((self.network(address), 0_u8)), now)
+    }
+
+    /// Counts a cookie for an address whose network is over the limit of answers. Cookies have the
+    /// same limit again.
+    pub fn allow_cookie(&self, address: IpAddr, now: Instant) -> bool {
+        self.count(self.hasher.hash_one((self.network(address), 1_u8)), now)
+    }
+
+    /// Counts a response under this hash.
+    fn count(&self, hash: u64, now: Instant) -> bool {
         // Slot and tag come from different bits of the hash.
         let tag = hash & !MOMENT;
         let slots = [hash as usize % SLOTS, (hash >> 17) as usize % SLOTS].map(|slot| &self.slots[slot]);
         let since = now.saturating_duration_since(self.start);
-        let now = (since.as_micros() as u64 * TICKS / 1_000_000) & MOMENT;
+        let fraction = u64::from(since.subsec_nanos()) * TICKS / 1_000_000_000;
+        let now = (since.as_secs().wrapping_mul(TICKS) + fraction) & MOMENT;
         let found = slots.map(|slot| slot.load(Ordering::Relaxed));
         let lead = |value: u64| lead(value & MOMENT, now);
         let (at, lead) = match found.iter().position(|value| value & !MOMENT == tag) {
@@ -130,9 +142,22 @@ mod tests {
         assert_eq!(allowed(Duration::ZERO, 1000), 50);
         assert_eq!(allowed(Duration::from_millis(500), 1000), 25);
         assert_eq!(allowed(Duration::from_secs(60), 1000), 50);
-        // Twelve days later, the moments have wrapped.
-        assert_eq!(allowed(Duration::from_secs(14 * 86_400), 1000), 50);
+        // After 4.5 hours, the moments have wrapped; after 204 days, more bits than that.
+        assert_eq!(allowed(Duration::from_secs(6 * 3600), 1000), 50);
+        assert_eq!(allowed(Duration::from_secs(300 * 86_400), 1000), 50);
         assert!(limiter.allow(Ipv4Addr::new(192, 0, 3, 1).into(), start), "another network");
+    }
+
+    #[test]
+    fn high_limits_are_met() {
+        let start = Instant::now();
+        let address = Ipv4Addr::LOCALHOST.into();
+        for per_second in [20_000, 300_000, 1_000_000] {
+            let limiter = limiter(per_second, start);
+            let allowed = (0..2 * per_second).filter(|_| limiter.allow(address, start)).count();
+            assert!(allowed.abs_diff(per_second as usize) <= per_second as usize / 50, "{allowed} of {per_second}");
+            assert!(limiter.allow_cookie(address, start), "cookies have a limit of their own");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::answer::{Answer, Data, Records};
 use super::edns::{Edns, ResponseOptions};
 use super::header::{HEADER_LEN, Header, Rcode, ResponseFields};
 use super::query::{Query, Rejection};
-use crate::name::{Labels, suffixes};
+use crate::name::{Labels, suffixes, wire_len};
 use crate::pool::Pick;
 
 /// Most names that compression pointers can point to. More would cost more time than they save
@@ -296,6 +296,5 @@ impl<'o> Message<'o> {
 
 /// Length of the name at the start of `bytes`.
 fn name_len(bytes: &[u8]) -> usize {
-    let root = suffixes(bytes).last().map_or(0, <[u8]>::len);
-    bytes.len() - root + 1
+    wire_len(bytes).unwrap_or_default()
 }

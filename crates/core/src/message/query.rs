@@ -38,7 +38,7 @@ pub struct Query<'p> {
     pub edns: Option<Edns<'p>>,
 }
 
-/// A packet that gets an error as its response.
+/// A packet that gets an error as its response, or only a cookie.
 pub struct Rejection<'p> {
     /// The header, for that of the response.
     pub header: Header,
@@ -107,6 +107,15 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         let after_question = question_len(body).filter(|_| word(4) == 1).map(|len| HEADER_LEN + len);
         let edns = after_question.and_then(|at| read_records(packet, at, counts).ok()?.edns);
         return reject(Rcode::NotImp, None, edns);
+    }
+    if word(4) == 0 {
+        // A client may ask for a cookie only (RFC 7873 §5.4).
+        let edns = read_records(packet, HEADER_LEN, counts).ok().and_then(|known| known.edns);
+        let asks_for_cookie = edns.filter(|edns| edns.version == 0 && edns.cookie.is_some());
+        return match asks_for_cookie {
+            Some(edns) => reject(Rcode::NoError, None, Some(edns)),
+            None => reject(Rcode::FormErr, None, None),
+        };
     }
     if word(4) != 1 {
         return reject(Rcode::FormErr, None, None);

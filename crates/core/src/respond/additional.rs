@@ -2,7 +2,7 @@
 //! ask for them. They are left out if there is no room.
 
 use crate::message::{Answer, Glue, Records};
-use crate::name::{Folded, suffixes};
+use crate::name::{Folded, wire_len};
 use crate::snapshot::Snapshot;
 use crate::zone::{Lookup, RrsetRef, Rtype};
 
@@ -42,9 +42,8 @@ fn host<'a>(rtype: Rtype, rdata: &'a [u8], owner: &'a [u8]) -> Option<&'a [u8]> 
         Rtype::SVCB | Rtype::HTTPS => 2,
         _ => return None,
     };
-    let name = rdata.get(before..).filter(|name| !name.is_empty())?;
-    let root = suffixes(name).last()?;
-    match (&name[..name.len() - root.len() + 1], rtype) {
+    let name = rdata.get(before..)?;
+    match (&name[..wire_len(name)?], rtype) {
         // In ServiceMode, the root stands for the owner name (RFC 9460 §2.5.2).
         (&[0], Rtype::SVCB | Rtype::HTTPS) => rdata.get(..2).filter(|priority| *priority != [0, 0]).map(|_| owner),
         // No service (RFC 7505, RFC 2782).

@@ -5,7 +5,9 @@
 //!                  ┌ the server cookie is right ──────────────────────► answered
 //!  query over UDP ─┤                  ┌ within the limit ─────────────► answered
 //!                  └ otherwise, it is ┤               ┌ a cookie ─────► BADCOOKIE, with the cookie
-//!                                     └ over it, with ┤                 to send next time
+//!                                     └ over it, with ┤                 to send next time, or no
+//!                                                     │                 response if there were too
+//!                                                     │                 many
 //!                                                     └ no cookie ────► TC, or no response
 //! ```
 //!
@@ -29,8 +31,14 @@ pub(super) enum Admission {
     Drop,
 }
 
-/// Decides about a query with this OPT record. `limited` counts queries over the limit.
-pub(super) fn admit(edns: Option<&Edns<'_>>, sender: &Sender, policy: &ClientPolicy, limited: &mut u32) -> Admission {
+/// Decides about a query with this OPT record. `rng` decides which queries over the limit get a
+/// truncated response, so that no client can count on it.
+pub(super) fn admit(
+    edns: Option<&Edns<'_>>,
+    sender: &Sender,
+    policy: &ClientPolicy,
+    rng: &mut fastrand::Rng,
+) -> Admission {
     let Some(Client { address, now }) = sender.client else { return Admission::Answer(None) };
     let asked = edns.and_then(|edns| edns.cookie.as_ref());
     let mut is_proven = sender.transport != Transport::Udp;
@@ -42,11 +50,10 @@ pub(super) fn admit(edns: Option<&Edns<'_>>, sender: &Sender, policy: &ClientPol
     }
     match &policy.rate_limit {
         Some(LimitedResponses { limiter, slip }) if !is_proven && !limiter.allow(address, now.instant) => {
-            *limited = limited.wrapping_add(1);
             match (cookie, slip) {
-                (Some(cookie), _) => Admission::AskForCookie(cookie),
-                (None, Some(slip)) if limited.is_multiple_of(slip.get()) => Admission::Truncate,
-                (None, _) => Admission::Drop,
+                (Some(cookie), _) if limiter.allow_cookie(address, now.instant) => Admission::AskForCookie(cookie),
+                (None, Some(slip)) if rng.u32(..).is_multiple_of(slip.get()) => Admission::Truncate,
+                _ => Admission::Drop,
             }
         }
         _ => Admission::Answer(cookie),
@@ -82,24 +89,28 @@ mod tests {
                 slip: NonZeroU32::new(2),
             }),
         };
-        let mut limited = 0;
+        let mut rng = fastrand::Rng::with_seed(1);
         let mut ask = |transport, last, cookie: Option<QueryCookie<'_>>| {
             let now = Now { instant: start, unix: 1_000_000 };
             let client = Client { address: [192, 0, 2, last].into(), now };
             let sender = Sender { transport, client: Some(client) };
-            admit(Some(&edns(cookie)), &sender, &policy, &mut limited)
+            admit(Some(&edns(cookie)), &sender, &policy, &mut rng)
         };
         let new = |client| Some(QueryCookie { client, server: &[] });
         assert_eq!(ask(Transport::Udp, 1, None), Admission::Answer(None));
         let Admission::Answer(Some(cookie)) = ask(Transport::Udp, 2, new([1; 8])) else { panic!("within the limit") };
         // Now the network has got its two responses.
-        assert_eq!(ask(Transport::Udp, 3, None), Admission::Drop);
-        assert_eq!(ask(Transport::Udp, 1, None), Admission::Truncate);
+        let over: Vec<_> = (0..100).map(|i| ask(Transport::Udp, i, None)).collect();
+        let truncated = over.iter().filter(|admission| **admission == Admission::Truncate).count();
+        assert!((30..70).contains(&truncated), "{truncated} of 100 with a slip of 2");
+        assert!(over.iter().all(|admission| matches!(admission, Admission::Truncate | Admission::Drop)));
         let Admission::AskForCookie(given) = ask(Transport::Udp, 2, new([1; 8])) else { panic!("over the limit") };
         assert_eq!(given, cookie, "the same client, at the same time");
         let proof = Some(QueryCookie { client: [1; 8], server: &given.server });
         assert_eq!(ask(Transport::Udp, 2, proof), Admission::Answer(Some(given)));
         assert!(matches!(ask(Transport::Udp, 9, proof), Admission::AskForCookie(_)), "the cookie of another address");
+        // The limit of cookies is two, too.
+        assert_eq!(ask(Transport::Udp, 2, new([1; 8])), Admission::Drop);
         assert_eq!(ask(Transport::Tcp(None), 1, None), Admission::Answer(None));
     }
 }

@@ -173,7 +173,7 @@ proptest! {
 #[test]
 fn the_fast_path_answers_only_addresses_of_shared_names() {
     let (snapshot, counters) = snapshot(&[(0, 1, true), (0, 1, true)], WhenEmpty::All, 8, 5);
-    let mut worker = WorkerState { rng: fastrand::Rng::new(), counters: counters.worker(Protocol::Udp), limited: 0 };
+    let mut worker = WorkerState { rng: fastrand::Rng::new(), counters: counters.worker(Protocol::Udp) };
     let mut answers = |name: &str, qtype: u16| {
         let packet = super::tests::query(name, qtype, Some(1232));
         let Received::Query(query) = parse(&packet) else { panic!("the packet is a query") };

@@ -20,7 +20,7 @@ pub struct Responder(WorkerState);
 impl Responder {
     /// A responder with an unpredictable random number generator.
     pub fn new(counters: WorkerCounters) -> Self {
-        Self(WorkerState { rng: fastrand::Rng::new(), counters, limited: 0 })
+        Self(WorkerState { rng: fastrand::Rng::new(), counters })
     }
 
     /// The counters of its responses.
@@ -80,7 +80,7 @@ impl Responder {
                 self.0.counters.count_ignored();
                 return false;
             }
-            _ => admit(received.edns(), sender, &snapshot.config.clients, &mut self.0.limited),
+            _ => admit(received.edns(), sender, &snapshot.config.clients, &mut self.0.rng),
         };
         match (received, admission) {
             (Received::Rejected(rejection), Admission::Answer(cookie)) => {
@@ -126,7 +126,8 @@ impl Responder {
         out: &mut Vec<u8>,
     ) -> bool {
         self.0.counters.count_rate_limited();
-        let options = |cookie| sender.transport.options(cookie, snapshot);
+        // No identifier: the response must not be much longer than the query.
+        let options = |cookie| ResponseOptions { nsid: None, ..sender.transport.options(cookie, snapshot) };
         match admission {
             Admission::AskForCookie(cookie) => {
                 let Query { header, question, edns } = query;

@@ -11,8 +11,6 @@ pub(super) struct WorkerState {
     pub(super) rng: fastrand::Rng,
     /// Counts responses.
     pub(super) counters: WorkerCounters,
-    /// Queries over the rate limit so far. It decides which of them get a truncated response.
-    pub(super) limited: u32,
 }
 
 impl WorkerState {
