@@ -166,8 +166,11 @@ impl Verdict {
 /// Parses the response to `GET /file/{data_id}`.
 ///
 /// # Errors
-/// A member is missing; says which.
+/// A member is missing, or the report is about another file; says which.
 pub(crate) fn parse_progress(node: SocketAddr, data_id: &str, json: Value) -> Result<Progress, &'static str> {
+    if json.get("data_id").and_then(Value::as_str).is_some_and(|reported| reported != data_id) {
+        return Err("the report has another data_id");
+    }
     let result = text(&json, "/scan_results/scan_all_result_a");
     let verdict = Verdict::parse(&json, &result)?;
     let percents = ["/process_info/progress_percentage", "/scan_results/progress_percentage"];
@@ -250,6 +253,17 @@ mod tests {
             "scan_results": { "progress_percentage": 100, "scan_all_result_a": result },
         }));
         progress.unwrap().report.map(|report| report.verdict)
+    }
+
+    #[test]
+    fn a_report_about_another_file_is_refused() {
+        let report = |data_id: &str| {
+            let process_info = json!({ "progress_percentage": 100, "result": "Allowed" });
+            let scan_results = json!({ "progress_percentage": 100 });
+            parse(json!({ "data_id": data_id, "process_info": process_info, "scan_results": scan_results }))
+        };
+        assert!(report("3f2a").is_ok());
+        assert_eq!(report("77b1"), Err("the report has another data_id"));
     }
 
     #[test]

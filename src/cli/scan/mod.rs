@@ -77,6 +77,9 @@ impl ScanArgs {
 /// Nothing can be started.
 async fn scan(args: &ScanArgs) -> anyhow::Result<Summary> {
     let listed = files::list(&args.paths);
+    if listed.files.is_empty() && listed.unreadable.is_empty() {
+        eprintln!("evenkeel: there is no file to scan; links in folders are not followed");
+    }
     let (cluster, options) = args.cluster()?;
     if let Some(folder) = &args.sanitized {
         std::fs::create_dir_all(folder)

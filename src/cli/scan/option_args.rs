@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use evenkeel_client::{CertificateDer, ClusterBuilder, PrivateKeyDer, ScanOptions, Value};
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use crate::tls;
 #[derive(Args, Debug)]
 pub(super) struct OptionArgs {
     /// Scan with this rule (workflow) of the nodes
-    #[arg(long, value_name = "NAME", help_heading = "Scan options")]
+    #[arg(long, value_name = "NAME", value_parser = not_empty(), help_heading = "Scan options")]
     rule: Option<String>,
     /// File with passwords for encrypted archives, one per line
     #[arg(long, value_name = "FILE", help_heading = "Scan options")]
@@ -100,6 +101,11 @@ fn private_key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
 
 fn unreadable(file: &Path) -> String {
     format!("{} cannot be read", file.display())
+}
+
+/// Refuses an empty text: often that of a shell variable that is not set.
+fn not_empty() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
 }
 
 fn json_object(text: &str) -> Result<Value, String> {

@@ -7,8 +7,9 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use anyhow::Context;
+use evenkeel_core::plural::counted;
 
-use super::results::{BatchResult, FileResult};
+use super::results::{BatchResult, FileResult, ScanVerdict};
 use super::summary::Summary;
 
 const STDOUT_FAILED: &str = "standard output cannot be written";
@@ -36,8 +37,14 @@ impl Output {
         }
     }
 
-    /// Adds the result of the batch.
-    pub(super) fn add_batch(&mut self, result: BatchResult) {
+    /// Adds the result of the batch, after those of all files. The node decides about the files that
+    /// it has: if others have failed, the batch as a whole has no verdict that covers them.
+    pub(super) fn add_batch(&mut self, mut result: BatchResult) {
+        let failed = self.summary.files.iter().filter(|file| file.verdict.is_failed()).count();
+        if failed > 0 && result.verdict.is_allowed() {
+            let files = counted(failed, "file has", "files have");
+            result.verdict = ScanVerdict::Failed(format!("the node allows its files, but {files} failed"));
+        }
         self.print(&result.json());
         self.summary.batch = Some(result);
     }

@@ -73,7 +73,8 @@ mod tests {
         assert!(other.is_some() && handshakes.running() == MAX_PER_CLIENT + 1);
         drop(stalled);
         assert_eq!(handshakes.running(), 1);
-        let all: Vec<_> = (0..=255).filter_map(|i| handshakes.begin([198, 51, 100, i].into())).collect();
+        let mut all = Vec::new();
+        all.extend((0..=255).filter_map(|i| handshakes.begin([198, 51, 100, i].into())));
         assert_eq!(all.len(), MAX_HANDSHAKES - 1);
     }
 }
