@@ -20,7 +20,7 @@ use evenkeel_core::health::Health;
 use evenkeel_core::message::{Query, Received, ResponseOptions, encode, parse};
 use evenkeel_core::name::{Folded, parse_wire};
 use evenkeel_core::pool::{Decision, Pool, PoolView, decide};
-use evenkeel_core::respond::{Responder, Transport, answer};
+use evenkeel_core::respond::{Responder, SynthesizedNames, Transport, answer};
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::zone::Rtype;
 use fastrand::Rng;
@@ -91,7 +91,8 @@ fn queries(c: &mut Criterion) {
     });
     c.bench_function("encode", |b| {
         let query = query(&shared);
-        let answer = answer(&query.question, &snapshot, &mut Rng::with_seed(1));
+        let synthesized = SynthesizedNames::default();
+        let answer = answer(&query.question, &snapshot, &synthesized, &mut Rng::with_seed(1));
         b.iter(|| encode(black_box(&query), &answer, 1232, &ResponseOptions::default(), &mut out));
     });
     for (what, name, qtype) in [

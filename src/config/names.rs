@@ -120,6 +120,10 @@ pub(super) fn share(
                 let message = format!("name {owner} is delegated away in the zone file");
                 report.error(span.clone(), message, "other servers answer names at or below an NS record");
             }
+            Err(SharedNameConflict::Redirected) => {
+                let message = format!("name {owner} is redirected in the zone file");
+                report.error(span.clone(), message, "a shared name cannot be at or below a DNAME record");
+            }
         }
     }
 }

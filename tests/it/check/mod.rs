@@ -143,6 +143,12 @@ fn references_between_tables_are_checked() {
     assert_refused(&alias, ZONE, "name scan.lb.example has CNAME records in the zone file too");
     let delegated = format!("{ZONE}core NS ns1\n");
     assert_refused(GOOD, &delegated, "name core.lb.example is delegated away in the zone file");
+    let redirected = GOOD.replace("core.lb.example", "core.d.lb.example");
+    assert_refused(
+        &redirected,
+        &format!("{ZONE}d DNAME ns1\n"),
+        "name core.d.lb.example is redirected in the zone file",
+    );
     let (code, shown) = check(&GOOD.replace("monitors = [\"ready\"]\n", ""), ZONE);
     assert_eq!(code, Some(0), "an unused monitor is only a warning: {shown}");
     assert!(shown.contains("lb.toml:5:11: warning: monitor \"ready\" is used by no pool"), "{shown}");

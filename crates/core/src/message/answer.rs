@@ -68,7 +68,8 @@ pub struct Answer<'a> {
     pub rcode: Rcode,
     /// The AA bit.
     pub authoritative: bool,
-    /// Aliases in the order in which they were followed, then the records of the type in question.
+    /// Aliases and DNAME records in the order in which they were followed, then the records of the
+    /// type in question.
     pub answers: SmallVec<[Records<'a>; 2]>,
     /// The SOA record of a negative answer, or the NS records of a referral.
     pub authority: Option<Records<'a>>,

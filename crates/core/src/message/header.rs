@@ -5,7 +5,7 @@ use std::fmt;
 /// Bytes of the header (RFC 1035 §4.1.1).
 pub const HEADER_LEN: usize = 12;
 
-/// Response codes (RFC 1035 §4.1.1, RFC 6891 §9, RFC 7873 §8).
+/// Response codes (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 6891 §9, RFC 7873 §8).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u16)]
 #[allow(missing_docs, reason = "the names of the IANA registry")]
@@ -16,6 +16,7 @@ pub enum Rcode {
     NxDomain = 3,
     NotImp = 4,
     Refused = 5,
+    YxDomain = 6,
     NotAuth = 9,
     BadVers = 16,
     BadCookie = 23,
@@ -23,13 +24,14 @@ pub enum Rcode {
 
 impl Rcode {
     /// All response codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoError,
         Self::FormErr,
         Self::ServFail,
         Self::NxDomain,
         Self::NotImp,
         Self::Refused,
+        Self::YxDomain,
         Self::NotAuth,
         Self::BadVers,
         Self::BadCookie,
@@ -45,6 +47,7 @@ impl fmt::Display for Rcode {
             Self::NxDomain => "NXDOMAIN",
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
+            Self::YxDomain => "YXDOMAIN",
             Self::NotAuth => "NOTAUTH",
             Self::BadVers => "BADVERS",
             Self::BadCookie => "BADCOOKIE",

@@ -5,11 +5,12 @@
 //! an error as its rcode.
 
 use super::additional::add_addresses;
+use super::synthesized::SynthesizedNames;
 use crate::message::{Answer, Data, ExtendedError, Glue, Question, Rcode, Records};
-use crate::name::{Folded, Name, suffixes};
+use crate::name::{Folded, MAX_WIRE_LEN, Name, suffixes};
 use crate::pool::PoolView;
 use crate::snapshot::Snapshot;
-use crate::zone::{Lookup, Referral, Rtype, Zone};
+use crate::zone::{Lookup, Redirection, Referral, Rtype, Zone};
 
 /// Most aliases that are followed for one question. The resolver follows the rest of a longer
 /// chain.
@@ -22,11 +23,16 @@ const ANY_TTL: u32 = 3600;
 /// `HINFO "RFC8482" ""`: the small answer to every query for ANY (RFC 8482 §4.2).
 const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
 
-/// Answers a question from the snapshot.
+/// Answers a question from the snapshot. `synthesized` is empty; the answer borrows names from it.
 ///
 /// The target of an alias is looked up like the name of the question, in any zone (RFC 1034 §4.3.2:
 /// "go back to step 1"). AA is about the first owner name only (RFC 1035 §4.1.1).
-pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fastrand::Rng) -> Answer<'a> {
+pub fn answer<'a>(
+    question: &Question<'a>,
+    snapshot: &'a Snapshot,
+    synthesized: &'a SynthesizedNames,
+    rng: &mut fastrand::Rng,
+) -> Answer<'a> {
     let qtype = question.qtype;
     let zones = &snapshot.config.zones;
     let qname = Folded::new(question.name);
@@ -37,46 +43,77 @@ pub fn answer<'a>(question: &Question<'a>, snapshot: &'a Snapshot, rng: &mut fas
     let mut owner = question.name;
     let mut target_folded;
     let mut folded = &qname;
-    loop {
-        match zone.lookup(folded, qtype) {
-            Lookup::Rrset(rrset) => {
-                answer.push(owner, rrset);
-                add_addresses(&mut answer, owner, rrset, snapshot);
-            }
-            Lookup::SharedName(shared) => match draw(&snapshot.pools[shared.pool], qtype, shared.answers, rng) {
-                None => return Answer::error(Rcode::ServFail, ExtendedError::NoNodeUp),
-                // The next transition may bring an address, so NODATA must not be cached for longer
-                // than addresses are.
-                Some(data) if data.is_empty() => answer.add_soa(zone, shared.ttl),
-                Some(data) => {
-                    answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
-                    answer.drawn_from = Some(shared.pool);
-                }
-            },
-            Lookup::Any => {
-                answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) });
-            }
-            Lookup::NoData => answer.add_soa(zone, u32::MAX),
-            Lookup::NxDomain => {
-                // RFC 6604 §3: the rcode is that of the last name in a chain of aliases.
-                answer.rcode = Rcode::NxDomain;
-                answer.add_soa(zone, u32::MAX);
-            }
-            Lookup::Referral(referral) => refer(&mut answer, owner, &referral, zone),
+    for _ in 0..=MAX_ALIASES {
+        let target = match zone.lookup(folded, qtype) {
             Lookup::Cname(cname) => {
                 answer.push(owner, cname);
-                let target = cname.rdatas.first();
-                let is_loop = answer.answers.iter().any(|records| records.owner.eq_ignore_ascii_case(target));
-                if qtype != Rtype::ANY && !is_loop && answer.answers.len() <= MAX_ALIASES {
-                    target_folded = Folded::new(target);
-                    if let Some(next) = zones.find(&target_folded, qtype) {
-                        (zone, owner, folded) = (next, target, &target_folded);
-                        continue;
-                    }
-                }
+                Some(cname.rdatas.first())
             }
+            Lookup::Dname(redirection) => redirect(&mut answer, owner, &redirection, synthesized),
+            found => {
+                end(&mut answer, found, Place { owner, qtype, zone }, snapshot, rng);
+                None
+            }
+        };
+        let is_passed = |target: &&[u8]| {
+            let is_alias = |r: &Records<'_>| r.rtype == Rtype::CNAME && r.owner.eq_ignore_ascii_case(target);
+            answer.answers.iter().any(is_alias)
+        };
+        let Some(target) = target.filter(|target| !is_passed(target)) else { break };
+        // The alias itself is the answer; it can be one that a DNAME record makes.
+        if matches!(qtype, Rtype::ANY | Rtype::CNAME) {
+            break;
         }
-        return answer;
+        target_folded = Folded::new(target);
+        let Some(next) = zones.find(&target_folded, qtype) else { break };
+        (zone, owner, folded) = (next, target, &target_folded);
+    }
+    answer
+}
+
+/// Where a chain of aliases ends.
+struct Place<'a> {
+    owner: &'a [u8],
+    qtype: Rtype,
+    zone: &'a Zone,
+}
+
+/// Adds what was found for the last name of a chain of aliases.
+fn end<'a>(
+    answer: &mut Answer<'a>,
+    found: Lookup<'a>,
+    place: Place<'a>,
+    snapshot: &'a Snapshot,
+    rng: &mut fastrand::Rng,
+) {
+    let Place { owner, qtype, zone } = place;
+    match found {
+        Lookup::Rrset(rrset) => {
+            answer.push(owner, rrset);
+            add_addresses(answer, owner, rrset, snapshot);
+        }
+        Lookup::SharedName(shared) => match draw(&snapshot.pools[shared.pool], qtype, shared.answers, rng) {
+            None => *answer = Answer::error(Rcode::ServFail, ExtendedError::NoNodeUp),
+            // The next transition may bring an address, so NODATA must not be cached for longer
+            // than addresses are.
+            Some(data) if data.is_empty() => answer.add_soa(zone, shared.ttl),
+            Some(data) => {
+                answer.answers.push(Records { owner, rtype: qtype, ttl: shared.ttl, data });
+                answer.drawn_from = Some(shared.pool);
+            }
+        },
+        Lookup::Any => {
+            answer.answers.push(Records { owner, rtype: Rtype::HINFO, ttl: ANY_TTL, data: Data::Fixed(ANY_RDATA) });
+        }
+        Lookup::NoData => answer.add_soa(zone, u32::MAX),
+        Lookup::NxDomain => {
+            // RFC 6604 §3: the rcode is that of the last name in a chain of aliases.
+            answer.rcode = Rcode::NxDomain;
+            answer.add_soa(zone, u32::MAX);
+        }
+        Lookup::Referral(referral) => refer(answer, owner, &referral, zone),
+        // The chain goes on.
+        Lookup::Cname(_) | Lookup::Dname(_) => {}
     }
 }
 
@@ -106,8 +143,7 @@ fn draw(view: &PoolView, qtype: Rtype, limit: usize, rng: &mut fastrand::Rng) ->
 /// authoritative, unless it begins with an alias.
 fn refer<'a>(answer: &mut Answer<'a>, owner: &'a [u8], referral: &Referral<'a>, zone: &'a Zone) {
     answer.authoritative = !answer.answers.is_empty();
-    let labels = suffixes(owner).count() - 1;
-    let cut = suffixes(owner).nth(labels - referral.labels).unwrap_or(owner);
+    let cut = ancestor(owner, referral.labels);
     let ns = referral.ns;
     answer.authority = Some(Records::of(cut, ns));
     let cut = Name::from_wire(cut);
@@ -120,4 +156,35 @@ fn refer<'a>(answer: &mut Answer<'a>, owner: &'a [u8], referral: &Referral<'a>, 
     }
     // Required glue goes first, so that it is the last to be left out.
     answer.additional.sort_by_key(|glue| !glue.required);
+}
+
+/// Adds a DNAME record and the CNAME record that it makes for a name (RFC 6672 §3.1). Returns the
+/// target of the alias, or `None` if it would be too long for a name.
+fn redirect<'a>(
+    answer: &mut Answer<'a>,
+    owner: &'a [u8],
+    redirection: &Redirection<'a>,
+    synthesized: &'a SynthesizedNames,
+) -> Option<&'a [u8]> {
+    let dname = redirection.dname;
+    let above = ancestor(owner, redirection.labels);
+    let is_this = |records: &Records<'_>| records.rtype == Rtype::DNAME && records.owner.eq_ignore_ascii_case(above);
+    // A chain can pass the same DNAME record twice.
+    if !answer.answers.iter().any(is_this) {
+        answer.push(above, dname);
+    }
+    let target = [&owner[..owner.len() - above.len()], dname.rdatas.first()].concat();
+    if target.len() > MAX_WIRE_LEN {
+        answer.rcode = Rcode::YxDomain;
+        return None;
+    }
+    let target = synthesized.keep(target);
+    answer.answers.push(Records { owner, rtype: Rtype::CNAME, ttl: dname.ttl, data: Data::Fixed(target) });
+    Some(target)
+}
+
+/// The ancestor of a name with this number of labels, or the name itself.
+fn ancestor(name: &[u8], labels: usize) -> &[u8] {
+    let all = suffixes(name).count() - 1;
+    suffixes(name).nth(all - labels).unwrap_or(name)
 }

@@ -5,6 +5,7 @@ use super::admission::{Admission, admit};
 use super::answer::{answer, server_answer};
 use super::client::Sender;
 use super::fast_path;
+use super::synthesized::SynthesizedNames;
 use super::transport::Bounds;
 use super::worker_state::WorkerState;
 use crate::counters::WorkerCounters;
@@ -148,7 +149,8 @@ impl Responder {
 
     /// Writes the response to a query as [`answer()`] defines it.
     fn slow_path(&mut self, query: &Query<'_>, bounds: &Bounds<'_>, snapshot: &Snapshot, out: &mut Vec<u8>) {
-        let answer = answer(&query.question, snapshot, &mut self.0.rng);
+        let synthesized = SynthesizedNames::default();
+        let answer = answer(&query.question, snapshot, &synthesized, &mut self.0.rng);
         let written = encode(query, &answer, bounds.limit, &bounds.options, out);
         self.0.counters.count_slow_path();
         self.0.counters.count_response(answer.rcode, written.is_truncated);

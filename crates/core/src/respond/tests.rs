@@ -39,6 +39,11 @@ big   TXT xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 sub   NS  ns.sub
 sub   NS  ns1
 ns.sub A  192.0.2.60
+house 60 DNAME Home
+x.home TXT found
+core.home CNAME core
+again DNAME house
+grow  DNAME much.longer.grow
 ";
 
 /// A snapshot of the zone, in which `core` is a shared name over a pool of `nodes` nodes.
@@ -137,6 +142,41 @@ fn aliases_are_followed_up_to_a_loop_or_a_name_outside_the_zones() {
 }
 
 #[test]
+fn names_below_a_dname_record_are_aliases() {
+    let records = |message: &Message| -> Vec<String> {
+        message.answers.iter().map(|r| format!("{} {} {}", r.name, r.ttl, r.record_type())).collect()
+    };
+    let found = response("X.house.lb.example", 16);
+    let expected = ["house.lb.example. 60 DNAME", "X.house.lb.example. 60 CNAME", "X.Home.lb.example. 300 TXT"];
+    assert_eq!(records(&found), expected);
+    assert!(found.metadata.authoritative);
+    let shared = response("core.again.lb.example", 1);
+    let owners = owners(&shared.answers);
+    let chain = ["again", "core.again", "house", "core.house", "core.Home", "core", "core", "core"];
+    assert_eq!(owners, chain.map(|name| format!("{name}.lb.example.")));
+    let missing = response("a.b.house.lb.example", 1);
+    assert_eq!((missing.metadata.response_code, missing.answers.len()), (ResponseCode::NXDomain, 2));
+    for qtype in [5, 255] {
+        let alias = response("core.again.lb.example", qtype);
+        assert_eq!(records(&alias), ["again.lb.example. 300 DNAME", "core.again.lb.example. 300 CNAME"]);
+    }
+    assert_eq!(records(&response("house.lb.example", 39)), ["house.lb.example. 60 DNAME"]);
+}
+
+#[test]
+fn a_redirected_name_that_is_too_long_gets_yxdomain() {
+    let (_, grown) = ask(&snapshot(3), &query("x.grow.lb.example", 1, None), STREAM);
+    assert_eq!(grown.metadata.response_code, ResponseCode::NoError, "most aliases that are followed");
+    assert_eq!((owners(&grown.answers)[0].as_str(), grown.answers.len()), ("grow.lb.example.", 1 + 17));
+    let label = "l".repeat(60);
+    let long = format!("{label}.{label}.{label}.{}.grow.lb.example", "l".repeat(48));
+    let (_, long) = ask(&snapshot(3), &query(&long, 1, None), STREAM);
+    assert_eq!(long.metadata.response_code, ResponseCode::YXDomain);
+    assert!(long.metadata.authoritative && long.authorities.is_empty());
+    assert_eq!(owners(&long.answers), ["grow.lb.example."]);
+}
+
+#[test]
 fn referrals_have_glue_and_no_aa() {
     let referral = response("www.sub.lb.example", 1);
     assert!(!referral.metadata.authoritative && referral.answers.is_empty());
@@ -174,6 +214,10 @@ fn any_name() -> impl Strategy<Value = String> {
         "a.b.c.d.e.f.g",
         "ns1",
         "CoRe",
+        "house",
+        "X.house",
+        "core.again",
+        "x.grow",
     ];
     prop_oneof![
         prop::sample::select(known).prop_map(|name| format!("{name}.lb.example")),

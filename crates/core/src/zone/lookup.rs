@@ -1,7 +1,8 @@
-//! Lookup in one zone: the algorithm of RFC 1034 §4.3.2 with the wildcards of RFC 4592.
+//! Lookup in one zone: the algorithm of RFC 1034 §4.3.2 with the wildcards of RFC 4592 and
+//! the DNAME records of RFC 6672.
 //!
 //! [`crate::respond`] finds the zone of a name with [`Zones::find`](super::Zones::find) and then
-//! calls [`Zone::lookup`]. For an alias, it begins again with the target.
+//! calls [`Zone::lookup`]. For an alias or a redirection, it begins again with the target.
 
 use super::tree::{NameTree, TreeIndex};
 use super::zone::Owner;
@@ -23,6 +24,8 @@ pub enum Lookup<'z> {
     NoData,
     /// The name does not exist.
     NxDomain,
+    /// The name is below a name with a DNAME record. The caller looks up the substituted name next.
+    Dname(Redirection<'z>),
     /// The name is in a zone that this zone delegates.
     Referral(Referral<'z>),
 }
@@ -36,12 +39,26 @@ pub struct Referral<'z> {
     pub ns: RrsetRef<'z>,
 }
 
+/// A DNAME record above a name (RFC 6672).
+#[derive(Debug)]
+pub struct Redirection<'z> {
+    /// Number of labels of the owner name, which ends the name.
+    pub labels: usize,
+    /// The DNAME record.
+    pub dname: RrsetRef<'z>,
+}
+
 impl Zone {
     /// Looks up a name at or below the apex.
     pub fn lookup(&self, name: &Folded, qtype: Rtype) -> Lookup<'_> {
         let count = name.label_count();
         let mut at = NameTree::<Owner>::ROOT;
         for (i, label) in name.labels_from_root().enumerate().skip(self.depth()) {
+            // A DNAME record redirects the names below its owner name, not the owner name (RFC 6672
+            // §2.3).
+            if let Some(dname) = self.rrset(at, Rtype::DNAME) {
+                return Lookup::Dname(Redirection { labels: i, dname });
+            }
             let Some(child) = self.owners().child(at, label) else {
                 return match self.owners().child(at, b"*") {
                     Some(wildcard) => self.lookup_at(wildcard, qtype),

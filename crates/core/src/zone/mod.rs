@@ -28,7 +28,7 @@ mod zone;
 mod zones;
 
 pub use file::{NoIncludes, ReadIncluded, load, load_with_shared_names};
-pub use lookup::{Lookup, Referral};
+pub use lookup::{Lookup, Redirection, Referral};
 use rrset::Rrset;
 pub use rrset::{RdataIter, Rdatas, RrsetRef};
 pub use rtype::Rtype;

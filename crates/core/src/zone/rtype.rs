@@ -25,6 +25,7 @@ impl Rtype {
     pub const AAAA: Self = Self(28);
     pub const SRV: Self = Self(33);
     pub const KX: Self = Self(36);
+    pub const DNAME: Self = Self(39);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
     pub const RRSIG: Self = Self(46);

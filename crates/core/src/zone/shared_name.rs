@@ -21,4 +21,6 @@ pub enum SharedNameConflict {
     OtherData(Rtype),
     /// The name is at or below a delegation.
     Delegated,
+    /// The name is at or below a name with a DNAME record.
+    Redirected,
 }

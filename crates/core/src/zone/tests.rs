@@ -27,6 +27,7 @@ fn outcome(lookup: &Lookup<'_>) -> String {
         Lookup::Rrset(rrset) => rrset.rtype.to_string(),
         Lookup::Cname(_) => "alias".to_owned(),
         Lookup::SharedName(_) => "shared".to_owned(),
+        Lookup::Dname(redirection) => format!("redirected at {} labels", redirection.labels),
         Lookup::Any => "any".to_owned(),
         Lookup::NoData => "nodata".to_owned(),
         Lookup::NxDomain => "nxdomain".to_owned(),
@@ -73,11 +74,15 @@ fn the_deepest_zone_answers_except_ds_at_its_apex() {
 
 #[test]
 fn a_shared_name_answers_address_types_and_keeps_its_other_records() {
-    let mut zone = zone("example", "core TXT t\nsub NS ns\n");
+    let mut zone = zone("example", "core TXT t\nsub NS ns\nd DNAME core\n");
     let shared = SharedName { pool: 3, ttl: 5, answers: 8 };
     assert_eq!(zone.share(&Name::parse("core.example").unwrap(), shared), Ok(()));
     assert_eq!(zone.share(&Name::parse("*.pods.example").unwrap(), shared), Ok(()));
     assert_eq!(zone.share(&Name::parse("x.sub.example").unwrap(), shared), Err(SharedNameConflict::Delegated));
+    for redirected in ["x.d.example", "d.example"] {
+        let conflict = zone.share(&Name::parse(redirected).unwrap(), shared);
+        assert_eq!(conflict, Err(SharedNameConflict::Redirected), "{redirected}");
+    }
     for (name, qtype, expected) in [
         ("core.example", Rtype::A, "shared"),
         ("core.example", Rtype::AAAA, "shared"),
@@ -91,7 +96,28 @@ fn a_shared_name_answers_address_types_and_keeps_its_other_records() {
     }
 }
 
-/// The algorithm of RFC 1034 §4.3.2 and RFC 4592, written step by step over a list of owner names.
+#[test]
+fn a_dname_record_redirects_the_names_below_its_own() {
+    let apex = zone("example", "@ DNAME elsewhere.\n@ MX 10 mail\n");
+    let inner = zone("example", "d DNAME e\nd TXT t\nsub NS ns\nx.sub DNAME e\n*.w DNAME e\n");
+    for (zone, name, qtype, expected) in [
+        (&apex, "example", Rtype::MX, "MX"),
+        (&apex, "example", Rtype::DNAME, "DNAME"),
+        (&apex, "a.b.example", Rtype::MX, "redirected at 1 labels"),
+        (&inner, "d.example", Rtype(16), "TXT"),
+        (&inner, "d.example", Rtype::A, "nodata"),
+        (&inner, "d.example", Rtype::ANY, "any"),
+        (&inner, "a.b.d.example", Rtype::DNAME, "redirected at 2 labels"),
+        (&inner, "a.x.sub.example", Rtype::A, "referral at 2 labels"),
+        (&inner, "a.w.example", Rtype::DNAME, "DNAME"),
+        (&inner, "a.w.example", Rtype::A, "nodata"),
+        (&inner, "a.*.w.example", Rtype::A, "redirected at 3 labels"),
+    ] {
+        assert_eq!(outcome(&zone.lookup(&folded(name), qtype)), expected, "{name} {qtype}");
+    }
+}
+
+/// The algorithm of RFC 1034 §4.3.2, RFC 4592 and RFC 6672, written step by step over a list of owner names.
 ///
 /// Names are relative to the apex, the rightmost label first.
 fn reference_outcome(owners: &BTreeMap<Vec<&str>, &str>, name: &[&str], qtype: &str) -> String {
@@ -100,6 +126,9 @@ fn reference_outcome(owners: &BTreeMap<Vec<&str>, &str>, name: &[&str], qtype: &
         let is_cut = owners.get(&name[..len]).is_some_and(|&rtype| rtype == "NS");
         if is_cut && !(len == name.len() && qtype == "DS") {
             return format!("referral at {} labels", len + 1);
+        }
+        if len < name.len() && owners.get(&name[..len]).is_some_and(|&rtype| rtype == "DNAME") {
+            return format!("redirected at {} labels", len + 1);
         }
     }
     let at = |owner: &[&str]| match owners.get(owner) {
@@ -123,13 +152,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn lookups_follow_rfc_1034_and_rfc_4592(
-        owners in prop::collection::btree_map(relative_name(), prop::sample::select(vec!["A", "CNAME", "TXT", "NS"]), 0..8),
+    fn lookups_follow_rfc_1034_rfc_4592_and_rfc_6672(
+        owners in prop::collection::btree_map(relative_name(), prop::sample::select(vec!["A", "CNAME", "TXT", "NS", "DNAME"]), 0..8),
         name in relative_name(),
-        qtype in prop::sample::select(vec!["A", "CNAME", "TXT", "NS", "DS"]),
+        qtype in prop::sample::select(vec!["A", "CNAME", "TXT", "NS", "DS", "DNAME"]),
     ) {
         let owners: BTreeMap<Vec<&str>, &str> =
             owners.into_iter().filter(|(owner, rtype)| !(owner.last() == Some(&"*") && *rtype == "NS")).collect();
+        // A zone file has no records below a DNAME record, unless a delegation hides it.
+        let of_type = |name: &[&str], rtype: &str| owners.get(name).is_some_and(|&found| found == rtype);
+        let is_hidden = |name: &[&str]| (1..=name.len()).any(|len| of_type(&name[..len], "NS"));
+        let is_redirected = |name: &[&str]| {
+            (1..name.len()).any(|len| of_type(&name[..len], "DNAME") && !is_hidden(&name[..len]))
+        };
+        let owners: BTreeMap<Vec<&str>, &str> =
+            owners.iter().filter(|(owner, _)| !is_redirected(owner)).map(|(owner, rtype)| (owner.clone(), *rtype)).collect();
         let presentation = |labels: &[&str]| labels.iter().rev().copied().collect::<Vec<_>>().join(".");
         let data = |rtype: &str| if rtype == "A" { "192.0.2.1" } else { "x" };
         let records: String =

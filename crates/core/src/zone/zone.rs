@@ -126,6 +126,9 @@ impl Zone {
         if self.owners.walk(below()).skip(1).any(|node| self.rrset(node, Rtype::NS).is_some()) {
             return Err(SharedNameConflict::Delegated);
         }
+        if self.owners.walk(below()).any(|node| self.rrset(node, Rtype::DNAME).is_some()) {
+            return Err(SharedNameConflict::Redirected);
+        }
         let node = self.owners.insert(below());
         if let Some(rrset) = self.rrsets(node).find(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME)) {
             return Err(SharedNameConflict::OtherData(rrset.rtype));

@@ -1,4 +1,5 @@
-//! The checks that need all records of a zone: CNAME and other data, delegations, name servers.
+//! The checks that need all records of a zone: CNAME and other data, names below
+//! DNAME records, delegations, name servers.
 //!
 //! `build` calls [`check`] before it makes the zone.
 
@@ -19,6 +20,8 @@ struct Check<'r, 'p> {
     shared: &'r HashSet<Name>,
     /// The delegations: owner names of NS records except the apex, in wire format.
     cuts: hashbrown::HashSet<&'r [u8]>,
+    /// Owner names of DNAME records, in wire format.
+    dnames: hashbrown::HashSet<&'r [u8]>,
     /// All name servers of NS records.
     servers: HashSet<Name>,
     problems: &'p mut Problems,
@@ -28,13 +31,16 @@ struct Check<'r, 'p> {
 /// pools.
 pub(super) fn check<'r>(apex: &'r Name, owners: &'r ByOwner<'r>, shared: &'r HashSet<Name>, problems: &mut Problems) {
     let servers = owners.iter().flat_map(|(_, records)| records).filter_map(|record| record.name_server()).collect();
-    let has_cut = |(name, records): &(&Name, &[&Record])| *name != apex && has(records, Rtype::NS);
-    let cuts = owners.iter().filter(has_cut).map(|(name, _)| name.as_wire()).collect();
-    let mut check = Check { apex, owners, shared, cuts, servers, problems };
+    let owners_of =
+        |rtype| owners.iter().filter(move |(_, records)| has(records, rtype)).map(|(name, _)| name.as_wire());
+    let cuts = owners_of(Rtype::NS).filter(|name| *name != apex.as_wire()).collect();
+    let dnames = owners_of(Rtype::DNAME).collect();
+    let mut check = Check { apex, owners, shared, cuts, dnames, servers, problems };
     for (name, records) in owners.iter() {
         check.owner(name, records);
         check.name_servers(name, records);
         check.hidden(name, records);
+        check.redirected(name, records);
     }
 }
 
@@ -61,6 +67,7 @@ impl Check<'_, '_> {
         if let Some(cname) = of_type(Rtype::CNAME).next() {
             self.alias(name, cname, records);
         }
+        self.only_one(name, Rtype::DNAME, records, "a name can be redirected to only one name (RFC 6672 §2.4)");
         if name.is_wildcard()
             && name != apex
             && let Some(ns) = of_type(Rtype::NS).next()
@@ -78,12 +85,35 @@ impl Check<'_, '_> {
             let hint = "a name with a CNAME record has no other records (RFC 2181 §10.1)";
             self.problems.error(cname.error(message).with_hint(hint));
         }
-        let target = canonical(Rtype::CNAME, &cname.rdata);
-        let is_other = |r: &&&Record| r.rtype == Rtype::CNAME && canonical(Rtype::CNAME, &r.rdata) != target;
-        if let Some(second) = records.iter().find(is_other) {
-            let message = format!("a second CNAME record for {name}");
-            let hint = "a name can be an alias of only one name (RFC 2181 §10.1)";
+        self.only_one(name, Rtype::CNAME, records, "a name can be an alias of only one name (RFC 2181 §10.1)");
+    }
+
+    /// Reports a second, different record of a type of which a name can have only one.
+    fn only_one(&mut self, name: &Name, rtype: Rtype, records: &[&Record], hint: &str) {
+        let mut of_type = records.iter().filter(|record| record.rtype == rtype);
+        let Some(first) = of_type.next() else { return };
+        let target = canonical(rtype, &first.rdata);
+        if let Some(second) = of_type.find(|record| canonical(rtype, &record.rdata) != target) {
+            let message = format!("a second {rtype} record for {name}");
             self.problems.error(second.error(message).with_hint(hint));
+        }
+    }
+
+    /// Reports records below a DNAME record, which redirects queries for them. If a delegation hides
+    /// the DNAME record, nothing is redirected.
+    fn redirected(&mut self, name: &Name, records: &[&Record]) {
+        if self.dnames.is_empty() {
+            return;
+        }
+        let redirection = name::suffixes(name.as_wire())
+            .skip(1)
+            .filter(|above| self.dnames.contains(above))
+            .map(Name::from_wire)
+            .find(|above| self.cut_above(above).is_none());
+        if let (Some(above), Some(record)) = (redirection, records.first()) {
+            let message = format!("{} of {name} is below the DNAME record of {above}", record.rtype);
+            let hint = "a DNAME record redirects all names below its own; they have no records (RFC 6672 §2.4)";
+            self.problems.error(record.error(message).with_hint(hint));
         }
     }
 

@@ -65,6 +65,7 @@ const FORMATS: &[(&str, &[Field])] = &[
     ("A6", &[A6]),
     ("SINK", &[U8, U8, U8, BASE64]),
     ("APL", &[PREFIXES]),
+    ("DNAME", &[NAME]),
     ("DS", DS_FIELDS),
     ("SSHFP", &[U8, U8, HEX]),
     ("IPSECKEY", &[IPSECKEY]),
@@ -112,7 +113,6 @@ const FORMATS: &[(&str, &[Field])] = &[
 
 /// Types that a zone file must not hold, and why.
 const REFUSED: &[(&str, &str)] = &[
-    ("DNAME", "DNAME redirection is not served; write a CNAME or a wildcard CNAME for each name"),
     ("OPT", "OPT belongs to messages, not to zones"),
     ("NXNAME", "NXNAME belongs to NSEC records, not to zones"),
     ("TKEY", "TKEY belongs to messages, not to zones"),

@@ -40,9 +40,7 @@ fn unknown_types_are_written_in_hex() {
 
 #[test]
 fn refused_types_give_the_reason() {
-    for (line, why) in
-        [("DNAME a", "DNAME"), ("TYPE39 \\# 1 00", "DNAME"), ("OPT x", "messages"), ("TYPE255 \\# 0", "queries")]
-    {
+    for (line, why) in [("OPT x", "messages"), ("TYPE255 \\# 0", "queries")] {
         assert!(rdata(line).unwrap_err().contains(why), "{line}");
     }
 }
