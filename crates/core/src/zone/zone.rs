@@ -1,4 +1,4 @@
-//! A zone: an apex with SOA and NS, and the owner names at and below it.
+//! A zone: an apex with an SOA record, and the owner names at and below it.
 //!
 //! `file` builds a zone from the records of a zone file. `lookup` reads it.
 

@@ -49,8 +49,10 @@ pub(super) fn build(
     check(apex, &by_owner, shared, problems);
     let has_ns = by_owner.get(apex).iter().any(|record| record.rtype == Rtype::NS);
     if is_complete && !has_ns {
-        let message = format!("the zone {apex} has no NS record at its apex");
-        problems.error(root.error(0..0, message).with_hint("for example: @ NS ns1"));
+        problems.warn(Kind::WithoutServers, || {
+            let message = format!("the zone {apex} has no NS record at its apex");
+            root.warning(0..0, message).with_hint("resolvers may reject the zone; for example: @ NS ns1")
+        });
     }
     let zone = Zone::new(apex.clone(), by_owner.iter().map(|(name, records)| (name, rrsets(records, problems))));
     if is_complete && zone.is_none() {
