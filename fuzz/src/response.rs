@@ -38,7 +38,7 @@ pub fn check_response(packet: &[u8], transport: Transport, response: &[u8]) -> M
             assert!(sections.iter().all(|section| section.is_empty()), "records for a rejected packet: {message}");
             (rejection.question, rejection.edns)
         }
-        Received::Query(query) => (Some(query.question.raw), query.edns),
+        Received::Query(query) | Received::ServerQuery(query) => (Some(query.question.raw), query.edns),
     };
     let question = question.unwrap_or_default();
     assert_eq!(message.queries.len(), usize::from(!question.is_empty()), "{message}");
