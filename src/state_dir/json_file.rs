@@ -77,7 +77,7 @@ pub(super) fn write(directory: &Path, name: &str, content: &impl Serialize) -> i
 /// Writes a file of a directory that only the user of the server can read.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub(super) fn write_secret(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
     write_with_mode(directory, name, 0o600, content)
 }

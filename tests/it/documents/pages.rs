@@ -10,12 +10,13 @@ use crate::support::repository::{self, files_below, read};
 const WORDS_FOR_PEOPLE: [&str; 6] = ["nobody", "somebody", "whoever", "whom", "anybody", "everybody"];
 
 /// Sites that pages may link: projects and standards, but no package registries.
-const SITES: [&str; 5] = [
+const SITES: [&str; 6] = [
     "https://github.com/hickory-dns/",
     "https://semver.org/",
     "https://www.opswat.com/products/metadefender/core",
     "https://www.rfc-editor.org/rfc/",
     "https://www.rust-lang.org/",
+    "https://github.com/gdnsd/gdnsd",
 ];
 
 /// Longest line of prose, in characters.
