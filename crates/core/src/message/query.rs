@@ -108,19 +108,12 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         let edns = after_question.and_then(|at| read_records(packet, at, counts).ok()?.edns);
         return reject(Rcode::NotImp, None, edns);
     }
-    if word(4) == 0 {
-        // A client may ask for a cookie only (RFC 7873 §5.4).
-        let edns = read_records(packet, HEADER_LEN, counts).ok().and_then(|known| known.edns);
-        let asks_for_cookie = edns.filter(|edns| edns.version == 0 && edns.cookie.is_some());
-        return match asks_for_cookie {
-            Some(edns) => reject(Rcode::NoError, None, Some(edns)),
-            None => reject(Rcode::FormErr, None, None),
-        };
+    if word(4) == 0
+        && let Some(edns) = cookie_request(packet, counts)
+    {
+        return reject(Rcode::NoError, None, Some(edns));
     }
-    if word(4) != 1 {
-        return reject(Rcode::FormErr, None, None);
-    }
-    let Some((name_len, fixed)) = question(body) else {
+    let Some((name_len, fixed)) = question(body).filter(|_| word(4) == 1) else {
         return reject(Rcode::FormErr, None, None);
     };
     let raw = &body[..name_len + 4];
@@ -144,6 +137,12 @@ pub fn parse(packet: &[u8]) -> Received<'_> {
         (CH, Rtype::TXT) => Received::ServerQuery(query),
         _ => Received::Rejected(Rejection { header, rcode: Rcode::Refused, question, edns, extended_error, tsig }),
     }
+}
+
+/// The OPT record of a packet without a question that asks for a cookie only (RFC 7873 §5.4).
+fn cookie_request(packet: &[u8], counts: [u16; 3]) -> Option<Edns<'_>> {
+    let edns = read_records(packet, HEADER_LEN, counts).ok()?.edns?;
+    (edns.version == 0 && edns.cookie.is_some()).then_some(edns)
 }
 
 /// Length of the question at the start of `body`.
