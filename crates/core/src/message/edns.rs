@@ -107,7 +107,7 @@ impl From<Duration> for Keepalive {
 }
 
 /// The OPT record of a query.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Edns<'p> {
     /// Largest UDP payload that the client accepts, in bytes.
     pub udp_size: u16,
@@ -144,7 +144,7 @@ impl<'p> Edns<'p> {
             udp_size: u16::from_be_bytes([size_high, size_low]),
             version,
             dnssec_ok: flags_high & 0x80 != 0,
-            ..Self::empty()
+            ..Self::default()
         };
         let mut bad_option = false;
         while let Some((head, rest)) = options.split_first_chunk::<4>() {
@@ -170,20 +170,6 @@ impl<'p> Edns<'p> {
         }
         // Options are only known for version 0. Another version gets BADVERS in any case.
         if bad_option && version == 0 { Err(EdnsError::BadOption(edns)) } else { Ok(edns) }
-    }
-
-    /// An OPT record of version 0 without options.
-    pub(crate) fn empty() -> Self {
-        Self {
-            udp_size: 0,
-            version: 0,
-            dnssec_ok: false,
-            wants_nsid: false,
-            cookie: None,
-            wants_keepalive: false,
-            wants_padding: false,
-            client_subnet: None,
-        }
     }
 
     /// Largest response to this client over UDP, in bytes.

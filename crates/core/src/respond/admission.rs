@@ -74,7 +74,7 @@ mod tests {
     use crate::time::Now;
 
     fn edns(cookie: Option<QueryCookie<'_>>) -> Edns<'_> {
-        Edns { cookie, ..Edns::empty() }
+        Edns { cookie, ..Edns::default() }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct Client {
     pub now: Now,
 }
 
-/// How a packet came to the server, and from whom.
+/// How a packet came to the server, and which client has sent it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender {
     /// How the packet came.

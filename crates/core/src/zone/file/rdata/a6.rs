@@ -3,9 +3,10 @@
 use std::net::Ipv6Addr;
 
 use super::super::period::decimal;
-use super::field::{Field, name_len, read_name};
+use super::field::{Field, read_name};
 use super::rdata_error::RdataError;
 use super::words::Words;
+use crate::name::wire_len;
 
 /// Bits of an IPv6 address.
 const MAX_PREFIX: u8 = 128;
@@ -34,5 +35,5 @@ fn read(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> 
 fn len(wire: &[u8]) -> Option<usize> {
     let prefix = *wire.first().filter(|&&prefix| prefix <= MAX_PREFIX)?;
     let before = 1 + suffix_len(prefix);
-    Some(before + if prefix > 0 { name_len(wire.get(before..)?)? } else { 0 })
+    Some(before + if prefix > 0 { wire_len(wire.get(before..)?)? } else { 0 })
 }

@@ -9,7 +9,7 @@ use super::super::entries::Token;
 use super::super::period::parse_period;
 use super::rdata_error::RdataError;
 use super::words::Words;
-use crate::name::{self, NameError};
+use crate::name::{self, NameError, wire_len};
 
 /// Reads a field from its words and appends its wire format.
 type Read = fn(&mut Words<'_, '_>, &mut Vec<u8>) -> Result<(), RdataError>;
@@ -33,7 +33,7 @@ impl Field {
 }
 
 /// A domain name, completed by the origin.
-pub(super) const NAME: Field = Field { read: read_name, len: name_len, is_name: true };
+pub(super) const NAME: Field = Field { read: read_name, len: wire_len, is_name: true };
 
 pub(super) const U8: Field = Field::new(
     |words, out| {
@@ -229,16 +229,4 @@ fn are_digits(text: &[u8]) -> bool {
 /// Length of the character string at the start of `wire`, with its length byte.
 pub(super) fn text_len(wire: &[u8]) -> Option<usize> {
     wire.first().map(|&len| 1 + usize::from(len))
-}
-
-/// Length of the uncompressed name at the start of `wire`; `None` if there is no such name.
-pub(super) fn name_len(wire: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match usize::from(*wire.get(at)?) {
-            0 if at < name::MAX_WIRE_LEN => return Some(at + 1),
-            len if len <= name::MAX_LABEL_LEN && len > 0 => at += 1 + len,
-            _ => return None,
-        }
-    }
 }

@@ -3,9 +3,10 @@
 //! A type says if an address, a name or nothing follows.
 
 use super::encoded::read_base64;
-use super::field::{Field, NAME, U8, V4, V6, name_len};
+use super::field::{Field, NAME, U8, V4, V6};
 use super::rdata_error::RdataError;
 use super::words::Words;
+use crate::name::wire_len;
 
 /// The bit of the relay type that asks clients to find other relays first (RFC 8777 §4.2.2).
 const DISCOVERY_OPTIONAL: u8 = 0x80;
@@ -65,7 +66,7 @@ fn gateway_len(kind: u8, wire: &[u8]) -> Option<usize> {
         0 => Some(0),
         1 => Some(4),
         2 => Some(16),
-        3 => name_len(wire),
+        3 => wire_len(wire),
         _ => None,
     }
 }

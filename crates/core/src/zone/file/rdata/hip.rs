@@ -3,9 +3,10 @@
 //! The lengths of the two byte strings come first in the wire format.
 
 use super::encoded::{base64, hex_bytes};
-use super::field::{Field, U8, name_len, read_name};
+use super::field::{Field, U8, read_name};
 use super::rdata_error::RdataError;
 use super::words::Words;
+use crate::name::wire_len;
 
 /// The whole rdata.
 pub(super) const HIP: Field = Field::new(read, |wire| is_valid(wire).then_some(wire.len()));
@@ -35,7 +36,7 @@ fn is_valid(wire: &[u8]) -> bool {
     let (tag, key) = (usize::from(tag), usize::from(u16::from_be_bytes([key_high, key_low])));
     let Some(mut names) = rest.get(tag + key..) else { return false };
     while !names.is_empty() {
-        match name_len(names) {
+        match wire_len(names) {
             Some(len) => names = &names[len..],
             None => return false,
         }
