@@ -3,6 +3,7 @@
 //! Errors of `accept` are logged, and accepting goes on after a pause. Most errors go away by
 //! themselves: no memory, no file descriptors, a client that has gone.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -19,13 +20,13 @@ use crate::log_throttle::LogThrottle;
 /// Pause after an error of `accept`.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until `stop`, at most its share at the same time, and gives each to `serve` in
-/// a task of its own. Then waits until the connections have answered the queries that have arrived.
+/// Accepts connections until `stop`, at most its share at the same time, and gives each to `serve`,
+/// with the address of its client, in a task of its own. Then waits until the connections have answered the queries that have arrived.
 pub(super) async fn accept<F>(
     listener: TcpListener,
     mut share: ListenerShare,
     stop: CancellationToken,
-    serve: impl Fn(TcpStream, LastResponse) -> F,
+    serve: impl Fn(TcpStream, IpAddr, LastResponse) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -36,7 +37,7 @@ pub(super) async fn accept<F>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
                     connections.make_room().await;
-                    connections.add(client.ip(), |last_response| serve(stream, last_response));
+                    connections.add(client.ip(), |last_response| serve(stream, client.ip(), last_response));
                 }
                 Err(error) => {
                     if log.is_due() {
@@ -59,7 +60,7 @@ pub(super) async fn accept<F>(
     while Instant::now() < deadline {
         let Ok(Ok((stream, client))) = timeout_at(deadline, listener.accept()).await else { break };
         connections.make_room().await;
-        connections.add(client.ip(), |last_response| serve(stream, last_response));
+        connections.add(client.ip(), |last_response| serve(stream, client.ip(), last_response));
     }
     // From now on, new connections go to another listener on the same address, if there is one.
     drop(listener);

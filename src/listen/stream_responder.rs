@@ -2,7 +2,7 @@
 //!
 //! It is behind a lock, because a query over a stream costs far more than a lock.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evenkeel_core::counters::WorkerCounters;
@@ -27,8 +27,8 @@ impl StreamResponder {
     }
 
     /// The responder for a connection of this client.
-    pub(super) fn for_client(&self, client: Option<SocketAddr>) -> Self {
-        Self { client: client.map(|client| client.ip()), ..self.clone() }
+    pub(super) fn for_client(&self, client: IpAddr) -> Self {
+        Self { client: Some(client), ..self.clone() }
     }
 
     /// Writes the response to a message of a stream into `out`. Returns false if the message gets

@@ -21,8 +21,8 @@ pub(super) async fn serve(
     share: ListenerShare,
     stop: CancellationToken,
 ) {
-    accept(listener, share, stop.clone(), |stream, last_response| {
-        let (responder, stop) = (responder.for_client(stream.peer_addr().ok()), stop.clone());
+    accept(listener, share, stop.clone(), |stream, client, last_response| {
+        let (responder, stop) = (responder.for_client(client), stop.clone());
         async move {
             // The option saves a delay; a socket without it works, too.
             let _ = stream.set_nodelay(true);

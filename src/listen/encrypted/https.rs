@@ -68,16 +68,16 @@ pub(super) struct HttpsListener {
 impl HttpsListener {
     /// Accepts and answers until `stop`. Then answers the queries that have arrived, and returns.
     pub(super) async fn serve(self, listener: TcpListener, share: ListenerShare, stop: CancellationToken) {
-        accept(listener, share, stop.clone(), |stream, last_response| {
-            self.clone().serve_connection(stream, last_response, stop.clone())
+        accept(listener, share, stop.clone(), |stream, client, last_response| {
+            let listener = Self { responder: self.responder.for_client(client), ..self.clone() };
+            listener.serve_connection(stream, last_response, stop.clone())
         })
         .await;
     }
 
-    async fn serve_connection(mut self, stream: TcpStream, last_response: LastResponse, stop: CancellationToken) {
+    async fn serve_connection(self, stream: TcpStream, last_response: LastResponse, stop: CancellationToken) {
         // The option saves a delay; a socket without it works, too.
         let _ = stream.set_nodelay(true);
-        self.responder = self.responder.for_client(stream.peer_addr().ok());
         let budget = ReadBudget::new();
         let stream = Budgeted::new(stream, budget.clone());
         let Some(stream) = handshake(Arc::clone(&self.tls), stream, self.limits, &stop).await else {

@@ -90,7 +90,7 @@ impl QuicListener {
         let Some(handshake) = self.handshakes.begin(incoming.remote_address().ip()) else {
             return incoming.ignore();
         };
-        let responder = self.responder.for_client(Some(incoming.remote_address()));
+        let responder = self.responder.for_client(incoming.remote_address().ip());
         let (idle_timeout, stop) = (self.limits.idle_timeout, stop.clone());
         connections.add(incoming.remote_address().ip(), |last_response| {
             QuicConnection { responder, idle_timeout, last_response, stop }.serve(incoming, handshake)
